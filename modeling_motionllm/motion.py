@@ -82,7 +82,7 @@ class Motion:
         return f"Motion({who}, {self.num_frames} frames, {self.fps:g} fps, {self.duration:.2f} s{text})"
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write an `.npz` with keys `joints` and `metadata` (JSON), and `codes` where known; equal motions, equal bytes.
+        """Write an `.npz` with `joints`, `metadata` (JSON) and, where known, `codes`; equal motions give equal bytes.
 
         Raises:
             MotionLLMError: the suffix is not `.npz`, or the file cannot be written.

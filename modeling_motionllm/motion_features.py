@@ -19,6 +19,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache, wraps
+from itertools import pairwise
 from typing import Any, TypeVar
 
 import numpy as np
@@ -122,7 +123,7 @@ def feature_groups(skeleton: Skeleton = HUMANML3D) -> tuple[slice, ...]:
     for width in (3, 6):
         bounds.append(bounds[-1] + width * (skeleton.num_joints - 1))
     bounds += [bounds[-1] + 3 * skeleton.num_joints, skeleton.feature_dim]
-    return tuple(slice(start, stop) for start, stop in zip(bounds[:-1], bounds[1:], strict=True))
+    return tuple(slice(start, stop) for start, stop in pairwise(bounds))
 
 
 def _for_arrays(function: Callable[..., torch.Tensor]) -> Callable[..., Any]:
@@ -167,7 +168,7 @@ def _half_angle_to_forward(x: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
 
 @lru_cache(maxsize=8)
 def _bone_matrices(parents: tuple[int, ...]) -> tuple[torch.Tensor, torch.Tensor]:
-    """(J, J-1): joints to bones (joint minus parent); (J-1, J): bones to joints relative to the root (sum of ancestors)."""
+    """(J, J-1) matrix from joints to bones, and (J-1, J) from bones to joints relative to the root."""
     count = len(parents)
     to_bones = torch.zeros(count, count - 1, dtype=torch.float64)
     to_joints = torch.zeros(count - 1, count, dtype=torch.float64)
@@ -357,7 +358,7 @@ def integrate_root(features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
 @_for_arrays
 def features_to_joints(features: torch.Tensor, skeleton: Skeleton = HUMANML3D) -> torch.Tensor:
-    """Recover joint positions from raw features: integrate turn and root displacement, place the joints around the root.
+    """Recover joint positions from raw features: integrate the root's turn and path, place the joints around it.
 
     Args:
         features: (..., T, 12 J - 1) raw (not normalised).
@@ -406,7 +407,7 @@ def resample_joints(joints: torch.Tensor, source_fps: float, target_fps: float) 
     if joints.shape[-3] == 0:
         raise MotionLLMError("the motion has no frames; at least 1 is needed")
     last = joints.shape[-3] - 1
-    count = int(math.floor(last * target_fps / source_fps + 1e-9)) + 1
+    count = math.floor(last * target_fps / source_fps + 1e-9) + 1
     position = torch.arange(count, dtype=torch.float64, device=joints.device) * (source_fps / target_fps)
     low = position.floor().long().clamp(0, last)
     weight = (position - low).to(joints)[:, None, None]

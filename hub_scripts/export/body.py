@@ -24,6 +24,7 @@ class Capsule:
         start_radius: metres, for an adult of 1.7 m.
         end_radius: metres, likewise.
         side: "left", "right" or "middle"; chooses the tone.
+        trunk: part of the trunk, whose capsules melt into one shape.
     """
 
     start: int
@@ -31,6 +32,7 @@ class Capsule:
     start_radius: float
     end_radius: float
     side: str
+    trunk: bool = False
 
 
 def _both_sides(start: int, end: int, start_radius: float, end_radius: float, step: tuple[int, int]) -> list[Capsule]:
@@ -42,15 +44,15 @@ def _both_sides(start: int, end: int, start_radius: float, end_radius: float, st
 
 
 CAPSULES: tuple[Capsule, ...] = (
-    Capsule(0, 3, 0.118, 0.108, "middle"),
-    Capsule(3, 6, 0.108, 0.112, "middle"),
-    Capsule(6, 9, 0.112, 0.122, "middle"),
-    Capsule(9, 12, 0.112, 0.058, "middle"),
-    Capsule(12, 15, 0.054, 0.05, "middle"),
-    Capsule(0, 1, 0.11, 0.092, "middle"),
-    Capsule(0, 2, 0.11, 0.092, "middle"),
-    Capsule(13, 16, 0.074, 0.058, "middle"),
-    Capsule(14, 17, 0.074, 0.058, "middle"),
+    Capsule(0, 3, 0.1, 0.102, "middle", trunk=True),
+    Capsule(3, 6, 0.102, 0.11, "middle", trunk=True),
+    Capsule(6, 9, 0.11, 0.122, "middle", trunk=True),
+    Capsule(9, 12, 0.112, 0.058, "middle", trunk=True),
+    Capsule(12, 15, 0.054, 0.05, "middle", trunk=True),
+    Capsule(0, 1, 0.094, 0.076, "middle", trunk=True),
+    Capsule(0, 2, 0.094, 0.076, "middle", trunk=True),
+    Capsule(13, 16, 0.074, 0.058, "middle", trunk=True),
+    Capsule(14, 17, 0.074, 0.058, "middle", trunk=True),
     Capsule(HEAD, HEAD, 0.108, 0.108, "middle"),
     Capsule(NOSE, NOSE, 0.024, 0.024, "middle"),
     *_both_sides(1, 4, 0.084, 0.058, (1, 1)),

@@ -83,8 +83,14 @@ def fit_camera(
         slope = max(pixels, 4.0) / focal
         return slope, float(np.max(along - slope * forward + radii * np.hypot(1.0, slope)))
 
-    (slope_l, reach_l), (slope_r, reach_r) = bound(-right, width / 2 - margins.left), bound(right, width / 2 - margins.right)
-    (slope_t, reach_t), (slope_b, reach_b) = bound(up, height / 2 - margins.top), bound(-up, height / 2 - margins.bottom)
+    (slope_l, reach_l), (slope_r, reach_r) = (
+        bound(-right, width / 2 - margins.left),
+        bound(right, width / 2 - margins.right),
+    )
+    (slope_t, reach_t), (slope_b, reach_b) = (
+        bound(up, height / 2 - margins.top),
+        bound(-up, height / 2 - margins.bottom),
+    )
     back = min(
         -(reach_l + reach_r) / (slope_l + slope_r),
         -(reach_t + reach_b) / (slope_t + slope_b),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from modeling_motionllm.errors_motionllm import MotionLLMError
 
-__all__ = ["THEMES", "PersonColours", "Theme", "mix", "person_colours", "to_hex", "to_theme"]
+__all__ = ["RGB", "THEMES", "PersonColours", "Theme", "mix", "person_colours", "to_hex", "to_theme"]
 
 RGB = tuple[int, int, int]
 
@@ -34,7 +34,9 @@ class Theme:
 
 THEMES = {
     "dark": Theme((17, 20, 28), (45, 52, 68), (86, 98, 124), (236, 240, 248), (139, 150, 172), (8, 10, 15), 0.72),
-    "light": Theme((226, 230, 236), (250, 251, 253), (196, 203, 214), (30, 36, 48), (110, 120, 138), (72, 82, 104), 0.5),
+    "light": Theme(
+        (226, 230, 236), (250, 251, 253), (196, 203, 214), (30, 36, 48), (110, 120, 138), (72, 82, 104), 0.5
+    ),
 }
 
 _PEOPLE = (

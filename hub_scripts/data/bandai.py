@@ -1,0 +1,151 @@
+"""The Bandai-Namco-Research-Motiondataset (1 and 2): its clips, and its skeleton mapped to SMPL-22."""
+
+import lzma
+import os
+import re
+import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from modeling_motionllm.errors_motionllm import MotionLLMError
+from modeling_motionllm.motion_features import resample_joints
+
+from .bvh import Bvh, forward_kinematics
+
+__all__ = ["BandaiClip", "bandai_joints", "iter_bandai_clips"]
+
+FPS = 20.0
+_CM = 0.01
+_ARCHIVES = ("dataset-1.tar.xz", "dataset-2.tar.xz")
+_CLIP_NAME = re.compile(r"dataset-[12]_(?P<content>[a-z-]+)_(?P<style>[a-z-]+)_(?P<id>\d+)")
+# SMPL-22 order; two names: the mean of both positions
+_SMPL22: tuple[tuple[str, ...], ...] = (
+    ("Hips",),
+    ("UpperLeg_L",),
+    ("UpperLeg_R",),
+    ("Spine",),
+    ("LowerLeg_L",),
+    ("LowerLeg_R",),
+    ("Spine", "Chest"),
+    ("Foot_L",),
+    ("Foot_R",),
+    ("Chest",),
+    ("Toes_L",),
+    ("Toes_R",),
+    ("Neck",),
+    ("Shoulder_L",),
+    ("Shoulder_R",),
+    ("Head",),
+    ("UpperArm_L",),
+    ("UpperArm_R",),
+    ("LowerArm_L",),
+    ("LowerArm_R",),
+    ("Hand_L",),
+    ("Hand_R",),
+)
+
+
+@dataclass(frozen=True)
+class BandaiClip:
+    """One clip as found: `name` without suffix, the labels in it, and the bytes of the BVH file."""
+
+    name: str
+    content: str
+    style: str
+    data: bytes
+
+    @property
+    def source(self) -> str:
+        """Which of the two data sets it is from: "bandai-namco-1" or "bandai-namco-2"."""
+        return f"bandai-namco-{self.name[len('dataset-')]}"
+
+    @property
+    def source_file(self) -> str:
+        """Its path in the published data, wherever it was read from."""
+        return f"Bandai-Namco-Research-Motiondataset-{self.name[len('dataset-')]}/data/{self.name}.bvh"
+
+
+def bandai_joints(bvh: Bvh, name: str = "this BVH file") -> np.ndarray:
+    """Joint positions of a clip with the Bandai skeleton.
+
+    Args:
+        bvh: the parsed file, in centimetres, Y up.
+        name: what error messages call it.
+
+    Returns:
+        float32 (T, 22, 3), metres, SMPL-22 order, resampled to 20 fps; where and as the clip was recorded.
+
+    Raises:
+        MotionLLMError: joints of the Bandai skeleton are missing.
+    """
+    index = {joint: position for position, joint in enumerate(bvh.joint_names)}
+    missing = sorted({joint for sources in _SMPL22 for joint in sources} - index.keys())
+    if missing:
+        raise MotionLLMError(
+            f"'{name}' does not have the Bandai-Namco skeleton: it lacks {len(missing)} joints ({', '.join(missing)}); "
+            "rename its joints to these, or convert it to .npy joints (frames, 22, 3) in SMPL-22 order"
+        )
+    world = forward_kinematics(bvh)
+    mapped = np.stack([world[:, [index[joint] for joint in sources]].mean(axis=1) for sources in _SMPL22], axis=1)
+    return np.asarray(resample_joints(mapped * _CM, bvh.fps, FPS), dtype=np.float32)
+
+
+def iter_bandai_clips(src: str | os.PathLike[str]) -> Iterator[BandaiClip]:
+    """All clips under `src`, one at a time; labels without a BVH file are passed over.
+
+    Args:
+        src: an unpacked folder, the folder that holds `dataset-1.tar.xz` and/or `dataset-2.tar.xz` (read as a stream,
+            never unpacked), or one such archive.
+
+    Raises:
+        MotionLLMError: nothing of that kind there, or an archive that is broken.
+    """
+    path = Path(src)
+    if path.is_file():
+        yield from _iter_archive(path)
+        return
+    if not path.is_dir():
+        raise MotionLLMError(f"no such file or folder: '{path}'; give the folder or archive of the Bandai-Namco data")
+    archives = [path / name for name in _ARCHIVES if (path / name).is_file()]
+    if archives:
+        for archive in archives:
+            yield from _iter_archive(archive)
+        return
+    found = False
+    for file in sorted(path.rglob("*.bvh"), key=lambda file: file.name):
+        labels = _CLIP_NAME.fullmatch(file.stem)
+        if labels is None:
+            continue
+        found = True
+        try:
+            data = file.read_bytes()
+        except OSError as error:
+            raise MotionLLMError(f"cannot read '{file}' ({error.strerror}); check its permissions") from error
+        yield BandaiClip(file.stem, labels["content"], labels["style"], data)
+    if not found:
+        raise MotionLLMError(
+            f"no Bandai-Namco clips in '{path}'; it should hold {' or '.join(_ARCHIVES)}, "
+            "or files named like dataset-1_bow_normal_001.bvh"
+        )
+
+
+def _iter_archive(path: Path) -> Iterator[BandaiClip]:
+    found = False
+    try:
+        with tarfile.open(path, "r:*") as archive:
+            for member in archive:
+                labels = _CLIP_NAME.fullmatch(Path(member.name).stem)
+                if labels is None or not member.name.endswith(".bvh") or not member.isfile():
+                    continue
+                content = archive.extractfile(member)
+                if content is None:
+                    continue
+                found = True
+                yield BandaiClip(labels[0], labels["content"], labels["style"], content.read())
+    except (tarfile.TarError, lzma.LZMAError, EOFError, OSError) as error:
+        raise MotionLLMError(f"'{path}' cannot be read as an archive ({error}); download it again") from error
+    if not found:
+        raise MotionLLMError(f"'{path}' holds no Bandai-Namco clips; give dataset-1.tar.xz or dataset-2.tar.xz")

@@ -1,0 +1,231 @@
+"""Reading BVH files and turning them into world positions."""
+
+import os
+import re
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from modeling_motionllm.errors_motionllm import MotionLLMError
+
+__all__ = ["Bvh", "forward_kinematics", "parse_bvh", "read_bvh"]
+
+_MAX_DEPTH = 1000
+_CHANNELS = frozenset(f"{axis}{kind}" for axis in "XYZ" for kind in ("position", "rotation"))
+_MOTION_LINE = re.compile(rb"^[ \t]*MOTION[ \t]*\r?$", re.MULTILINE)
+_MOTION_HEAD = re.compile(
+    rb"\s*Frames:[ \t]*(\S+)[ \t]*\r?\n\s*Frame Time:[ \t]*(\S+)[ \t]*(?:\r?\n|\Z)", re.IGNORECASE
+)
+_EXPORT_AGAIN = "export it again as a plain BVH file"
+
+
+@dataclass(eq=False)
+class Bvh:
+    """One BVH file.
+
+    Args:
+        joint_names: J names in file order (a parent always before its children); end sites are left out.
+        parents: index of each joint's parent, -1 for a root.
+        offsets: float64 (J, 3), in the units of the file.
+        channels: per joint its channel names in file order, such as `("Xposition", "Zrotation")`.
+        frames: float64 (N, C), the channel values; rotations in degrees.
+        frame_time: seconds per frame.
+    """
+
+    joint_names: tuple[str, ...]
+    parents: tuple[int, ...]
+    offsets: np.ndarray
+    channels: tuple[tuple[str, ...], ...]
+    frames: np.ndarray
+    frame_time: float
+
+    @property
+    def fps(self) -> float:
+        """Frames per second; a rounded frame time such as 0.0333333 counts as the whole number it stands for."""
+        fps = 1.0 / self.frame_time
+        return float(round(fps)) if abs(fps - round(fps)) < 1e-3 * fps else fps
+
+
+def read_bvh(path: str | os.PathLike[str]) -> Bvh:
+    """Read a BVH file.
+
+    Raises:
+        MotionLLMError: the file cannot be read or is not a sound BVH file; the message names the file.
+    """
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise MotionLLMError(f"cannot read '{path}' ({error.strerror}); check the path") from error
+    return parse_bvh(data, os.fspath(path))
+
+
+def parse_bvh(data: bytes, name: str) -> Bvh:
+    """Parse the bytes of a BVH file; `name` is what error messages call it.
+
+    Raises:
+        MotionLLMError: empty, binary or truncated data, counts that disagree, values that are no finite numbers.
+    """
+    if not data.strip():
+        raise MotionLLMError(f"'{name}' is empty; {_EXPORT_AGAIN}")
+    if b"\0" in data[:4096] or not data.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"HIERARCHY"):
+        raise MotionLLMError(f"'{name}' is not a BVH file (it does not start with HIERARCHY); {_EXPORT_AGAIN}")
+    split = _MOTION_LINE.search(data)
+    if split is None:
+        raise MotionLLMError(f"'{name}' has no MOTION section, it may be cut off; copy or {_EXPORT_AGAIN}")
+    try:
+        header = data[: split.start()].decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise MotionLLMError(f"'{name}' is not UTF-8 text (byte {error.start}); save it as UTF-8") from error
+    joint_names, parents, offsets, channels = _parse_hierarchy(header, name)
+    frames, frame_time = _parse_motion(data, split.end(), sum(map(len, channels)), name)
+    return Bvh(
+        tuple(joint_names), tuple(parents), np.array(offsets, dtype=np.float64), tuple(channels), frames, frame_time
+    )
+
+
+def _parse_hierarchy(header: str, name: str) -> tuple[list[str], list[int], list[list[float]], list[tuple[str, ...]]]:
+    names: list[str] = []
+    parents: list[int] = []
+    offsets: list[list[float]] = []
+    channels: list[tuple[str, ...]] = []
+    stack: list[int] = []  # open blocks: joint index, or -1 for an end site
+    opened: int | None = None  # the joint whose "{" comes next
+    lines = header.replace("{", "\n{\n").replace("}", "\n}\n").splitlines()
+    for line in lines:
+        words = line.split()
+        if not words:
+            continue
+        keyword = words[0].upper()
+        if keyword in ("ROOT", "JOINT"):
+            if (keyword == "ROOT") != (not stack) or (stack and stack[-1] < 0) or len(words) < 2:
+                raise MotionLLMError(f"'{name}' has '{line.strip()}' in a wrong place; {_EXPORT_AGAIN}")
+            opened = len(names)
+            names.append(" ".join(words[1:]))
+            parents.append(stack[-1] if stack else -1)
+            offsets.append([0.0, 0.0, 0.0])
+            channels.append(())
+        elif keyword == "END":
+            opened = -1
+        elif keyword == "{":
+            if opened is None:
+                raise MotionLLMError(f"'{name}' opens a block that belongs to no joint; {_EXPORT_AGAIN}")
+            stack.append(opened)
+            opened = None
+            if len(stack) > _MAX_DEPTH:
+                raise MotionLLMError(f"'{name}' nests joints more than {_MAX_DEPTH} levels deep; {_EXPORT_AGAIN}")
+        elif keyword == "}":
+            if not stack:
+                raise MotionLLMError(f"'{name}' closes more blocks than it opens; {_EXPORT_AGAIN}")
+            stack.pop()
+        elif keyword in ("OFFSET", "CHANNELS"):
+            if not stack:
+                raise MotionLLMError(f"'{name}' has {keyword} outside a joint; {_EXPORT_AGAIN}")
+            if stack[-1] >= 0 and keyword == "OFFSET":
+                offsets[stack[-1]] = _offset(words, line, name)
+            elif stack[-1] >= 0:
+                channels[stack[-1]] = _joint_channels(words, line, name)
+        elif keyword != "HIERARCHY":
+            raise MotionLLMError(f"'{name}' has an unknown line '{line.strip()[:60]}'; {_EXPORT_AGAIN}")
+    if stack:
+        raise MotionLLMError(f"'{name}' leaves {len(stack)} blocks open, it may be cut off; {_EXPORT_AGAIN}")
+    if not names:
+        raise MotionLLMError(f"'{name}' has no joints; {_EXPORT_AGAIN}")
+    return names, parents, offsets, channels
+
+
+def _offset(words: list[str], line: str, name: str) -> list[float]:
+    try:
+        values = [float(word) for word in words[1:]]
+    except ValueError:
+        values = []
+    if len(values) != 3 or not np.isfinite(values).all():
+        raise MotionLLMError(f"'{name}' has '{line.strip()[:60]}' where OFFSET and 3 numbers belong; {_EXPORT_AGAIN}")
+    return values
+
+
+def _joint_channels(words: list[str], line: str, name: str) -> tuple[str, ...]:
+    found = tuple(word[:1].upper() + word[1:].lower() for word in words[2:])
+    if words[1:2] != [str(len(found))] or not _CHANNELS.issuperset(found) or len(set(found)) != len(found):
+        raise MotionLLMError(f"'{name}' has a broken line '{line.strip()[:80]}'; {_EXPORT_AGAIN}")
+    return found
+
+
+def _parse_motion(data: bytes, start: int, num_channels: int, name: str) -> tuple[np.ndarray, float]:
+    head = _MOTION_HEAD.match(data, start)
+    try:
+        if head is None:
+            raise ValueError
+        num_frames, frame_time = int(head[1]), float(head[2])
+    except ValueError:
+        raise MotionLLMError(f"'{name}' lacks 'Frames:' and 'Frame Time:' after MOTION; {_EXPORT_AGAIN}") from None
+    if not (np.isfinite(frame_time) and frame_time > 0):
+        raise MotionLLMError(f"'{name}' has a frame time of {frame_time} s; set it to 1 / fps, such as 0.0333333")
+    if num_channels == 0 or num_frames < 1:
+        raise MotionLLMError(f"'{name}' has {num_frames} frames of {num_channels} channels; {_EXPORT_AGAIN}")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", DeprecationWarning)  # older numpy stops at a bad word with only this warning
+        try:
+            text = data[head.end() :].decode("ascii")
+            values = np.fromstring(text, dtype=np.float64, sep=" ") if text.strip() else np.empty(0)
+        except (ValueError, DeprecationWarning) as error:
+            raise MotionLLMError(f"'{name}' has something that is no number in its frames; {_EXPORT_AGAIN}") from error
+    if values.size != num_frames * num_channels:
+        found = f"{values.size / num_channels:.1f}".removesuffix(".0")
+        raise MotionLLMError(
+            f"'{name}' announces {num_frames} frames of {num_channels} channels but holds {found}; "
+            "it is cut off or was edited: copy it again or correct 'Frames:'"
+        )
+    bad = int((~np.isfinite(values)).sum())
+    if bad:
+        raise MotionLLMError(f"'{name}' holds {bad} values that are NaN or infinite; repair or cut these frames")
+    return values.reshape(num_frames, num_channels), frame_time
+
+
+def forward_kinematics(bvh: Bvh) -> np.ndarray:
+    """World positions of all joints.
+
+    Rotations are applied in channel order (the first listed is the outermost). Where a joint has position channels,
+    these replace the matching components of its OFFSET.
+
+    Returns:
+        float64 (N, J, 3), in the units of the file.
+    """
+    num_frames, num_joints = len(bvh.frames), len(bvh.joint_names)
+    starts = np.cumsum([0, *map(len, bvh.channels)])
+    translation = np.tile(bvh.offsets, (num_frames, 1, 1))
+    rotation = np.tile(np.eye(3), (num_frames, num_joints, 1, 1))
+    for layout in dict.fromkeys(bvh.channels):
+        joints = [joint for joint, channels in enumerate(bvh.channels) if channels == layout]
+        turns = None
+        for index, channel in enumerate(layout):
+            values = bvh.frames[:, [starts[joint] + index for joint in joints]]
+            axis = "XYZ".index(channel[0])
+            if channel.endswith("position"):
+                translation[:, joints, axis] = values
+            else:
+                turn = _axis_rotation(axis, np.radians(values))
+                turns = turn if turns is None else turns @ turn
+        if turns is not None:
+            rotation[:, joints] = turns
+    positions = np.empty((num_frames, num_joints, 3))
+    for joint, parent in enumerate(bvh.parents):
+        if parent < 0:
+            positions[:, joint] = translation[:, joint]
+        else:
+            above = rotation[:, parent]
+            positions[:, joint] = positions[:, parent] + (above @ translation[:, joint, :, None])[..., 0]
+            rotation[:, joint] = above @ rotation[:, joint]
+    return positions
+
+
+def _axis_rotation(axis: int, angle: np.ndarray) -> np.ndarray:
+    """Rotation matrices (..., 3, 3) about x, y or z by `angle` (...) radians."""
+    first, second = (axis + 1) % 3, (axis + 2) % 3
+    matrix = np.zeros((*angle.shape, 3, 3))
+    matrix[..., axis, axis] = 1.0
+    matrix[..., first, first] = matrix[..., second, second] = np.cos(angle)
+    matrix[..., second, first] = np.sin(angle)
+    matrix[..., first, second] = -matrix[..., second, first]
+    return matrix

@@ -1,0 +1,109 @@
+"""Contact sheets: frames of a clip side by side in one PNG, one row for each clip."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from modeling_motionllm.errors_motionllm import MotionLLMError
+from modeling_motionllm.files_motionllm import atomic_path
+from modeling_motionllm.motion import Motion
+
+try:
+    from PIL import Image, ImageDraw
+
+    from .overlay import draw_legend, load_font, wrap_text
+    from .renderer import Renderer, RenderOptions
+    from .theme import person_colours, to_theme
+except ImportError as error:
+    raise MotionLLMError(f"pictures need Pillow ({error}); run: pip install 'motionllm[viz]'") from error
+
+__all__ = ["draw_contact_sheet", "save_contact_sheet"]
+
+
+def _draw_row(motion: Motion, count: int, panel: tuple[int, int], theme_name: str, **options: Any) -> Image.Image:
+    """One clip: its caption above `count` panels, each with its time."""
+    theme = to_theme(theme_name)
+    width, height = panel
+    gap = max(2, round(0.02 * height))
+    caption_height = round(0.12 * height)
+    row = Image.new("RGB", (count * (width + gap) + gap, caption_height + height + gap), theme.sky)
+    pen = ImageDraw.Draw(row)
+    caption = options.pop("caption", None)
+    caption = motion.caption if caption is None else caption
+    font = load_font(max(9, round(0.055 * height)), caption or "")
+    small = load_font(max(8, round(0.04 * height)))
+    legend_width = round(0.5 * height)
+    for line in wrap_text(caption or "", font, max(row.width - legend_width - 2 * gap, 20), 1):
+        pen.text((2 * gap, 0.5 * caption_height), line, font=font, fill=theme.text, anchor="lm")
+    people = [person_colours(index) for index in range(motion.num_people)]
+    legend = 0.0135 * height
+    wide = 2 * (5.2 * legend + small.getlength("right")) + 5.2 * legend * min(len(people), 6)
+    draw_legend(row, (row.width - wide, 0.5 * caption_height), legend, people, small, theme.muted)
+    renderer = Renderer(motion, RenderOptions(size=panel, theme=theme_name, caption="", legend=False, **options))
+    picked = np.unique(np.linspace(0, motion.num_frames - 1, count).round().astype(int))
+    for column, index in enumerate(picked.tolist()):
+        picture = renderer.frame(index)
+        time = f"{index / motion.fps:.2f} s"
+        ImageDraw.Draw(picture).text(
+            (width - 2 * gap, height - 2 * gap), time, font=small, fill=theme.muted, anchor="rb"
+        )
+        row.paste(picture, (gap + column * (width + gap), caption_height))
+    return row
+
+
+def draw_contact_sheet(
+    motions: Motion | Sequence[Motion],
+    *,
+    count: int = 8,
+    panel: tuple[int, int] = (240, 300),
+    theme: str = "dark",
+    **options: Any,
+) -> Image.Image:
+    """Draw frames spread evenly over each clip, time going to the right, one clip under the other with its caption.
+
+    Args:
+        motions: one clip or several.
+        count: panels in a row; a clip of fewer frames leaves the rest of its row empty.
+        panel: width and height of one panel in pixels.
+        theme: "dark" or "light".
+        **options: further ones of `RenderOptions`: azimuth, elevation, caption.
+
+    Raises:
+        MotionLLMError: no motion, or `count` not between 1 and 64.
+    """
+    clips = [motions] if isinstance(motions, Motion) else list(motions)
+    if not clips:
+        raise MotionLLMError("a contact sheet of no motions; give at least one")
+    if not 1 <= count <= 64:
+        raise MotionLLMError(f"count is {count}; give 1 to 64 panels in a row")
+    rows = [_draw_row(clip, count, panel, theme, **options) for clip in clips]
+    sheet = Image.new("RGB", (rows[0].width, sum(row.height for row in rows)), to_theme(theme).sky)
+    top = 0
+    for row in rows:
+        sheet.paste(row, (0, top))
+        top += row.height
+    return sheet
+
+
+def save_contact_sheet(motions: Motion | Sequence[Motion], path: str | os.PathLike[str], **options: Any) -> Path:
+    """Write a contact sheet as PNG; equal motions give equal bytes.
+
+    Args:
+        motions: one clip, or several, which become rows.
+        path: ends in `.png`.
+        **options: of `draw_contact_sheet`.
+
+    Returns:
+        The path.
+
+    Raises:
+        MotionLLMError: bad options, or the file cannot be written.
+    """
+    path = Path(path)
+    sheet = draw_contact_sheet(motions, **options)
+    with atomic_path(path) as temporary:
+        sheet.save(temporary, format="PNG", optimize=False)
+    return path

@@ -1,0 +1,62 @@
+"""What both training commands share: resuming, and the record of how a model was made."""
+
+import json
+import platform
+from pathlib import Path
+from typing import Any
+
+import accelerate
+import peft
+import torch
+import transformers
+from transformers import TrainingArguments
+from transformers.trainer_utils import TrainOutput, get_last_checkpoint
+
+from modeling_motionllm.errors_motionllm import MotionLLMError
+from modeling_motionllm.files_motionllm import atomic_path, ensure_folder
+
+__all__ = ["TRAINING_RECORD", "check_resume", "training_outcome", "write_training_record"]
+
+TRAINING_RECORD = "training_record.json"
+
+
+def check_resume(training: TrainingArguments, resume: bool) -> str | None:
+    """The checkpoint to go on from, or None for a fresh start.
+
+    Raises:
+        MotionLLMError: `resume` without a checkpoint, or a fresh start in a folder that already holds some.
+    """
+    folder = ensure_folder(training.output_dir)
+    last = get_last_checkpoint(str(folder))
+    if resume and last is None:
+        raise MotionLLMError(f"'{folder}' holds no checkpoint to resume from; start without --resume")
+    if last is not None and not resume:
+        raise MotionLLMError(f"'{folder}' already holds {Path(last).name}; add --resume or choose another --output_dir")
+    return last
+
+
+def describe_hardware() -> str:
+    """One line: processor or GPU, cores, versions."""
+    if torch.cuda.is_available():
+        device = f"{torch.cuda.device_count()} x {torch.cuda.get_device_name()}"
+    else:
+        device = f"{platform.machine()} CPU, {torch.get_num_threads()} threads"
+    versions = {"torch": torch, "transformers": transformers, "peft": peft, "accelerate": accelerate}
+    return ", ".join([device, *(f"{name} {module.__version__}" for name, module in versions.items())])
+
+
+def training_outcome(result: TrainOutput) -> dict[str, Any]:
+    """Steps, seconds and loss of a finished `Trainer.train`; after a resume the seconds are of the last part only."""
+    return {
+        "steps": result.global_step,
+        "train_seconds": round(result.metrics.get("train_runtime", 0.0), 1),
+        "train_loss": round(result.training_loss, 5),
+    }
+
+
+def write_training_record(folder: Path, **record: Any) -> Path:
+    """Write `training_record.json`: command, seed, data hash, outcome and the logged history, with the hardware."""
+    record["hardware"] = describe_hardware()
+    with atomic_path(folder / TRAINING_RECORD) as temporary:
+        temporary.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    return folder / TRAINING_RECORD

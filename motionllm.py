@@ -1,0 +1,64 @@
+"""MotionLLM: human motion and language in one Hugging Face model. Importing it registers the Auto classes."""
+
+from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoProcessor, AutoTokenizer
+
+from modeling_motionllm.configuration_motionllm import MotionLLMConfig, MotionVQConfig
+from modeling_motionllm.errors_motionllm import MotionLLMError
+from modeling_motionllm.modeling_motion_vq import MotionVQModel
+from modeling_motionllm.modeling_motionllm import MotionLLMForCausalLM
+from modeling_motionllm.motion import Motion
+from modeling_motionllm.motion_features import (
+    HUMANML3D,
+    Skeleton,
+    canonicalize_joints,
+    features_to_joints,
+    joints_to_features,
+    mirror_joints,
+    resample_joints,
+)
+from modeling_motionllm.processing_motionllm import MotionLLMProcessor
+from modeling_motionllm.vocabulary_motionllm import MotionVocabulary, motion_token_names
+from tokenization.tokenization_motionllm import MotionLLMTokenizer
+
+__all__ = [
+    "HUMANML3D",
+    "Motion",
+    "MotionLLMConfig",
+    "MotionLLMError",
+    "MotionLLMForCausalLM",
+    "MotionLLMProcessor",
+    "MotionLLMTokenizer",
+    "MotionVQConfig",
+    "MotionVQModel",
+    "MotionVocabulary",
+    "Skeleton",
+    "canonicalize_joints",
+    "features_to_joints",
+    "joints_to_features",
+    "load_motion",
+    "mirror_joints",
+    "motion_token_names",
+    "resample_joints",
+    "save_motion",
+]
+
+AutoConfig.register("motion_vq", MotionVQConfig)
+AutoModel.register(MotionVQConfig, MotionVQModel)
+AutoConfig.register("motionllm", MotionLLMConfig)
+AutoModel.register(MotionLLMConfig, MotionLLMForCausalLM)
+AutoModelForCausalLM.register(MotionLLMConfig, MotionLLMForCausalLM)
+AutoTokenizer.register(MotionLLMConfig, fast_tokenizer_class=MotionLLMTokenizer)
+AutoProcessor.register(MotionLLMConfig, MotionLLMProcessor)
+
+
+def __getattr__(name: str) -> object:
+    # The file formats need optional packages, so they are imported when first asked for.
+    if name == "save_motion":
+        from hub_scripts.export import save_motion
+
+        return save_motion
+    if name == "load_motion":
+        from hub_scripts.data.motion_files import load_motion
+
+        return load_motion
+    raise AttributeError(f"module 'motionllm' has no attribute '{name}'")

@@ -1,0 +1,145 @@
+"""The dataset on disk: what is written is what is read, here and with `datasets.load_dataset`."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hub_scripts.data.storage import (
+    dataset_hash,
+    read_split,
+    read_summary,
+    shard_path,
+    write_card,
+    write_shard,
+    write_summary,
+)
+from modeling_motionllm.errors_motionllm import MotionLLMError
+
+
+def make_rows(count: int, seed: int = 0) -> list[dict[str, Any]]:
+    rng = np.random.default_rng(seed)
+    rows = []
+    for index in range(count):
+        frames = int(rng.integers(5, 40))
+        rows.append(
+            {
+                "name": f"clip_{seed}_{index}",
+                "source": "bandai-namco-1",
+                "content": "walk",
+                "style": "normal",
+                "mirrored": bool(index % 2),
+                "captions": [f"caption {index} {k}" for k in range(index % 3 + 1)],
+                "fps": 20.0,
+                "num_frames": frames,
+                "joints": rng.normal(size=(frames, 22, 3)).astype(np.float32),
+                "features": rng.normal(size=(frames - 1, 263)).astype(np.float32),
+                "source_file": "a/b.bvh",
+                "source_sha256": "0" * 64,
+            }
+        )
+    return rows
+
+
+def assert_same(read: list[dict[str, Any]], written: list[dict[str, Any]]) -> None:
+    assert len(read) == len(written)
+    for one, other in zip(read, written, strict=True):
+        assert one.keys() == other.keys()
+        for column, value in other.items():
+            if isinstance(value, np.ndarray):
+                assert one[column].dtype == np.float32
+                np.testing.assert_array_equal(one[column], value)
+            else:
+                assert one[column] == value
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "data").mkdir()
+    write_shard(shard_path(tmp_path, "train", 0, 2), make_rows(150, 1))  # more than two row groups
+    write_shard(shard_path(tmp_path, "train", 1, 2), make_rows(3, 2))
+    write_shard(shard_path(tmp_path, "val", 0, 1), make_rows(2, 3))
+    write_shard(shard_path(tmp_path, "test", 0, 1), make_rows(2, 4))
+    write_card(tmp_path, ("train", "val", "test"), "# Title\n", {"license": "cc-by-nc-4.0"})
+    return tmp_path
+
+
+def test_rows_come_back_as_they_were_in_the_order_of_the_shards(folder: Path) -> None:
+    assert_same(read_split(folder, "train"), make_rows(150, 1) + make_rows(3, 2))
+
+
+def test_single_columns_are_read(folder: Path) -> None:
+    rows = read_split(folder, "val", columns=["features", "name"])
+    assert list(rows[0]) == ["features", "name"]
+    np.testing.assert_array_equal(rows[1]["features"], make_rows(2, 3)[1]["features"])
+
+
+def test_equal_rows_give_equal_files(tmp_path: Path) -> None:
+    write_shard(tmp_path / "a.parquet", make_rows(20))
+    write_shard(tmp_path / "b.parquet", make_rows(20))
+    assert (tmp_path / "a.parquet").read_bytes() == (tmp_path / "b.parquet").read_bytes()
+
+
+def test_the_hash_follows_the_data(folder: Path) -> None:
+    before = dataset_hash(folder)
+    assert before == dataset_hash(folder)
+    (folder / "README.md").write_text("another card")
+    assert before == dataset_hash(folder)
+    write_shard(shard_path(folder, "val", 0, 1), make_rows(2, 5))
+    assert before != dataset_hash(folder)
+
+
+def test_the_summary_holds_the_hash(folder: Path) -> None:
+    written = write_summary(folder, {"splits": {"val": {"rows": 2}}})
+    assert read_summary(folder) == written
+    assert written["sha256"] == dataset_hash(folder)
+    assert written["splits"] == {"val": {"rows": 2}}
+
+
+def test_load_dataset_opens_it_with_arrays(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    datasets = pytest.importorskip("datasets")
+    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
+    loaded = datasets.load_dataset(str(folder), cache_dir=str(tmp_path_factory.mktemp("cache")))
+    assert {split: len(rows) for split, rows in loaded.items()} == {"train": 153, "val": 2, "test": 2}
+    assert loaded["val"].features["joints"] == datasets.Array3D((None, 22, 3), "float32")
+    assert loaded["val"].features["features"] == datasets.Array2D((None, 263), "float32")
+    assert_same(
+        list(loaded["val"].with_format("numpy", columns=["joints", "features"])),
+        [{"joints": row["joints"], "features": row["features"]} for row in make_rows(2, 3)],
+    )
+    assert loaded["train"][2]["captions"] == make_rows(3, 1)[2]["captions"]
+    # with `datasets` imported, Arrow hands out its array types: reading has to give the same
+    assert_same(read_split(folder, "train"), make_rows(150, 1) + make_rows(3, 2))
+
+
+def test_load_dataset_notices_new_data_in_the_same_folder(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    datasets = pytest.importorskip("datasets")
+    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
+    cache = str(tmp_path_factory.mktemp("cache"))
+    assert datasets.load_dataset(str(folder), split="val", cache_dir=cache)[0]["name"] == "clip_3_0"
+    write_shard(shard_path(folder, "val", 0, 1), make_rows(2, 5))
+    write_card(folder, ("train", "val", "test"), "# Title\n", {"license": "cc-by-nc-4.0"})
+    assert datasets.load_dataset(str(folder), split="val", cache_dir=cache)[0]["name"] == "clip_5_0"
+
+
+def test_what_is_not_there_is_an_error(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(MotionLLMError, match="no split 'dev'"):
+        read_split(folder, "dev")
+    with pytest.raises(MotionLLMError, match="no column motion"):
+        read_split(folder, "val", columns=["motion"])
+    with pytest.raises(MotionLLMError, match="motionllm prepare"):
+        dataset_hash(tmp_path / "absent")
+    with pytest.raises(MotionLLMError, match="cannot be read"):
+        read_summary(folder)
+
+
+def test_a_damaged_shard_is_named(folder: Path) -> None:
+    path = shard_path(folder, "val", 0, 1)
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(MotionLLMError, match=r"val-00000-of-00001\.parquet.*cannot be read"):
+        read_split(folder, "val")
