@@ -35,11 +35,11 @@ __all__ = [
     "canonicalize_joints",
     "features_to_joints",
     "joints_to_features",
-    "load_motion",
+    "load_motion",  # noqa: F822
     "mirror_joints",
     "motion_token_names",
     "resample_joints",
-    "save_motion",
+    "save_motion",  # noqa: F822
 ]
 
 AutoConfig.register("motion_vq", MotionVQConfig)

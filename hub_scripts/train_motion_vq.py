@@ -137,6 +137,7 @@ def main(argv: list[str]) -> int:
     )
     arguments, training = parser.parse_args_into_dataclasses(argv)
     resume = check_resume(training, training.resume)
+    data_sha256 = dataset_hash(arguments.data)
     set_seed(training.seed)
 
     clips = [row["features"] for row in read_split(arguments.data, "train", ["features"])]
@@ -168,7 +169,7 @@ def main(argv: list[str]) -> int:
         Path(training.output_dir),
         command="motionllm train-vq " + " ".join(argv),
         seed=training.seed,
-        data_sha256=dataset_hash(arguments.data),
+        data_sha256=data_sha256,
         **training_outcome(result),
         history=trainer.state.log_history,
     )

@@ -2,7 +2,6 @@
 
 import importlib.util
 import logging
-import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -103,12 +102,11 @@ def resolve_base_model(name: str, **hub: Any) -> str:
 def load_base_language_model(name: str, dtype: torch.dtype | None = None, **hub: Any) -> Any:
     """The causal language model `name`, wherever `resolve_base_model` finds it."""
     path = resolve_base_model(name, **hub)
-    return AutoModelForCausalLM.from_pretrained(
-        path, dtype=dtype or torch.float32, **({} if os.path.isdir(path) else hub)
-    )
+    hub = {} if Path(path).is_dir() else hub
+    return AutoModelForCausalLM.from_pretrained(path, dtype=dtype or torch.float32, **hub)
 
 
 def load_base_tokenizer(name: str, **hub: Any) -> Any:
     """The fast tokenizer of `name`, wherever `resolve_base_model` finds it."""
     path = resolve_base_model(name, **hub)
-    return AutoTokenizer.from_pretrained(path, **({} if os.path.isdir(path) else hub))
+    return AutoTokenizer.from_pretrained(path, **({} if Path(path).is_dir() else hub))

@@ -3,7 +3,7 @@
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from .errors_motionllm import MotionLLMError
@@ -48,4 +48,5 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
             f"cannot write '{target}' ({error.strerror or error}); free some space or choose another place"
         ) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # the folder itself may be what is wrong
+            temporary.unlink(missing_ok=True)

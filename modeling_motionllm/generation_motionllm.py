@@ -251,9 +251,7 @@ class MotionGenerationMixin:
             encoded = self.motion_vq.encode(motion.to(self.device), mask)
             places = vocabulary.is_code(input_ids)
             if not torch.equal(places.sum(-1), encoded.attention_mask.sum(-1)):
-                raise MotionLLMError(
-                    "prompts and motions do not fit together; make both with MotionLLMProcessor(motion=...)"
-                )
+                raise MotionLLMError("prompts and motions do not fit together; make both with the processor")
             ids = vocabulary.codes_to_ids(encoded.codes[encoded.attention_mask])
             input_ids = input_ids.masked_scatter(places, ids)
         processors: list[LogitsProcessor] = [TextGrammar(vocabulary)]

@@ -61,7 +61,7 @@ class MotionLLMForCausalLM(MotionGenerationMixin, PreTrainedModel, GenerationMix
         dtype: torch.dtype | None = None,
         seed: int = 0,
     ) -> "MotionLLMForCausalLM":
-        """Join a pre-trained language model and a trained VQ-VAE; the new vocabulary rows are drawn around the old ones.
+        """Join a pre-trained language model and a trained VQ-VAE; new vocabulary rows are drawn around the old ones.
 
         Args:
             base_model_name_or_path: any causal language model (local folder or Hub id).

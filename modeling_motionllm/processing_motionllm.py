@@ -105,7 +105,7 @@ class MotionLLMProcessor(ProcessorMixin):
         code_seconds = self.frames_per_code / self.fps
         if not (math.isfinite(seconds) and code_seconds <= seconds <= self.max_seconds):
             raise MotionLLMError(
-                f"a duration of {seconds:g} s is not possible; choose between {code_seconds:g} and {self.max_seconds:g} s"
+                f"a duration of {seconds:g} s is not possible; choose {code_seconds:g} to {self.max_seconds:g} s"
             )
         return round(seconds / code_seconds)
 
@@ -186,7 +186,8 @@ class MotionLLMProcessor(ProcessorMixin):
         if isinstance(motion, np.ndarray) and motion.ndim == 2:
             if motion.shape[1] != HUMANML3D.feature_dim:
                 raise MotionLLMError(
-                    f"features have shape {motion.shape}; give (frames, {HUMANML3D.feature_dim}), or joints (frames, 22, 3)"
+                    f"features have shape {motion.shape}; give (frames, {HUMANML3D.feature_dim}), "
+                    "or joints (frames, 22, 3)"
                 )
             features = motion.astype(np.float32)
         else:

@@ -1,6 +1,6 @@
 """The prompt presets: `short` (ours) and `paper` (the wording of the official code, for converted weights).
 
-`{caption}`, `{motion}` and `{seconds}` are filled in; `{motion}` stands for code tokens, which are never made from text.
+`{caption}`, `{motion}` and `{seconds}` are filled in; `{motion}` stands for code tokens, never made from text.
 """
 
 __all__ = ["PROMPT_PRESETS"]

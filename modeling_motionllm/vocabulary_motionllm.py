@@ -87,7 +87,7 @@ class MotionVocabulary:
         """
         if codes.numel() and (int(codes.min()) < 0 or int(codes.max()) >= self.codebook_size):
             raise MotionLLMError(
-                f"codes run from {int(codes.min())} to {int(codes.max())}; the codebook has 0 to {self.codebook_size - 1}"
+                f"codes run from {int(codes.min())} to {int(codes.max())}; they must be 0 to {self.codebook_size - 1}"
             )
         return codes + self.offset
 

@@ -1,0 +1,80 @@
+"""Training examples: which clip, caption and task comes when, fixed by the seed; and their padding into batches."""
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+from tqdm import tqdm
+
+from modeling_motionllm.processing_motionllm import MotionLLMProcessor
+
+__all__ = ["MotionTextExamples", "PadExamples"]
+
+
+class MotionTextExamples(Dataset):
+    """`size` examples of text-to-motion and captioning. Example i is a function of `seed` and i alone.
+
+    Args:
+        rows: of a code store.
+        processor: writes the prompts.
+        size: number of examples.
+        seed: of every draw.
+        text_to_motion: share of text-to-motion examples; the others are captions.
+        timed: share of text-to-motion prompts that tell the duration.
+        balance: clips of a content are drawn in proportion to (clips of that content) ** balance; 1 draws all clips
+            alike, 0 all contents.
+        max_codes: longer clips are cut.
+    """
+
+    def __init__(
+        self,
+        rows: list[dict[str, Any]],
+        processor: MotionLLMProcessor,
+        size: int,
+        seed: int,
+        text_to_motion: float = 0.65,
+        timed: float = 0.7,
+        balance: float = 0.5,
+        max_codes: int = 50,
+    ):
+        counts = Counter(row["content"] for row in rows)
+        weights = np.array([counts[row["content"]] ** (balance - 1) for row in rows])
+        chosen = np.random.default_rng(seed).choice(len(rows), size=size, p=weights / weights.sum())
+        self.examples = []
+        for index, clip in enumerate(tqdm(chosen, desc="prompts", disable=size < 1000)):
+            draw = np.random.default_rng((seed, index)).random(3)
+            row = rows[clip]
+            caption = row["captions"][int(draw[0] * len(row["captions"]))]
+            task = "text-to-motion" if draw[1] < text_to_motion else "motion-to-text"
+            self.examples.append(
+                processor.training_example(task, caption, row["codes"][:max_codes], timed=bool(draw[2] < timed))
+            )
+
+    def __len__(self) -> int:
+        return len(self.examples)
+
+    def __getitem__(self, index: int) -> dict[str, list[int]]:
+        return self.examples[index]
+
+
+class PadExamples:
+    """Collate examples, padded on the right to the longest."""
+
+    def __init__(self, pad_token_id: int):
+        self.pad = pad_token_id
+
+    def __call__(self, examples: list[dict[str, list[int]]]) -> dict[str, torch.Tensor]:
+        longest = max(len(example["input_ids"]) for example in examples)
+        ids, labels, mask = [], [], []
+        for example in examples:
+            missing = longest - len(example["input_ids"])
+            ids.append(example["input_ids"] + [self.pad] * missing)
+            labels.append(example["labels"] + [-100] * missing)
+            mask.append([1] * len(example["input_ids"]) + [0] * missing)
+        return {
+            "input_ids": torch.tensor(ids),
+            "attention_mask": torch.tensor(mask),
+            "labels": torch.tensor(labels),
+        }

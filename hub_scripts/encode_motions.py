@@ -1,0 +1,70 @@
+"""`motionllm encode`: turn a prepared dataset into codes, once; training reads codes and never motions."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from tqdm import tqdm
+
+from hub_scripts.data.codes import CODES_SUMMARY, read_codes_summary, weights_hash, write_codes, write_codes_summary
+from hub_scripts.data.storage import read_split, read_summary
+from hub_scripts.metrics.reconstruction import batches_by_length, pad_features
+from modeling_motionllm.errors_motionllm import MotionLLMError
+from modeling_motionllm.files_motionllm import ensure_folder
+from modeling_motionllm.modeling_motion_vq import MotionVQModel
+
+__all__ = ["encode_dataset", "main"]
+
+
+@torch.no_grad()
+def encode_dataset(
+    vq: MotionVQModel, data: str, out: Path, splits: Sequence[str], batch_size: int = 64
+) -> dict[str, dict[str, int]]:
+    """Encode splits of a dataset and write them to `out`; returns clips and codes per split."""
+    counts = {}
+    columns = ["name", "content", "style", "mirrored", "captions", "features"]
+    for split in splits:
+        rows = [row for row in read_split(data, split, columns) if len(row["features"]) >= vq.config.frames_per_code]
+        batches = batches_by_length([len(row["features"]) for row in rows], batch_size)
+        for batch in tqdm(batches, desc=f"encode {split}"):
+            features, mask = pad_features([rows[index]["features"] for index in batch])
+            encoded = vq.encode(features.to(vq.device), mask.to(vq.device))
+            for index, codes, valid in zip(batch, encoded.codes.cpu(), encoded.attention_mask.cpu(), strict=True):
+                rows[index]["codes"] = codes[valid].tolist()
+        write_codes(out, split, [{key: value for key, value in row.items() if key != "features"} for row in rows])
+        counts[split] = {"clips": len(rows), "codes": sum(len(row["codes"]) for row in rows)}
+    return counts
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run `motionllm encode`.
+
+    Raises:
+        MotionLLMError: no VQ-VAE or dataset there, or a folder that cannot be written.
+    """
+    parser = argparse.ArgumentParser(
+        prog="motionllm encode",
+        description="Encode every clip of a prepared dataset with a trained VQ-VAE, once. The codes are stored under "
+        "the hash of the VQ-VAE's weights, so codes of another VQ-VAE are never taken for its own.",
+        epilog="example: motionllm encode --vq runs/motion_vq --data data/bandai",
+    )
+    parser.add_argument("--vq", required=True, help="folder of a trained VQ-VAE (motionllm train-vq)")
+    parser.add_argument("--data", required=True, help="folder written by `motionllm prepare`")
+    parser.add_argument("--out", help="where to write (default: DATA/codes-<hash of the VQ-VAE>)")
+    parser.add_argument("--batch-size", type=int, default=64, help="clips per batch (default 64)")
+    args = parser.parse_args(argv)
+    if args.batch_size < 1:
+        raise MotionLLMError(f"--batch-size is {args.batch_size}; give 1 or more")
+
+    key = {"vq_sha256": weights_hash(args.vq), "data_sha256": read_summary(args.data)["sha256"]}
+    out = ensure_folder(args.out or Path(args.data) / f"codes-{key['vq_sha256'][:12]}")
+    if (out / CODES_SUMMARY).is_file() and key.items() <= read_codes_summary(out).items():
+        print(f"{out} is up to date")
+        return 0
+    (out / CODES_SUMMARY).unlink(missing_ok=True)
+    vq = MotionVQModel.from_pretrained(args.vq).eval()
+    counts = encode_dataset(vq, args.data, out, ("train", "val", "test"), args.batch_size)
+    write_codes_summary(out, {**key, "splits": counts})
+    print(f"{out}: " + ", ".join(f"{split} {c['clips']} clips, {c['codes']} codes" for split, c in counts.items()))
+    return 0

@@ -1,0 +1,202 @@
+"""`motionllm train`: fine-tune a language model on motion codes with LoRA and new vocabulary rows (PEFT, Trainer)."""
+
+import shutil
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from peft import LoraConfig, PeftModel, get_peft_model
+from transformers import HfArgumentParser, Trainer, TrainingArguments, set_seed
+
+from hub_scripts.data.codes import read_codes, read_codes_summary, weights_hash
+from hub_scripts.data.examples import MotionTextExamples, PadExamples
+from hub_scripts.training import TRAINING_RECORD, check_resume, training_outcome, write_training_record
+from modeling_motionllm.base_model_motionllm import load_base_tokenizer
+from modeling_motionllm.checkpoint_motionllm import MOTION_VQ_FOLDER, save_thin_checkpoint
+from modeling_motionllm.errors_motionllm import MotionLLMError
+from modeling_motionllm.modeling_motion_vq import MotionVQModel
+from modeling_motionllm.modeling_motionllm import MotionLLMForCausalLM
+from modeling_motionllm.processing_motionllm import MotionLLMProcessor
+from modeling_motionllm.prompts_motionllm import PROMPT_PRESETS
+from modeling_motionllm.vocabulary_motionllm import motion_token_names
+from tokenization.tokenization_motionllm import MotionLLMTokenizer
+
+__all__ = ["add_adapter", "build_model", "main", "trained_share"]
+
+
+@dataclass
+class ModelArguments:
+    """The model and its data."""
+
+    codes: str = field(metadata={"help": "Folder written by `motionllm encode`."})
+    vq: str = field(metadata={"help": "Folder of the VQ-VAE that made the codes."})
+    base_model: str = field(
+        default="HuggingFaceTB/SmolLM2-135M-Instruct",
+        metadata={"help": "Pre-trained causal language model: local folder or Hub id."},
+    )
+    lora_r: int = field(default=8, metadata={"help": "Rank of the LoRA matrices."})
+    lora_alpha: int = field(default=16, metadata={"help": "Scale of the LoRA matrices."})
+    lora_dropout: float = field(default=0.0, metadata={"help": "Dropout on the LoRA matrices' input."})
+    freeze_new_rows: bool = field(
+        default=False, metadata={"help": "Do not train the new vocabulary rows (the paper's variant)."}
+    )
+    prompts: str = field(default="short", metadata={"help": f"Prompt preset: {', '.join(PROMPT_PRESETS)}."})
+    text_to_motion: float = field(default=0.65, metadata={"help": "Share of text-to-motion among the examples."})
+    timed: float = field(default=0.7, metadata={"help": "Share of text-to-motion prompts that tell the duration."})
+    balance: float = field(
+        default=0.5, metadata={"help": "1 draws all clips alike, 0 all contents alike; between, in between."}
+    )
+    adapter_name: str = field(default="default", metadata={"help": "Folder of the adapter under adapters/."})
+
+
+@dataclass
+class MotionLLMTrainingArguments(TrainingArguments):
+    """Trainer arguments with defaults for this model."""
+
+    output_dir: str = field(default="runs/motionllm", metadata={"help": "Trainer checkpoints; the model in final/."})
+    max_steps: int = field(default=1000)
+    per_device_train_batch_size: int = field(default=16)
+    per_device_eval_batch_size: int = field(default=16)
+    learning_rate: float = field(default=1e-3)
+    lr_scheduler_type: str = field(default="cosine")
+    warmup_steps: float = field(default=50)
+    weight_decay: float = field(default=0.0)
+    logging_steps: float = field(default=20)
+    eval_strategy: str = field(default="steps")
+    eval_steps: float | None = field(default=250)
+    save_steps: float = field(default=100)
+    save_total_limit: int | None = field(default=2)
+    train_sampling_strategy: str = field(default="group_by_length")
+    report_to: str = field(default="none")
+    prediction_loss_only: bool = field(default=True)
+    remove_unused_columns: bool = field(default=False)
+    resume: bool = field(default=False, metadata={"help": "Go on from the last checkpoint in output_dir."})
+
+
+class AdapterTrainer(Trainer):
+    """Trainer whose checkpoints hold the adapter alone, without the resized embedding table of the base."""
+
+    def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
+        folder = Path(output_dir or str(self.args.output_dir))
+        folder.mkdir(parents=True, exist_ok=True)
+        self.accelerator.unwrap_model(self.model).save_pretrained(folder, save_embedding_layers=False)
+        self.processing_class.save_pretrained(folder)
+
+
+def build_model(
+    arguments: ModelArguments, seed: int
+) -> tuple[MotionLLMForCausalLM, MotionLLMTokenizer, MotionLLMProcessor]:
+    """Base language model + VQ-VAE + tokenizer + processor, not yet trained.
+
+    Raises:
+        MotionLLMError: something is missing, or the codes come from another VQ-VAE.
+    """
+    if arguments.prompts not in PROMPT_PRESETS:
+        raise MotionLLMError(f"--prompts is '{arguments.prompts}'; choose from {', '.join(PROMPT_PRESETS)}")
+    made_by, given = read_codes_summary(arguments.codes)["vq_sha256"], weights_hash(arguments.vq)
+    if made_by != given:
+        raise MotionLLMError(
+            f"the codes in '{arguments.codes}' were made by VQ-VAE {made_by[:12]}, but '{arguments.vq}' is "
+            f"{given[:12]}; run `motionllm encode` with it"
+        )
+    vq = MotionVQModel.from_pretrained(arguments.vq).eval()
+    base = load_base_tokenizer(arguments.base_model)
+    tokenizer = MotionLLMTokenizer.from_base(base, motion_token_names(vq.config.codebook_size))
+    processor = MotionLLMProcessor(
+        tokenizer,
+        prompts=arguments.prompts,
+        codebook_size=vq.config.codebook_size,
+        frames_per_code=vq.config.frames_per_code,
+        fps=vq.config.fps,
+    )
+    model = MotionLLMForCausalLM.from_base(arguments.base_model, tokenizer, vq, seed=seed)
+    return model, tokenizer, processor
+
+
+def add_adapter(model: MotionLLMForCausalLM, arguments: ModelArguments) -> PeftModel:
+    """Wrap the composite in LoRA on all linear layers, with the new vocabulary rows trained unless frozen."""
+    config = LoraConfig(
+        task_type="CAUSAL_LM",
+        r=arguments.lora_r,
+        lora_alpha=arguments.lora_alpha,
+        lora_dropout=arguments.lora_dropout,
+        target_modules="all-linear",
+        trainable_token_indices=None if arguments.freeze_new_rows else model.motion_vocabulary.ids,
+    )
+    return get_peft_model(model, config)
+
+
+def trained_share(model: PeftModel) -> tuple[int, int]:
+    """Trained parameters, and parameters of the language model they are compared with (adapters not counted)."""
+    trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+    parts = model.get_base_model().language_model.named_parameters()
+    return trained, sum(p.numel() for name, p in parts if "lora_" not in name and "trainable_tokens" not in name)
+
+
+def main(argv: list[str]) -> int:
+    """Train from the command line; see `motionllm train --help`."""
+    parser = HfArgumentParser(
+        (ModelArguments, MotionLLMTrainingArguments), prog="motionllm train", description=__doc__, allow_abbrev=False
+    )
+    arguments, training = parser.parse_args_into_dataclasses(argv)
+    resume = check_resume(training, training.resume)
+    set_seed(training.seed)
+    model, tokenizer, processor = build_model(arguments, training.seed)
+    peft_model = add_adapter(model, arguments)
+    trained, total = trained_share(peft_model)
+    print(f"trained parameters: {trained:,} of {total:,} in the language model ({100 * trained / total:.2f} %)")
+
+    mixture = {"text_to_motion": arguments.text_to_motion, "timed": arguments.timed}
+    size = training.max_steps * training.train_batch_size * training.gradient_accumulation_steps * training.world_size
+    train = MotionTextExamples(
+        read_codes(arguments.codes, "train"), processor, size, training.seed, balance=arguments.balance, **mixture
+    )
+    val_rows = read_codes(arguments.codes, "val")
+    val = MotionTextExamples(val_rows, processor, 2 * len(val_rows), 0, balance=1.0, **mixture)
+    trainer = AdapterTrainer(
+        model=peft_model,
+        args=training,
+        train_dataset=train,
+        eval_dataset=val,
+        data_collator=PadExamples(tokenizer.pad_token_id),
+        processing_class=tokenizer,
+    )
+    result = trainer.train(resume_from_checkpoint=resume)
+    trainer.save_state()
+    if trainer.is_world_process_zero():
+        final = _save_final(arguments, training, trainer, processor, trained, total, result, argv)
+        print(f"the model is in {final}")
+    return 0
+
+
+def _save_final(
+    arguments: ModelArguments,
+    training: MotionLLMTrainingArguments,
+    trainer: Trainer,
+    processor: MotionLLMProcessor,
+    trained: int,
+    total: int,
+    result: Any,
+    argv: list[str],
+) -> Path:
+    """The thin checkpoint in `final/`, with the records of this training and of the VQ-VAE's."""
+    final = Path(str(training.output_dir)) / "final"
+    peft_model = trainer.accelerator.unwrap_model(trainer.model)
+    save_thin_checkpoint(final, peft_model, trainer.processing_class, processor, arguments.adapter_name)
+    vq_record = Path(arguments.vq) / TRAINING_RECORD
+    if vq_record.is_file():
+        shutil.copyfile(vq_record, final / MOTION_VQ_FOLDER / TRAINING_RECORD)
+    write_training_record(
+        final / "adapters" / arguments.adapter_name,
+        command="motionllm train " + " ".join(argv),
+        finished=time.strftime("%Y-%m-%d"),
+        seed=training.seed,
+        data_sha256=read_codes_summary(arguments.codes)["data_sha256"],
+        vq_sha256=weights_hash(arguments.vq),
+        trained_parameters=trained,
+        language_model_parameters=total,
+        **training_outcome(result),
+        history=trainer.state.log_history,
+    )
+    return final
