@@ -11,6 +11,7 @@ import torch
 from torch.utils.data import Dataset
 from transformers import HfArgumentParser, Trainer, TrainingArguments, set_seed
 
+from hub_scripts.data.codes import weights_hash
 from hub_scripts.data.storage import dataset_hash, read_split
 from hub_scripts.metrics.reconstruction import pad_features, reconstruction_metrics
 from hub_scripts.training import check_resume, training_outcome, write_training_record
@@ -38,6 +39,12 @@ class VQArguments:
     root_weight: float = field(default=4.0, metadata={"help": "Weight of the four root columns."})
     path_weight: float = field(default=0.5, metadata={"help": "Weight of the loss on the integrated root path."})
     commitment_weight: float = field(default=0.02, metadata={"help": "Weight of the commitment loss."})
+    init_from: str | None = field(
+        default=None, metadata={"help": "Folder of a trained VQ-VAE to go on from; sizes and statistics are its own."}
+    )
+    decoder_only: bool = field(
+        default=False, metadata={"help": "With init_from: train the decoder alone, so that all codes stay as they are."}
+    )
 
 
 @dataclass
@@ -130,6 +137,25 @@ class MotionVQTrainer(Trainer):
         return metrics
 
 
+def _build_model(arguments: VQArguments, clips: list[np.ndarray]) -> MotionVQModel:
+    """A new model with the statistics of the clips, or the one to go on from with the losses of this run."""
+    losses = ("velocity_weight", "root_weight", "path_weight", "commitment_weight")
+    weights = {name: getattr(arguments, name) for name in losses}
+    if arguments.init_from is None:
+        if arguments.decoder_only:
+            raise MotionLLMError("--decoder_only needs a trained VQ-VAE; add --init_from FOLDER")
+        sizes = {name: getattr(arguments, name) for name in ("width", "depth", "codebook_size", "code_dim")}
+        model = MotionVQModel(MotionVQConfig(**sizes, **weights))
+        model.set_normalization(*feature_statistics(clips))
+        return model
+    weights_hash(arguments.init_from)  # says clearly when there is no model
+    model = MotionVQModel.from_pretrained(arguments.init_from)
+    model.config.update(weights)
+    if arguments.decoder_only:
+        model.freeze_codes()
+    return model
+
+
 def main(argv: list[str]) -> int:
     """Train from the command line; see `motionllm train-vq --help`."""
     parser = HfArgumentParser(
@@ -146,10 +172,7 @@ def main(argv: list[str]) -> int:
     if not clips or not eval_clips:
         raise MotionLLMError(f"'{arguments.data}' has {len(clips)} train and {len(eval_clips)} val clips; prepare more")
 
-    names = ("width", "depth", "codebook_size", "code_dim")
-    names += ("velocity_weight", "root_weight", "path_weight", "commitment_weight")
-    model = MotionVQModel(MotionVQConfig(**{name: getattr(arguments, name) for name in names}))
-    model.set_normalization(*feature_statistics(clips))
+    model = _build_model(arguments, clips)
     print(f"{len(clips)} train clips, {len(eval_clips)} val clips, {model.num_parameters() / 1e6:.2f} M parameters")
 
     windows_needed = training.max_steps * training.train_batch_size * training.gradient_accumulation_steps

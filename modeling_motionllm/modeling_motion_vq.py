@@ -128,6 +128,7 @@ class MotionQuantizer(nn.Module):
     def __init__(self, config: MotionVQConfig):
         super().__init__()
         self.decay, self.threshold = config.ema_decay, config.dead_code_threshold
+        self.learning = True
         size, dim = config.codebook_size, config.code_dim
         self.register_buffer("codebook", torch.zeros(size, dim))
         self.register_buffer("code_sum", torch.zeros(size, dim))
@@ -222,6 +223,11 @@ class MotionVQModel(PreTrainedModel):
             raise MotionLLMError("std has values that are not positive; average it over column groups first")
         self.mean.copy_(mean)
         self.std.copy_(std)
+
+    def freeze_codes(self) -> None:
+        """Train the decoder only from here on: every motion keeps its codes."""
+        self.encoder.requires_grad_(False)
+        self.quantizer.learning = False
 
     def _check(self, motion: torch.Tensor, attention_mask: torch.Tensor | None) -> torch.Tensor | None:
         config = self.config
@@ -320,7 +326,7 @@ class MotionVQModel(PreTrainedModel):
             self.quantizer.initialize(vectors.detach())
         codes = self.quantizer.nearest(vectors.detach())
         quantized = self.quantizer.codebook[codes].to(vectors)
-        if self.training:
+        if self.training and self.quantizer.learning:
             self.quantizer.update(vectors.detach(), codes)
         commitment = F.mse_loss(vectors, quantized)
         # Straight-through: the decoder sees the code, the encoder gets the gradient.

@@ -1,0 +1,61 @@
+"""`motionllm caption`: sentences that describe motions from files."""
+
+import argparse
+from collections.abc import Sequence
+from typing import Any
+
+from hub_scripts.loading import add_model_arguments, load_model, load_processor, quiet
+from modeling_motionllm.errors_motionllm import MotionLLMError
+
+__all__ = ["main"]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="motionllm caption",
+        description="Describe motions in words. Reads .npz (as `motionllm generate` writes it), .npy (joints (T, 22, 3) "
+        "in metres or features (T, 263), 20 fps) and .bvh (skeleton of the Bandai-Namco data).",
+        epilog="example: motionllm caption out/a-person-waves-with-the-left-hand.npz",
+    )
+    parser.add_argument("file", nargs="+", help="one or more motions")
+    parser.add_argument("--start", type=float, default=0.0, help="first second to look at (default 0)")
+    parser.add_argument("--end", type=float, help="last second to look at (default: the end)")
+    parser.add_argument("--samples", type=int, default=1, help="sentences per motion; more than 1 draws them at random")
+    parser.add_argument("--seed", type=int, default=0, help="random seed of the draws (default 0)")
+    add_model_arguments(parser)
+    return parser
+
+
+def _cut(motion: Any, start: float, end: float | None, path: str) -> Any:
+    """The part of a motion between two seconds."""
+    end = motion.duration if end is None else end
+    if not 0 <= start < end or start >= motion.duration:
+        raise MotionLLMError(
+            f"--start {start:g} and --end {end:g} leave nothing of '{path}', which lasts {motion.duration:.2f} s"
+        )
+    frames = slice(round(start * motion.fps), round(end * motion.fps))
+    return type(motion)(motion.people[0, frames], motion.fps) if motion.num_people == 1 else motion
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run `motionllm caption`.
+
+    Raises:
+        MotionLLMError: a file that cannot be read or a motion that cannot be described.
+    """
+    args = _parser().parse_args(argv)
+    if args.samples < 1:
+        raise MotionLLMError(f"--samples is {args.samples}; give 1 or more")
+    quiet()
+    from hub_scripts.data.motion_files import load_motion
+
+    motions = [_cut(load_motion(path), args.start, args.end, path) for path in args.file]
+    processor = load_processor(args.model)
+    prepared = [processor(motion=motion) for motion in motions]
+    model = load_model(args.model, args.device)
+    for path, inputs in zip(args.file, prepared, strict=True):
+        for sample in range(args.samples):
+            ids = model.generate_caption(**inputs, do_sample=args.samples > 1, seed=args.seed + sample)
+            sentence = processor.decode_caption(ids)[0]
+            print(f"{path}: {sentence}" if len(args.file) > 1 else sentence)
+    return 0

@@ -1,0 +1,82 @@
+"""`motionllm COMMAND`: finds the command, runs it, and prints bad input as one line."""
+
+import importlib
+import sys
+import traceback
+from collections.abc import Sequence
+
+__all__ = ["main"]
+
+# Command: module with main(argv), and its line in the help. Modules are imported only when their command runs.
+_COMMANDS = {
+    "generate": ("generate_motion", "make a motion from a sentence (.npz, .mp4, .html ...)"),
+    "caption": ("caption_motion", "describe a motion from a file (.npz, .npy, .bvh)"),
+    "prepare": ("prepare_data", "turn recorded motion into a dataset"),
+    "train-vq": ("train_motion_vq", "train the VQ-VAE that turns motion into codes"),
+    "encode": ("encode_motions", "encode a dataset with a trained VQ-VAE, once"),
+    "train": ("train_motionllm", "fine-tune a language model on motion codes"),
+    "evaluate": ("evaluate_motionllm", "measure reconstruction and generation on a prepared dataset"),
+}
+
+
+def _help() -> str:
+    lines = [f"  {name:<10} {text}" for name, (_, text) in _COMMANDS.items()]
+    return "\n".join(
+        [
+            "usage: motionllm COMMAND [options]",
+            "",
+            "Human motion and language in one model.",
+            "",
+            "commands:",
+            *lines,
+            "",
+            "`motionllm COMMAND --help` shows the options of a command; --traceback before it shows where an error is.",
+            'example: motionllm generate "a person waves with the left hand" --duration 4 --seed 1 -o out/',
+        ]
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code: 0, 2 for bad input, 130 when interrupted."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    show_traceback = "--traceback" in arguments[:1]
+    arguments = arguments[1:] if show_traceback else arguments
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(_help())
+        return 0 if arguments else 2
+    if arguments[0] in ("-V", "--version"):
+        from importlib.metadata import version
+
+        print(f"motionllm {version('motionllm')}")
+        return 0
+    command, *rest = arguments
+    if command not in _COMMANDS:
+        print(f"motionllm: error: there is no command '{command}'; choose from {', '.join(_COMMANDS)}", file=sys.stderr)
+        return 2
+    from modeling_motionllm.errors_motionllm import MotionLLMError
+
+    try:
+        return importlib.import_module(f"hub_scripts.{_COMMANDS[command][0]}").main(rest)
+    except MotionLLMError as error:
+        if show_traceback:
+            traceback.print_exc()
+        print(f"motionllm {command}: error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except ModuleNotFoundError as error:
+        extra = {"datasets": "train", "pyarrow": "train", "PIL": "viz", "av": "viz", "gguf": "demo"}.get(
+            error.name or ""
+        )
+        if extra is None:
+            raise
+        print(
+            f"motionllm {command}: error: the package {error.name} is missing; pip install 'motionllm[{extra}]'",
+            file=sys.stderr,
+        )
+        return 2
+    except KeyboardInterrupt:
+        print(f"motionllm {command}: interrupted", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

