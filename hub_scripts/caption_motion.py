@@ -13,8 +13,8 @@ __all__ = ["main"]
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="motionllm caption",
-        description="Describe motions in words. Reads .npz (as `motionllm generate` writes it), .npy (joints (T, 22, 3) "
-        "in metres or features (T, 263), 20 fps) and .bvh (skeleton of the Bandai-Namco data).",
+        description="Describe motions in words. Reads .npz (as `motionllm generate` writes it), .npy (joints "
+        "(T, 22, 3) in metres or features (T, 263), 20 fps) and .bvh (skeleton of the Bandai-Namco data).",
         epilog="example: motionllm caption out/a-person-waves-with-the-left-hand.npz",
     )
     parser.add_argument("file", nargs="+", help="one or more motions")

@@ -18,6 +18,9 @@ _COMMANDS = {
     "evaluate": ("evaluate_motionllm", "measure reconstruction and generation on a prepared dataset"),
 }
 
+# Optional packages and the extra that brings them.
+_EXTRAS = {"datasets": "train", "pyarrow": "train", "PIL": "viz", "av": "viz", "gguf": "demo"}
+
 
 def _help() -> str:
     lines = [f"  {name:<10} {text}" for name, (_, text) in _COMMANDS.items()]
@@ -63,9 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"motionllm {command}: error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     except ModuleNotFoundError as error:
-        extra = {"datasets": "train", "pyarrow": "train", "PIL": "viz", "av": "viz", "gguf": "demo"}.get(
-            error.name or ""
-        )
+        extra = _EXTRAS.get(error.name or "")
         if extra is None:
             raise
         print(

@@ -41,9 +41,7 @@ def load_processor(name: str) -> Any:
     import motionllm
 
     if Path(name).is_dir() and not (Path(name) / "processor_config.json").is_file():
-        raise MotionLLMError(
-            f"the folder '{name}' holds no MotionLLM checkpoint; choose one with processor_config.json"
-        )
+        raise MotionLLMError(f"the folder '{name}' holds no MotionLLM checkpoint (no processor_config.json)")
     if not Path(name).exists() and (name.startswith((".", "/", "~")) or name.count("/") != 1):
         raise MotionLLMError(f"there is no checkpoint folder '{name}'; check the path, or give a Hub id 'user/name'")
     try:

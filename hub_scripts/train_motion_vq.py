@@ -112,6 +112,8 @@ def feature_statistics(clips: list[np.ndarray]) -> tuple[torch.Tensor, torch.Ten
 class MotionVQTrainer(Trainer):
     """Trainer that logs the parts of the loss and evaluates on whole clips."""
 
+    control: Any
+
     def __init__(self, *args: Any, eval_clips: list[np.ndarray], **kwargs: Any):
         super().__init__(*args, **kwargs)
         self.eval_clips = eval_clips

@@ -77,10 +77,10 @@ def load_adapter_into(model: Any, name: str, adapter_name: str, merge: bool, **h
         names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
         known = f"; it has {', '.join(names)}" if names else ""
         raise MotionLLMError(f"'{name}' has no adapter '{adapter_name}'{known}")
-    folder = str(Path(found).parent)
+    source = str(Path(found).parent)
     if merge:
-        return PeftModel.from_pretrained(model, folder, torch_device="cpu").merge_and_unload().eval()
-    model.load_adapter(folder, adapter_name=adapter_name)
+        return PeftModel.from_pretrained(model, source, torch_device="cpu").merge_and_unload().eval()
+    model.load_adapter(source, adapter_name=adapter_name)
     return model.eval()
 
 

@@ -71,8 +71,9 @@ class MotionLLMConfig(PreTrainedConfig):
         "motion_config": SubConfigSpec(config_class=MotionVQConfig),
     }
 
-    text_config: dict | PreTrainedConfig | None = None
-    motion_config: dict | PreTrainedConfig | None = None
+    # Given as dicts or configurations; configurations after construction.
+    text_config: Any = None
+    motion_config: Any = None
     motion_token_offset: int | None = None
     motion_start_token_id: int | None = None
     motion_end_token_id: int | None = None

@@ -27,9 +27,9 @@ class MotionGenerationOutput(ModelOutput):
     features: (B, L * frames_per_code, 263) raw features, 0 where padded.
     """
 
-    codes: torch.LongTensor | None = None
-    attention_mask: torch.BoolTensor | None = None
-    features: torch.FloatTensor | None = None
+    codes: torch.Tensor = None  # type: ignore[assignment]
+    attention_mask: torch.Tensor = None  # type: ignore[assignment]
+    features: torch.Tensor = None  # type: ignore[assignment]
 
 
 class MotionGrammar(LogitsProcessor):
@@ -48,7 +48,7 @@ class MotionGrammar(LogitsProcessor):
         self.vocabulary, self.prompt_length = vocabulary, prompt_length
         self.min_codes, self.max_codes = min_codes, max_codes
 
-    def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> torch.FloatTensor:
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
         first, size = self.vocabulary.offset, self.vocabulary.codebook_size
         count = input_ids.shape[1] - self.prompt_length
         allowed = torch.full_like(scores, -torch.inf)
@@ -66,7 +66,7 @@ class TextGrammar(LogitsProcessor):
     def __init__(self, vocabulary: MotionVocabulary):
         self.ids = torch.tensor(vocabulary.ids)
 
-    def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> torch.FloatTensor:
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
         return scores.index_fill(-1, self.ids.to(scores.device), -torch.inf)
 
 
@@ -84,7 +84,7 @@ class SeededSampling(LogitsProcessor):
         self.seed, self.candidates = seed, candidates
         self.generators: list[torch.Generator] = []
 
-    def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> torch.FloatTensor:
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
         rows, size = scores.shape
         if not self.generators:
             self.generators = [torch.Generator().manual_seed(self.seed + row) for row in range(rows)]
@@ -123,21 +123,25 @@ def _sampling(
 
 
 class MotionGenerationMixin:
-    """`generate_motion` and `generate_caption` for a model with `generate`, `motion_vq` and `motion_vocabulary`."""
+    """`generate_motion` and `generate_caption` for a model with `generate` and `motion_vq`."""
 
     generate: Any
     config: Any
     device: Any
     motion_vq: Any
-    motion_vocabulary: MotionVocabulary
     generation_config: Any
+
+    @property
+    def motion_vocabulary(self) -> MotionVocabulary:
+        """Which token ids are motion."""
+        return MotionVocabulary.from_config(self.config)
 
     @torch.no_grad()
     def generate_motion(
         self,
-        input_ids: torch.LongTensor,
+        input_ids: torch.Tensor,
         attention_mask: torch.Tensor | None = None,
-        num_codes: torch.LongTensor | int | None = None,
+        num_codes: torch.Tensor | int | None = None,
         *,
         min_codes: int = 4,
         max_codes: int = 50,
@@ -194,7 +198,7 @@ class MotionGenerationMixin:
         )
         return self.decode_motion_ids(sequences[:, prompt_length:])
 
-    def decode_motion_ids(self, ids: torch.LongTensor) -> MotionGenerationOutput:
+    def decode_motion_ids(self, ids: torch.Tensor) -> MotionGenerationOutput:
         """Generated ids (B, S), each row codes up to the first `</Motion>`, to codes and features.
 
         Raises:
@@ -215,9 +219,9 @@ class MotionGenerationMixin:
     @torch.no_grad()
     def generate_caption(
         self,
-        input_ids: torch.LongTensor,
+        input_ids: torch.Tensor,
         attention_mask: torch.Tensor | None = None,
-        motion: torch.FloatTensor | None = None,
+        motion: torch.Tensor | None = None,
         motion_attention_mask: torch.Tensor | None = None,
         *,
         max_new_tokens: int = 48,
@@ -227,7 +231,7 @@ class MotionGenerationMixin:
         top_p: float | None = 0.9,
         seed: int | None = None,
         **kwargs: Any,
-    ) -> torch.LongTensor:
+    ) -> torch.Tensor:
         """Captions for motions, as `MotionLLMProcessor(motion=...)` prepares them.
 
         Args:

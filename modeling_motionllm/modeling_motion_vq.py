@@ -24,8 +24,8 @@ class MotionVQEncoderOutput(ModelOutput):
     attention_mask: bool (B, L), True where a code is real.
     """
 
-    codes: torch.LongTensor | None = None
-    attention_mask: torch.BoolTensor | None = None
+    codes: torch.Tensor = None  # type: ignore[assignment]
+    attention_mask: torch.Tensor = None  # type: ignore[assignment]
 
 
 @dataclass
@@ -35,8 +35,8 @@ class MotionVQDecoderOutput(ModelOutput):
     attention_mask: bool (B, L * frames_per_code), True where a frame is real.
     """
 
-    features: torch.FloatTensor | None = None
-    attention_mask: torch.BoolTensor | None = None
+    features: torch.Tensor = None  # type: ignore[assignment]
+    attention_mask: torch.Tensor = None  # type: ignore[assignment]
 
 
 @dataclass
@@ -49,14 +49,14 @@ class MotionVQOutput(ModelOutput):
     reconstruction_loss, velocity_loss, path_loss, commitment_loss: unweighted terms.
     """
 
-    loss: torch.FloatTensor | None = None
-    features: torch.FloatTensor | None = None
-    codes: torch.LongTensor | None = None
-    perplexity: torch.FloatTensor | None = None
-    reconstruction_loss: torch.FloatTensor | None = None
-    velocity_loss: torch.FloatTensor | None = None
-    path_loss: torch.FloatTensor | None = None
-    commitment_loss: torch.FloatTensor | None = None
+    loss: torch.Tensor = None  # type: ignore[assignment]
+    features: torch.Tensor = None  # type: ignore[assignment]
+    codes: torch.Tensor = None  # type: ignore[assignment]
+    perplexity: torch.Tensor = None  # type: ignore[assignment]
+    reconstruction_loss: torch.Tensor = None  # type: ignore[assignment]
+    velocity_loss: torch.Tensor = None  # type: ignore[assignment]
+    path_loss: torch.Tensor = None  # type: ignore[assignment]
+    commitment_loss: torch.Tensor = None  # type: ignore[assignment]
 
 
 class MaskedConv1d(nn.Conv1d):
@@ -125,6 +125,11 @@ class MotionDecoder(nn.Module):
 class MotionQuantizer(nn.Module):
     """Nearest-neighbour codebook learnt by moving averages; unused codes are redrawn from the batch (T2M-GPT, 3.1)."""
 
+    codebook: torch.Tensor
+    code_sum: torch.Tensor
+    code_count: torch.Tensor
+    initialized: torch.Tensor
+
     def __init__(self, config: MotionVQConfig):
         super().__init__()
         self.decay, self.threshold = config.ema_decay, config.dead_code_threshold
@@ -185,6 +190,8 @@ class MotionVQModel(PreTrainedModel):
 
     config_class = MotionVQConfig
     config: MotionVQConfig
+    mean: torch.Tensor
+    std: torch.Tensor
     main_input_name = "motion"
     base_model_prefix = "motion_vq"
     _no_split_modules = ["MotionEncoder", "MotionDecoder", "MotionQuantizer"]  # noqa: RUF012

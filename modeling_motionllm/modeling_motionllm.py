@@ -43,7 +43,7 @@ class MotionLLMForCausalLM(MotionGenerationMixin, PreTrainedModel, GenerationMix
     _skip_keys_device_placement = ["past_key_values"]  # noqa: RUF012
     _keep_in_fp32_modules_strict = ["motion_vq"]  # noqa: RUF012
     # A dict, though empty: PEFT reads it here, and the language model adds its own tied weights in post_init.
-    _tied_weights_keys = {}  # noqa: RUF012
+    _tied_weights_keys: dict[str, str] = {}  # noqa: RUF012
 
     def __init__(self, config: MotionLLMConfig):
         super().__init__(config)
@@ -151,11 +151,6 @@ class MotionLLMForCausalLM(MotionGenerationMixin, PreTrainedModel, GenerationMix
             device_map = kwargs["device_map"]
             model = model.to(device_map if isinstance(device_map, (str, int, torch.device)) else device_map[""])
         return model
-
-    @property
-    def motion_vocabulary(self) -> MotionVocabulary:
-        """Which token ids are motion."""
-        return MotionVocabulary.from_config(self.config)
 
     def get_input_embeddings(self) -> nn.Module:
         return self.language_model.get_input_embeddings()
