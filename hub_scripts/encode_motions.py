@@ -57,7 +57,8 @@ def main(argv: Sequence[str]) -> int:
     if args.batch_size < 1:
         raise MotionLLMError(f"--batch-size is {args.batch_size}; give 1 or more")
 
-    key = {"vq_sha256": weights_hash(args.vq), "data_sha256": read_summary(args.data)["sha256"]}
+    data = read_summary(args.data)
+    key = {"vq_sha256": weights_hash(args.vq), "data_sha256": data["sha256"], "data_name": data["name"]}
     out = ensure_folder(args.out or Path(args.data) / f"codes-{key['vq_sha256'][:12]}")
     if (out / CODES_SUMMARY).is_file() and key.items() <= read_codes_summary(out).items():
         print(f"{out} is up to date")

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from hub_scripts.card import EVALUATION, write_model_card
 from hub_scripts.data.captions import content_of
 from hub_scripts.data.storage import read_split, read_summary
 from hub_scripts.loading import add_model_arguments, load_model, load_processor, quiet
@@ -122,12 +123,15 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--batch-size", type=int, default=16, help="motions per batch (default 16)")
     parser.add_argument("--seed", type=int, default=0, help="random seed of the draws (default 0)")
     parser.add_argument("--out", help="also write the figures as JSON to this file")
+    parser.add_argument("--card", action="store_true", help="write the figures into the checkpoint and its card")
     args = parser.parse_args(argv)
     tasks = set(args.tasks.split(","))
     if not tasks <= {"reconstruction", "generation"}:
         raise MotionLLMError(f"--tasks is '{args.tasks}'; choose from reconstruction,generation")
     if args.prompts < 1 or args.batch_size < 1:
         raise MotionLLMError(f"--prompts {args.prompts} and --batch-size {args.batch_size} must be 1 or more")
+    if args.card and (args.vq is not None or not Path(args.model).is_dir()):
+        raise MotionLLMError("--card writes into a checkpoint folder; give one with --model, and no --vq")
     if args.vq is not None:
         tasks = {"reconstruction"}
     quiet()
@@ -153,7 +157,9 @@ def main(argv: Sequence[str]) -> int:
         for name in ("real", "reconstructed", "greedy", "sampled"):
             formed = f"{100 * table[name]['well_formed']:.1f} %" if "well_formed" in table[name] else "-"
             print(f"  {name:<16} {formed:>12} {100 * table[name]['content_accuracy']:>18.1f} %")
-    if args.out:
-        with atomic_path(args.out) as temporary:
+    for path in [args.out] * bool(args.out) + [Path(args.model) / EVALUATION] * args.card:
+        with atomic_path(path) as temporary:
             temporary.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    if args.card:
+        write_model_card(Path(args.model))
     return 0

@@ -39,6 +39,9 @@ class VQArguments:
     root_weight: float = field(default=4.0, metadata={"help": "Weight of the four root columns."})
     path_weight: float = field(default=0.5, metadata={"help": "Weight of the loss on the integrated root path."})
     commitment_weight: float = field(default=0.02, metadata={"help": "Weight of the commitment loss."})
+    dead_code_threshold: float = field(
+        default=0.1, metadata={"help": "Redraw codes used less often than this per step; mind the codes per batch."}
+    )
     init_from: str | None = field(
         default=None, metadata={"help": "Folder of a trained VQ-VAE to go on from; sizes and statistics are its own."}
     )
@@ -141,8 +144,8 @@ class MotionVQTrainer(Trainer):
 
 def _build_model(arguments: VQArguments, clips: list[np.ndarray]) -> MotionVQModel:
     """A new model with the statistics of the clips, or the one to go on from with the losses of this run."""
-    losses = ("velocity_weight", "root_weight", "path_weight", "commitment_weight")
-    weights = {name: getattr(arguments, name) for name in losses}
+    settings = ("velocity_weight", "root_weight", "path_weight", "commitment_weight", "dead_code_threshold")
+    weights = {name: getattr(arguments, name) for name in settings}
     if arguments.init_from is None:
         if arguments.decoder_only:
             raise MotionLLMError("--decoder_only needs a trained VQ-VAE; add --init_from FOLDER")
@@ -151,8 +154,7 @@ def _build_model(arguments: VQArguments, clips: list[np.ndarray]) -> MotionVQMod
         model.set_normalization(*feature_statistics(clips))
         return model
     weights_hash(arguments.init_from)  # says clearly when there is no model
-    model = MotionVQModel.from_pretrained(arguments.init_from)
-    model.config.update(weights)
+    model = MotionVQModel.from_pretrained(arguments.init_from, **weights)
     if arguments.decoder_only:
         model.freeze_codes()
     return model

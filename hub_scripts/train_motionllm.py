@@ -9,6 +9,7 @@ from typing import Any
 from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import HfArgumentParser, Trainer, TrainingArguments, set_seed
 
+from hub_scripts.card import write_model_card
 from hub_scripts.data.codes import read_codes, read_codes_summary, weights_hash
 from hub_scripts.data.examples import MotionTextExamples, PadExamples
 from hub_scripts.training import TRAINING_RECORD, check_resume, training_outcome, write_training_record
@@ -182,6 +183,7 @@ def _save_final(
 ) -> Path:
     """The thin checkpoint in `final/`, with the records of this training and of the VQ-VAE's."""
     final = Path(str(training.output_dir)) / "final"
+    codes = read_codes_summary(arguments.codes)
     peft_model = trainer.accelerator.unwrap_model(trainer.model)
     save_thin_checkpoint(final, peft_model, trainer.processing_class, processor, arguments.adapter_name)
     vq_record = Path(arguments.vq) / TRAINING_RECORD
@@ -192,11 +194,14 @@ def _save_final(
         command="motionllm train " + " ".join(argv),
         finished=time.strftime("%Y-%m-%d"),
         seed=training.seed,
-        data_sha256=read_codes_summary(arguments.codes)["data_sha256"],
+        data_name=codes.get("data_name"),
+        data_sha256=codes["data_sha256"],
+        frozen_rows=arguments.freeze_new_rows,
         vq_sha256=weights_hash(arguments.vq),
         trained_parameters=trained,
         language_model_parameters=total,
         **training_outcome(result),
         history=trainer.state.log_history,
     )
+    write_model_card(final, adapter_name=arguments.adapter_name)
     return final

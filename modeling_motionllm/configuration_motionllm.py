@@ -22,7 +22,8 @@ class MotionVQConfig(PreTrainedConfig):
         codebook_size: number of codes.
         code_dim: dimension of a code vector.
         ema_decay: decay of the codebook's moving averages.
-        dead_code_threshold: a code used less than this (moving average per step) is redrawn from the batch.
+        dead_code_threshold: a code used less than this (moving average per step) is redrawn from the batch. Keep it
+            well below the codes per batch / `codebook_size`, or half the codebook is redrawn at every step.
         commitment_weight: weight of the commitment loss.
         velocity_weight: weight of the extra loss on the local joint positions (T2M-GPT's "velocity" term).
         root_weight: weight of the four root columns in the reconstruction loss (1 in the reference).
@@ -42,7 +43,7 @@ class MotionVQConfig(PreTrainedConfig):
     codebook_size: int = 512
     code_dim: int = 512
     ema_decay: float = 0.99
-    dead_code_threshold: float = 1.0
+    dead_code_threshold: float = 0.1
     commitment_weight: float = 0.02
     velocity_weight: float = 0.5
     root_weight: float = 1.0

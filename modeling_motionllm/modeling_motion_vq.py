@@ -158,8 +158,12 @@ class MotionQuantizer(nn.Module):
             dist.all_reduce(total)
         self.code_sum.lerp_(total, 1 - self.decay)
         self.code_count.lerp_(count, 1 - self.decay)
-        alive = (self.code_count >= self.threshold)[:, None]
-        self.codebook.copy_(torch.where(alive, self.code_sum / self.code_count.clamp_min(1e-8)[:, None], drawn))
+        # A redrawn code starts with the average use: without that it would be redrawn again before it could settle.
+        dead = self.code_count < self.threshold
+        average = count.sum() / size
+        self.code_count.copy_(torch.where(dead, average.clamp_min(self.threshold), self.code_count))
+        self.code_sum.copy_(torch.where(dead[:, None], drawn * self.code_count[:, None], self.code_sum))
+        self.codebook.copy_(self.code_sum / self.code_count[:, None])
 
     @torch.no_grad()
     def initialize(self, vectors: torch.Tensor) -> None:

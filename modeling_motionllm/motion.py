@@ -3,6 +3,7 @@
 import json
 import os
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from .files_motionllm import atomic_path
 __all__ = ["Motion"]
 
 _FORMAT = 1
+# What numpy, zipfile and json raise on damaged files; RuntimeError covers encrypted and oddly compressed archives.
+_DAMAGED = (OSError, ValueError, TypeError, EOFError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error)
 
 
 @dataclass(eq=False)
@@ -41,7 +44,10 @@ class Motion:
     model: str | None = None
 
     def __post_init__(self) -> None:
-        self.joints = np.ascontiguousarray(self.joints, dtype=np.float32)
+        given = np.asarray(self.joints)
+        if given.dtype.kind not in "fiu":
+            raise MotionLLMError(f"joints are of type {given.dtype}; give an array of numbers, (frames, 22, 3)")
+        self.joints = np.ascontiguousarray(given, dtype=np.float32)
         shape = self.joints.shape
         if self.joints.ndim not in (3, 4) or shape[-2:] != (22, 3):
             raise MotionLLMError(
@@ -119,18 +125,21 @@ class Motion:
         try:
             with np.load(path, allow_pickle=False) as file:
                 arrays = {name: file[name] for name in file.files}
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+            metadata = json.loads(str(arrays["metadata"])) if "metadata" in arrays else {}
+            if not isinstance(metadata, dict):
+                raise ValueError("its metadata is no JSON object")
+            fps = float(metadata.get("fps", arrays.get("fps", 20.0)))
+            codes = np.asarray(arrays["codes"], dtype=np.int64) if "codes" in arrays else None
+        except _DAMAGED as error:
             raise MotionLLMError(f"'{path}' is not a readable .npz file ({error}); export it again") from error
         if "joints" not in arrays:
             raise MotionLLMError(f"'{path}' has no array 'joints', only {sorted(arrays)}; save joints (T, 22, 3) in it")
-        metadata = json.loads(str(arrays["metadata"])) if "metadata" in arrays else {}
-        fps = metadata.get("fps", arrays.get("fps", 20.0))
         caption = metadata.get("caption", str(arrays["caption"]) if "caption" in arrays else None)
         return cls(
             joints=arrays["joints"],
-            fps=float(fps),
+            fps=fps,
             caption=caption,
-            codes=arrays.get("codes"),
+            codes=codes,
             seed=metadata.get("seed"),
             model=metadata.get("model"),
         )

@@ -132,8 +132,9 @@ def _for_arrays(function: Callable[..., torch.Tensor]) -> Callable[..., Any]:
     @wraps(function)
     def wrapper(array: Any, *args: Any, **kwargs: Any) -> Any:
         if isinstance(array, np.ndarray):
-            # A copy where the array is read-only: torch would warn, and never writes to it anyway.
-            tensor = torch.from_numpy(array if array.flags.writeable else array.copy())
+            # A copy where torch would warn (read-only) or refuse (reversed views); it never writes to it anyway.
+            usable = array.flags.writeable and min(array.strides, default=0) >= 0
+            tensor = torch.from_numpy(array if usable else array.copy())
             return function(tensor, *args, **kwargs).numpy()
         return function(array, *args, **kwargs)
 
@@ -271,7 +272,7 @@ def _rows(components: torch.Tensor) -> torch.Tensor:
 def _hold_last(joints: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
     """Replace padding frames by the last real one: floor and heading filter then see only the real motion."""
     frames = torch.arange(joints.shape[-3], device=joints.device)
-    index = torch.minimum(frames, lengths.to(frames)[..., None] - 1)
+    index = torch.minimum(frames, torch.as_tensor(lengths).to(frames)[..., None] - 1)
     return torch.gather(joints, -3, index[..., None, None].expand(joints.shape))
 
 
@@ -343,7 +344,7 @@ def joints_to_features(
     features = torch.cat([column.to(dtype) for column in columns], dim=-1)
     if lengths is not None:
         rows = torch.arange(features.shape[-2], device=features.device)
-        features = features * (rows < lengths.to(rows)[..., None] - 1)[..., None]
+        features = features * (rows < torch.as_tensor(lengths).to(rows)[..., None] - 1)[..., None]
     return features
 
 

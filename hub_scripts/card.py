@@ -1,0 +1,121 @@
+"""Filling `model_card.md` from the records a checkpoint folder holds."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import ModelCard, ModelCardData
+
+from hub_scripts.training import TRAINING_RECORD
+from modeling_motionllm.errors_motionllm import MotionLLMError
+from modeling_motionllm.files_motionllm import atomic_path
+
+__all__ = ["EVALUATION", "write_model_card"]
+
+EVALUATION = "evaluation.json"
+_TEMPLATE = Path(__file__).resolve().parent.parent / "model_card.md"
+
+# What is said of the data a model was trained on, by the name in the dataset's summary.
+_DATA = {
+    "bandai-namco": {
+        "description": "Bandai-Namco-Research-Motiondataset 1 and 2 (3,076 clips, 3.86 h; train split with mirrored "
+        "copies), captions written from its labels and from measurements",
+        "scope": "walking, turning, running, dashing, bowing, waving, raising hands, guiding, calling, a few kicks, "
+        "punches, sword slashes and one dance, in up to 15 styles (old, tired, proud, childish ...)",
+        "license": "cc-by-nc-4.0",
+        "license_text": "CC BY-NC 4.0 (non-commercial use only), as they are derived from the "
+        "Bandai-Namco-Research-Motiondataset by Bandai Namco Research Inc. (arXiv:2306.08861).",
+    }
+}
+_OTHER = {
+    "description": "a dataset prepared by `motionllm prepare`",
+    "scope": "the motions of its training data",
+    "license": "other",
+    "license_text": "as the licence of the training data allows.",
+}
+
+
+def _table(head: list[str], rows: list[list[str]]) -> str:
+    lines = ["| " + " | ".join(head) + " |", "| " + " | ".join(["---"] * len(head)) + " |"]
+    return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)])
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+
+def write_model_card(folder: Path, model_path: str | None = None, adapter_name: str = "default") -> Path:
+    """Write `README.md` of a thin checkpoint from its configuration, training record and, if there, `evaluation.json`.
+
+    Args:
+        folder: the checkpoint.
+        model_path: what users load it by; the folder's name by default.
+        adapter_name: the adapter whose training is told.
+
+    Raises:
+        MotionLLMError: the folder has no training record.
+    """
+    record = _read(folder / "adapters" / adapter_name / TRAINING_RECORD)
+    if record is None:
+        raise MotionLLMError(
+            f"'{folder}' has no adapters/{adapter_name}/{TRAINING_RECORD}; only trained models have one"
+        )
+    config = _read(folder / "config.json") or {}
+    processor = _read(folder / "processor_config.json") or {}
+    evaluation = _read(folder / EVALUATION)
+    data = _DATA.get(record.get("data_name", ""), _OTHER)
+    metadata = ModelCardData(
+        library_name="transformers",
+        pipeline_tag="text-to-3d",
+        license=data["license"],
+        base_model=config["base_model_name_or_path"],
+        base_model_relation="adapter",
+        language="en",
+        tags=["motion", "text-to-motion", "motion-captioning", "human-motion", "vq-vae", "peft", "lora"],
+    )
+    rows_sentence = "" if record.get("frozen_rows") else ", and the new vocabulary rows of the motion tokens"
+    card = ModelCard.from_template(
+        metadata,
+        template_path=str(_TEMPLATE),
+        model_name=folder.resolve().name,
+        model_path=model_path or folder.name,
+        thin=True,
+        base_model=config["base_model_name_or_path"],
+        trained_percent=f"{100 * record['trained_parameters'] / record['language_model_parameters']:.2f}",
+        trained_parameters=f"{record['trained_parameters']:,}",
+        language_model_parameters=f"{record['language_model_parameters']:,}",
+        rows_sentence=rows_sentence,
+        data_description=data["description"],
+        data_scope=data["scope"],
+        license_text=data["license_text"],
+        max_seconds=f"{processor.get('max_seconds', 10):g}",
+        evaluation=evaluation,
+        reconstruction_table=_reconstruction_table(evaluation),
+        generation_table=_generation_table(evaluation),
+        **{name: record[name] for name in ("command", "seed", "hardware", "steps", "train_seconds", "train_loss")},
+        data_sha256=record["data_sha256"],
+    )
+    with atomic_path(folder / "README.md") as temporary:
+        temporary.write_text(str(card).rstrip() + "\n", encoding="utf-8")
+    return folder / "README.md"
+
+
+def _reconstruction_table(evaluation: dict[str, Any] | None) -> str:
+    if not evaluation or "reconstruction" not in evaluation:
+        return ""
+    values = evaluation["reconstruction"]
+    head = ["VQ reconstruction", "root-relative MPJPE", "global MPJPE", "root drift at the end, median", "perplexity"]
+    names = ("mpjpe_root_mm", "mpjpe_global_mm", "drift_mm_median")
+    row = [f"{values['clips']} clips", *(f"{values[name]:.1f} mm" for name in names), f"{values['perplexity']:.0f}"]
+    return _table(head, [row])
+
+
+def _generation_table(evaluation: dict[str, Any] | None) -> str:
+    if not evaluation or "generation" not in evaluation:
+        return ""
+    values = evaluation["generation"]
+    rows = []
+    for name in ("real", "reconstructed", "greedy", "sampled"):
+        formed = f"{100 * values[name]['well_formed']:.1f} %" if "well_formed" in values[name] else "-"
+        rows.append([name, formed, f"{100 * values[name]['content_accuracy']:.1f} %"])
+    return _table([f"{values['prompts']} captions", "well-formed", "content recognised"], rows)
