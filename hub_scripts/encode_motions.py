@@ -9,10 +9,11 @@ from tqdm import tqdm
 
 from hub_scripts.data.codes import CODES_SUMMARY, read_codes_summary, weights_hash, write_codes, write_codes_summary
 from hub_scripts.data.storage import read_split, read_summary
-from hub_scripts.metrics.reconstruction import batches_by_length, pad_features
+from hub_scripts.metrics.reconstruction import batches_by_length
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.files_motionllm import ensure_folder
 from modeling_motionllm.modeling_motion_vq import MotionVQModel
+from modeling_motionllm.processing_motionllm import pad_features
 
 __all__ = ["encode_dataset", "main"]
 

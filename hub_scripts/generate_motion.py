@@ -12,6 +12,7 @@ from modeling_motionllm.errors_motionllm import MotionLLMError
 __all__ = ["file_stem", "main"]
 
 _FORMATS = ("npz", "mp4", "gif", "png", "html")
+_BATCH = 32
 
 
 def file_stem(text: str, limit: int = 48) -> str:
@@ -76,20 +77,23 @@ def main(argv: Sequence[str]) -> int:
     from modeling_motionllm.files_motionllm import ensure_folder
 
     processor = load_processor(args.model)
-    inputs = processor(text=args.text, duration=args.duration)
+    texts = [text for text in args.text for _ in range(args.samples)]
+    seeds = [args.seed + sample for _ in args.text for sample in range(args.samples)]
+    stems = [stem for group in _stems(args.text, args.samples) for stem in group]
+    inputs = [
+        processor(text=texts[start : start + _BATCH], duration=args.duration) for start in range(0, len(texts), _BATCH)
+    ]
     out = ensure_folder(args.out)
     model = load_model(args.model, args.device)
     sampling: dict[str, Any] = {"do_sample": not args.greedy, "temperature": args.temperature, "top_p": args.top_p}
-    stems = _stems(args.text, args.samples)
-    for sample in range(args.samples):
-        # Every sentence of one sample shares the seed, so a sentence's motion does not depend on the others.
-        for row, text in enumerate(args.text):
-            seed = args.seed + sample
-            one = inputs if len(args.text) == 1 else processor(text=text, duration=args.duration)
-            output = model.generate_motion(**one, seed=seed, **sampling)
-            motion = processor.decode_motion(output, [text], None if args.greedy else seed)[0]
+    for start, batch in zip(range(0, len(texts), _BATCH), inputs, strict=True):
+        rows = slice(start, start + _BATCH)
+        output = model.generate_motion(**batch, seed=seeds[rows], **sampling)
+        motions = processor.decode_motion(output, texts[rows])
+        for motion, seed, stem in zip(motions, seeds[rows], stems[rows], strict=True):
+            motion.seed = None if args.greedy else seed
             motion.model = Path(args.model).name
-            _write(motion, out / stems[row][sample], formats)
+            _write(motion, out / stem, formats)
     return 0
 
 

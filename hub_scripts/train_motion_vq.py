@@ -13,12 +13,13 @@ from transformers import HfArgumentParser, Trainer, TrainingArguments, set_seed
 
 from hub_scripts.data.codes import weights_hash
 from hub_scripts.data.storage import dataset_hash, read_split
-from hub_scripts.metrics.reconstruction import pad_features, reconstruction_metrics
+from hub_scripts.metrics.reconstruction import reconstruction_metrics
 from hub_scripts.training import check_resume, training_outcome, write_training_record
 from modeling_motionllm.configuration_motionllm import MotionVQConfig
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.modeling_motion_vq import MotionVQModel
 from modeling_motionllm.motion_features import HUMANML3D, feature_groups
+from modeling_motionllm.processing_motionllm import pad_features
 
 __all__ = ["MotionWindows", "feature_statistics", "main"]
 

@@ -1,5 +1,6 @@
 """Text-to-motion and captioning: the motion grammar, seeded sampling, and `MotionGenerationMixin`."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,18 +77,21 @@ class SeededSampling(LogitsProcessor):
     Unlike `do_sample=True`, a row's draws do not depend on the batch it is in, nor on the global random state.
 
     Args:
-        seed: seed of row 0; row r draws from `seed + r`.
+        seed: seed of row 0, and row r draws from `seed + r`; or one seed for each row.
         candidates: ids that can be drawn at all; None for the whole vocabulary.
     """
 
-    def __init__(self, seed: int, candidates: torch.Tensor | None = None):
+    def __init__(self, seed: int | Sequence[int], candidates: torch.Tensor | None = None):
         self.seed, self.candidates = seed, candidates
         self.generators: list[torch.Generator] = []
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
         rows, size = scores.shape
         if not self.generators:
-            self.generators = [torch.Generator().manual_seed(self.seed + row) for row in range(rows)]
+            seeds = [self.seed + row for row in range(rows)] if isinstance(self.seed, int) else list(self.seed)
+            if len(seeds) != rows:
+                raise MotionLLMError(f"{len(seeds)} seeds for {rows} rows; give one seed, or one for each row")
+            self.generators = [torch.Generator().manual_seed(seed) for seed in seeds]
         count = size if self.candidates is None else len(self.candidates)
         uniform = torch.stack([torch.rand(count, generator=generator) for generator in self.generators])
         noise = -(-uniform.clamp_min(1e-20).log()).log()
@@ -98,7 +102,11 @@ class SeededSampling(LogitsProcessor):
 
 
 def _sampling(
-    seed: int | None, temperature: float, top_k: int | None, top_p: float | None, candidates: torch.Tensor | None
+    seed: int | Sequence[int] | None,
+    temperature: float,
+    top_k: int | None,
+    top_p: float | None,
+    candidates: torch.Tensor | None,
 ) -> list[LogitsProcessor]:
     """Processors that sample, in the order temperature, top-k, top-p, draw.
 
@@ -149,7 +157,7 @@ class MotionGenerationMixin:
         temperature: float = 1.0,
         top_k: int | None = None,
         top_p: float | None = 0.9,
-        seed: int | None = None,
+        seed: int | Sequence[int] | None = None,
         **kwargs: Any,
     ) -> MotionGenerationOutput:
         """Motions for prompts that end with `<Motion>`, as `MotionLLMProcessor(text=...)` makes them.
@@ -161,7 +169,8 @@ class MotionGenerationMixin:
                 itself, within `min_codes` and `max_codes`.
             do_sample: draw codes at random, or take the likeliest ones.
             temperature, top_k, top_p: shape the distribution that is drawn from.
-            seed: row r draws from `seed + r`; the same seed gives the same motion. None takes a fresh one.
+            seed: row r draws from `seed + r`, or from the r-th of several seeds; the same seed gives the same motion.
+                None takes a fresh one.
             kwargs: passed on to `generate`.
 
         Returns:
@@ -229,7 +238,7 @@ class MotionGenerationMixin:
         temperature: float = 1.0,
         top_k: int | None = None,
         top_p: float | None = 0.9,
-        seed: int | None = None,
+        seed: int | Sequence[int] | None = None,
         **kwargs: Any,
     ) -> torch.Tensor:
         """Captions for motions, as `MotionLLMProcessor(motion=...)` prepares them.

@@ -268,7 +268,9 @@ class MotionVQModel(PreTrainedModel):
             code_mask, mask = motion.new_ones(motion.shape[0], length, dtype=torch.bool), None
         else:
             code_mask = attention_mask[:, step - 1 : length * step : step]
-            mask = code_mask.repeat_interleave(step, dim=-1)[:, None].to(self.mean)
+            frames = code_mask.repeat_interleave(step, dim=-1)
+            mask = frames[:, None].to(self.mean)
+            motion = motion.masked_fill(~frames[..., None], 0)  # NaN times a mask of 0 would still be NaN
         motion = (motion.to(self.mean) - self.mean) / self.std
         latents = self.encoder(motion.transpose(1, 2), mask).transpose(1, 2)
         return motion, latents, code_mask

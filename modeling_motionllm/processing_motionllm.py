@@ -14,7 +14,18 @@ from .motion_features import HUMANML3D, features_to_joints, joints_to_features, 
 from .prompts_motionllm import PROMPT_PRESETS
 from .vocabulary_motionllm import MOTION_START, MotionVocabulary
 
-__all__ = ["MotionLLMProcessor"]
+__all__ = ["MotionLLMProcessor", "pad_features"]
+
+
+def pad_features(clips: Sequence[np.ndarray]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Stack clips (T_i, D) into (B, T, D), zero padded at the end, with their bool mask (B, T)."""
+    longest = max(len(clip) for clip in clips)
+    features = torch.zeros(len(clips), longest, clips[0].shape[1])
+    mask = torch.zeros(len(clips), longest, dtype=torch.bool)
+    for row, clip in enumerate(clips):
+        features[row, : len(clip)] = torch.from_numpy(clip)
+        mask[row, : len(clip)] = True
+    return features, mask
 
 
 class MotionLLMProcessor(ProcessorMixin):
@@ -260,12 +271,7 @@ class MotionLLMProcessor(ProcessorMixin):
             raise MotionLLMError(f"a motion of {long[0]:g} s is too long; cut it to at most {self.max_seconds:g} s")
         # Code 0 holds the place of every code; the model puts the real ones there.
         prompts = [self.motion_to_text_ids([0] * (len(clip) // self.frames_per_code)) for clip in clips]
-        longest = max(len(clip) for clip in clips)
-        features = torch.zeros(len(clips), longest, clips[0].shape[1])
-        mask = torch.zeros(len(clips), longest, dtype=torch.bool)
-        for row, clip in enumerate(clips):
-            features[row, : len(clip)] = torch.from_numpy(clip)
-            mask[row, : len(clip)] = True
+        features, mask = pad_features(clips)
         return BatchFeature({**self._pad_left(prompts), "motion": features, "motion_attention_mask": mask})
 
     def _pad_left(self, prompts: list[list[int]]) -> dict[str, torch.Tensor]:

@@ -8,25 +8,15 @@ from tqdm import tqdm
 
 from modeling_motionllm.modeling_motion_vq import MotionVQModel
 from modeling_motionllm.motion_features import features_to_joints
+from modeling_motionllm.processing_motionllm import pad_features
 
-__all__ = ["batches_by_length", "pad_features", "reconstruction_metrics"]
+__all__ = ["batches_by_length", "reconstruction_metrics"]
 
 
 def batches_by_length(lengths: Sequence[int], batch_size: int) -> list[list[int]]:
     """Indices in batches of neighbouring lengths, longest first, so that little is padded."""
     order = sorted(range(len(lengths)), key=lambda index: (-lengths[index], index))
     return [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
-
-
-def pad_features(clips: Sequence[np.ndarray]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Stack clips (T_i, D) into (B, T, D), zero padded at the end, with their bool mask (B, T)."""
-    longest = max(len(clip) for clip in clips)
-    features = torch.zeros(len(clips), longest, clips[0].shape[1])
-    mask = torch.zeros(len(clips), longest, dtype=torch.bool)
-    for row, clip in enumerate(clips):
-        features[row, : len(clip)] = torch.from_numpy(clip)
-        mask[row, : len(clip)] = True
-    return features, mask
 
 
 @torch.no_grad()
