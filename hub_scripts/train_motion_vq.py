@@ -14,7 +14,7 @@ from transformers import HfArgumentParser, Trainer, TrainingArguments, set_seed
 from hub_scripts.data.codes import weights_hash
 from hub_scripts.data.storage import dataset_hash, read_split
 from hub_scripts.metrics.reconstruction import reconstruction_metrics
-from hub_scripts.training import check_resume, training_outcome, write_training_record
+from hub_scripts.training import check_resume, read_training_record, training_outcome, write_training_record
 from modeling_motionllm.configuration_motionllm import MotionVQConfig
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.modeling_motion_vq import MotionVQModel
@@ -200,6 +200,7 @@ def main(argv: list[str]) -> int:
         data_sha256=data_sha256,
         **training_outcome(result),
         history=trainer.state.log_history,
+        continued_from=read_training_record(arguments.init_from),
     )
     print(json.dumps(metrics, indent=2))
     return 0

@@ -1,6 +1,7 @@
 """What both training commands share: resuming, and the record of how a model was made."""
 
 import json
+import os
 import platform
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from transformers.trainer_utils import TrainOutput, get_last_checkpoint
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.files_motionllm import atomic_path, ensure_folder
 
-__all__ = ["TRAINING_RECORD", "check_resume", "training_outcome", "write_training_record"]
+__all__ = ["TRAINING_RECORD", "check_resume", "read_training_record", "training_outcome", "write_training_record"]
 
 TRAINING_RECORD = "training_record.json"
 
@@ -52,6 +53,12 @@ def training_outcome(result: TrainOutput) -> dict[str, Any]:
         "train_seconds": round(result.metrics.get("train_runtime", 0.0), 1),
         "train_loss": round(result.training_loss, 5),
     }
+
+
+def read_training_record(folder: str | os.PathLike[str] | None) -> dict[str, Any] | None:
+    """The training record of a model folder, or None where there is none."""
+    path = None if folder is None else Path(folder) / TRAINING_RECORD
+    return json.loads(path.read_text(encoding="utf-8")) if path is not None and path.is_file() else None
 
 
 def write_training_record(folder: Path, **record: Any) -> Path:

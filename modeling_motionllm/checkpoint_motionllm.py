@@ -7,7 +7,7 @@ from typing import Any
 from transformers.dynamic_module_utils import custom_object_save
 from transformers.utils import SAFE_WEIGHTS_INDEX_NAME, SAFE_WEIGHTS_NAME, cached_file
 
-from .configuration_motionllm import MotionVQConfig
+from .configuration_motionllm import AUTO_MAP, MotionVQConfig
 from .errors_motionllm import MotionLLMError
 from .modeling_motion_vq import MotionVQModel
 
@@ -117,6 +117,7 @@ def save_thin_checkpoint(
         code.replace(folder / code.name)
     processor.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
+    composite.config.auto_map = dict(AUTO_MAP)
     custom_object_save(composite, folder, config=composite.config)
     composite.config.save_pretrained(folder)
     composite.generation_config.save_pretrained(folder)

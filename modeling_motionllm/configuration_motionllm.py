@@ -5,7 +5,14 @@ from typing import Any
 from transformers import AutoConfig, PreTrainedConfig
 from transformers.configuration_utils import SubConfigSpec
 
-__all__ = ["MotionLLMConfig", "MotionVQConfig"]
+__all__ = ["AUTO_MAP", "MotionLLMConfig", "MotionVQConfig"]
+
+# Which file of a checkpoint folder holds which Auto class, for users without this package.
+AUTO_MAP = {
+    "AutoConfig": "configuration_motionllm.MotionLLMConfig",
+    "AutoModel": "modeling_motionllm.MotionLLMForCausalLM",
+    "AutoModelForCausalLM": "modeling_motionllm.MotionLLMForCausalLM",
+}
 
 
 class MotionVQConfig(PreTrainedConfig):
@@ -84,3 +91,7 @@ class MotionLLMConfig(PreTrainedConfig):
     def __post_init__(self, **kwargs: Any) -> None:
         super().__post_init__(**kwargs)
         self.tie_word_embeddings = bool(getattr(self.text_config, "tie_word_embeddings", False))
+
+
+MotionVQConfig.register_for_auto_class()
+MotionLLMConfig.register_for_auto_class()

@@ -126,7 +126,7 @@ def _sampling(
         steps.append(TopKLogitsWarper(top_k))
     if top_p is not None and top_p < 1:
         steps.append(TopPLogitsWarper(top_p))
-    seed = int(torch.seed() % 2**31) if seed is None else seed
+    seed = int(torch.randint(2**31, ())) if seed is None else seed
     return [*steps, SeededSampling(seed, candidates)]
 
 
@@ -170,7 +170,7 @@ class MotionGenerationMixin:
             do_sample: draw codes at random, or take the likeliest ones.
             temperature, top_k, top_p: shape the distribution that is drawn from.
             seed: row r draws from `seed + r`, or from the r-th of several seeds; the same seed gives the same motion.
-                None takes a fresh one.
+                None takes one from torch's global random state.
             kwargs: passed on to `generate`.
 
         Returns:

@@ -384,3 +384,6 @@ class MotionVQModel(PreTrainedModel):
         true_half, true_root = integrate_root(target * self.std + self.mean)
         drift = (root - true_root)[..., [0, 2]].abs().sum(-1) + 2 * (half - true_half).abs()
         return reconstruction, velocity, drift[mask].mean()
+
+
+MotionVQModel.register_for_auto_class("AutoModel")

@@ -11,7 +11,7 @@ from transformers.modeling_outputs import CausalLMOutputWithPast
 
 from .base_model_motionllm import load_base_language_model
 from .checkpoint_motionllm import is_thin_checkpoint, load_adapter_into, load_motion_vq
-from .configuration_motionllm import MotionLLMConfig
+from .configuration_motionllm import AUTO_MAP, MotionLLMConfig
 from .errors_motionllm import MotionLLMError
 from .generation_motionllm import MotionGenerationMixin
 from .modeling_motion_vq import MotionVQModel
@@ -151,6 +151,11 @@ class MotionLLMForCausalLM(MotionGenerationMixin, PreTrainedModel, GenerationMix
             device_map = kwargs["device_map"]
             model = model.to(device_map if isinstance(device_map, (str, int, torch.device)) else device_map[""])
         return model
+
+    def save_pretrained(self, save_directory: str | os.PathLike, **kwargs: Any) -> None:  # type: ignore[override]
+        """Write a full checkpoint (language model, VQ-VAE, configuration, code), as any `PreTrainedModel`."""
+        self.config.auto_map = dict(AUTO_MAP)
+        super().save_pretrained(save_directory, **kwargs)
 
     def get_input_embeddings(self) -> nn.Module:
         return self.language_model.get_input_embeddings()
