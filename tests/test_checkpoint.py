@@ -1,0 +1,102 @@
+"""The shipped checkpoint: complete, small, in step with the code, and able to do what the README promises."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+import motionllm
+from hub_scripts.data.motion_files import load_motion
+from hub_scripts.loading import DEFAULT_CHECKPOINT
+
+ROOT = Path(__file__).resolve().parent.parent
+LEFT_WRIST, RIGHT_WRIST, HEAD = 20, 21, 15
+
+
+@pytest.fixture(scope="module")
+def loaded():
+    model = motionllm.MotionLLMForCausalLM.from_pretrained(DEFAULT_CHECKPOINT)
+    return model, motionllm.MotionLLMProcessor.from_pretrained(DEFAULT_CHECKPOINT)
+
+
+def generate(loaded, text: str, seconds: float, seeds: int = 4) -> list:
+    model, processor = loaded
+    inputs = processor(text=[text] * seeds, duration=seconds)
+    return processor.decode_motion(model.generate_motion(**inputs, seed=0))
+
+
+def test_it_is_thin():
+    files = [path for path in DEFAULT_CHECKPOINT.rglob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in files) <= 40e6
+    assert not (DEFAULT_CHECKPOINT / "model.safetensors").exists()
+    assert {path.suffix for path in files} <= {".py", ".json", ".md", ".safetensors", ".jinja"}
+
+
+def test_its_code_is_the_packages_code():
+    sources = [path for folder in ("modeling_motionllm", "tokenization") for path in (ROOT / folder).glob("[a-z]*.py")]
+    shipped = {path.name: path.read_text() for path in DEFAULT_CHECKPOINT.glob("*.py")}
+    assert shipped == {path.name: path.read_text() for path in sources}, "run `make checkpoint-code`"
+
+
+def test_its_records_say_how_it_was_made():
+    for folder in ("adapters/default", "motion_vq"):
+        record = json.loads((DEFAULT_CHECKPOINT / folder / "training_record.json").read_text())
+        assert record["command"].startswith("motionllm train")
+        assert len(record["data_sha256"]) == 64
+        assert record["hardware"]
+        assert any("loss" in entry for entry in record["history"])
+    record = json.loads((DEFAULT_CHECKPOINT / "adapters/default/training_record.json").read_text())
+    assert 0.01 <= record["trained_parameters"] / record["language_model_parameters"] <= 0.03
+
+
+def test_its_card_is_filled():
+    card = (DEFAULT_CHECKPOINT / "README.md").read_text()
+    assert "{{" not in card
+    assert "None" not in card
+    assert "cc-by-nc-4.0" in card
+    assert "content recognised" in card
+
+
+def test_left_is_left(loaded):
+    motions = generate(loaded, "a person waves with the left hand", 3)
+    higher = [float((m.joints[:, LEFT_WRIST, 1] > m.joints[:, RIGHT_WRIST, 1]).mean()) for m in motions]
+    assert sum(higher) / len(higher) > 0.6
+    motions = generate(loaded, "a person waves with the right hand", 3)
+    higher = [float((m.joints[:, RIGHT_WRIST, 1] > m.joints[:, LEFT_WRIST, 1]).mean()) for m in motions]
+    assert sum(higher) / len(higher) > 0.6
+
+
+def test_walking_gets_somewhere_on_its_feet(loaded):
+    for motion in generate(loaded, "a person walks forward", 4):
+        assert motion.joints[-1, 0, 2] > 1.0  # forward is +Z
+        assert motion.joints[:, HEAD, 1].min() > 1.0
+        feet = motion.joints[:, [10, 11], 1].min(axis=1)
+        assert 0.0 <= feet.min() < 0.01
+        assert feet.max() < 0.15  # one foot is always near the floor
+
+
+def test_lengths_are_kept_and_captions_are_words(loaded):
+    model, processor = loaded
+    (motion,) = generate(loaded, "a person bows", 2.4, seeds=1)
+    assert motion.num_frames == 48
+    caption = processor.decode_caption(model.generate_caption(**processor(motion=motion)))[0]
+    assert len(caption.split()) >= 3
+    assert "<Motion" not in caption
+
+
+def test_a_real_walk_is_called_a_walk(loaded):
+    model, processor = loaded
+    clips = sorted((ROOT / "tests/fixtures/bandai").glob("*walk*.bvh"))
+    captions = [
+        processor.decode_caption(model.generate_caption(**processor(motion=load_motion(path))))[0] for path in clips
+    ]
+    assert clips
+    assert any(word in captions[0] for word in ("walk", "stroll", "going")), captions
+
+
+def test_the_same_seed_gives_the_same_bytes(loaded, tmp_path):
+    for name in ("a", "b"):
+        torch.manual_seed(len(name))
+        generate(loaded, "a person runs", 1, seeds=1)[0].save(tmp_path / f"{name}.npz")
+    assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
