@@ -12,7 +12,6 @@ import torch
 from tqdm import tqdm
 
 from hub_scripts.card import EVALUATION, write_model_card
-from hub_scripts.data.captions import content_of
 from hub_scripts.data.storage import read_split, read_summary
 from hub_scripts.loading import add_model_arguments, load_model, load_processor, quiet
 from hub_scripts.metrics.content import NearestContent
@@ -76,14 +75,12 @@ def _reconstruct(vq: MotionVQModel, clips: list[np.ndarray]) -> list[np.ndarray]
 
 
 def _generation_table(model: Any, processor: Any, args: argparse.Namespace) -> dict[str, Any]:
-    columns = ["name", "content", "mirrored", "captions", "features"]
+    columns = ["name", "content", "captions", "features"]
     train = read_split(args.data, "train", columns)
     least = processor.frames_per_code
     rows = [row for row in read_split(args.data, args.split, columns) if len(row["features"]) >= least]
     rows = choose_clips(rows, args.prompts)
-    judge = NearestContent(
-        [row["features"] for row in train], [content_of(row["content"], row["mirrored"]) for row in train]
-    )
+    judge = NearestContent([row["features"] for row in train], [row["content"] for row in train])
     asked = [row["content"] for row in rows]
 
     def share(clips: list[np.ndarray]) -> float:

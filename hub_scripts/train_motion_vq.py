@@ -109,7 +109,7 @@ def feature_statistics(clips: list[np.ndarray]) -> tuple[torch.Tensor, torch.Ten
     variance = sum(np.square(clip - mean).sum(0) for clip in clips) / count
     std = np.sqrt(variance)
     for group in feature_groups(HUMANML3D):
-        std[group] = std[group].mean()
+        std[group] = std[group].mean() or 1.0  # 0 where nothing ever changes, as with feet that never leave the ground
     return torch.tensor(mean, dtype=torch.float32), torch.tensor(std, dtype=torch.float32)
 
 
@@ -171,9 +171,11 @@ def main(argv: list[str]) -> int:
     data_sha256 = dataset_hash(arguments.data)
     set_seed(training.seed)
 
-    clips = [row["features"] for row in read_split(arguments.data, "train", ["features"])]
-    eval_clips = [row["features"] for row in read_split(arguments.data, "val", ["features"])]
-    eval_clips = [clip for clip in eval_clips if len(clip) >= 4]
+    shortest = MotionVQConfig().frames_per_code  # shorter clips have no code
+    clips, eval_clips = (
+        [row["features"] for row in read_split(arguments.data, split, ["features"]) if len(row["features"]) >= shortest]
+        for split in ("train", "val")
+    )
     if not clips or not eval_clips:
         raise MotionLLMError(f"'{arguments.data}' has {len(clips)} train and {len(eval_clips)} val clips; prepare more")
 

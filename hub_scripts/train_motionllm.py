@@ -123,9 +123,19 @@ def add_adapter(model: MotionLLMForCausalLM, arguments: ModelArguments) -> PeftM
         lora_alpha=arguments.lora_alpha,
         lora_dropout=arguments.lora_dropout,
         target_modules="all-linear",
-        trainable_token_indices=None if arguments.freeze_new_rows else model.motion_vocabulary.ids,
+        trainable_token_indices=None if arguments.freeze_new_rows else _new_rows(model),
     )
     return get_peft_model(model, config)
+
+
+def _new_rows(model: MotionLLMForCausalLM) -> list[int] | dict[str, list[int]]:
+    """The rows to train, as PEFT takes them: an output head that is not tied to the embeddings has rows of its own."""
+    ids = model.motion_vocabulary.ids
+    layers = (model.get_input_embeddings(), model.get_output_embeddings())
+    if layers[0].weight is layers[1].weight:
+        return ids
+    names = {id(module): name for name, module in model.named_modules()}
+    return {names[id(layer)].rpartition(".")[-1]: ids for layer in layers}
 
 
 def trained_share(model: PeftModel) -> tuple[int, int]:

@@ -1,9 +1,12 @@
 """Thin checkpoints: VQ-VAE, adapters, tokenizer and code, without the base language model's weights."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
 from transformers.dynamic_module_utils import custom_object_save
 from transformers.utils import SAFE_WEIGHTS_INDEX_NAME, SAFE_WEIGHTS_NAME, cached_file
 
@@ -14,6 +17,7 @@ from .modeling_motion_vq import MotionVQModel
 __all__ = [
     "ADAPTERS_FOLDER",
     "MOTION_VQ_FOLDER",
+    "explain_damage",
     "is_thin_checkpoint",
     "load_adapter_into",
     "load_motion_vq",
@@ -22,6 +26,7 @@ __all__ = [
 
 MOTION_VQ_FOLDER = "motion_vq"
 ADAPTERS_FOLDER = "adapters"
+_ADAPTER_WEIGHTS = "adapter_model.safetensors"
 
 
 def _find(name: str, file: str, **hub: Any) -> str | None:
@@ -49,9 +54,29 @@ def is_thin_checkpoint(name: str, **hub: Any) -> bool:
     return _find(name, f"{MOTION_VQ_FOLDER}/{SAFE_WEIGHTS_NAME}", **hub) is not None
 
 
+@contextmanager
+def explain_damage(name: str, file: str) -> Iterator[None]:
+    """Name the file that safetensors cannot read.
+
+    Raises:
+        MotionLLMError: it cannot.
+    """
+    try:
+        yield
+    except SafetensorError as error:
+        raise MotionLLMError(
+            f"the weight file {file} of '{name}' is damaged ({error}); get it again (from the Hub: force_download=True)"
+        ) from error
+
+
 def load_motion_vq(name: str, config: MotionVQConfig, **hub: Any) -> MotionVQModel:
-    """The VQ-VAE of a thin checkpoint."""
-    return MotionVQModel.from_pretrained(name, subfolder=MOTION_VQ_FOLDER, config=config, **hub)
+    """The VQ-VAE of a thin checkpoint.
+
+    Raises:
+        MotionLLMError: its weight file is damaged.
+    """
+    with explain_damage(name, f"{MOTION_VQ_FOLDER}/{SAFE_WEIGHTS_NAME}"):
+        return MotionVQModel.from_pretrained(name, subfolder=MOTION_VQ_FOLDER, config=config, **hub)
 
 
 def load_adapter_into(model: Any, name: str, adapter_name: str, merge: bool, **hub: Any) -> Any:
@@ -64,7 +89,7 @@ def load_adapter_into(model: Any, name: str, adapter_name: str, merge: bool, **h
         merge: fold it into the weights, or keep it as a switchable PEFT adapter.
 
     Raises:
-        MotionLLMError: peft is missing, or there is no such adapter.
+        MotionLLMError: peft is missing, there is no such adapter, or its weight file is missing or damaged.
     """
     try:
         from peft import PeftModel
@@ -77,10 +102,15 @@ def load_adapter_into(model: Any, name: str, adapter_name: str, merge: bool, **h
         names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
         known = f"; it has {', '.join(names)}" if names else ""
         raise MotionLLMError(f"'{name}' has no adapter '{adapter_name}'{known}")
+    weights = f"{subfolder}/{_ADAPTER_WEIGHTS}"
+    # Of a Hub repo only the files that are asked for are in the local folder.
+    if _find(name, weights, **hub) is None:
+        raise MotionLLMError(f"'{name}' has no file {weights}; the adapter '{adapter_name}' is incomplete")
     source = str(Path(found).parent)
-    if merge:
-        return PeftModel.from_pretrained(model, source, torch_device="cpu").merge_and_unload().eval()
-    model.load_adapter(source, adapter_name=adapter_name)
+    with explain_damage(name, weights):
+        if merge:
+            return PeftModel.from_pretrained(model, source, torch_device="cpu").merge_and_unload().eval()
+        model.load_adapter(source, adapter_name=adapter_name)
     return model.eval()
 
 

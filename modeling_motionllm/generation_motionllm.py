@@ -185,7 +185,10 @@ class MotionGenerationMixin:
         if not bool((input_ids[:, -1] == vocabulary.start).all()):
             raise MotionLLMError("a prompt does not end with <Motion>; make prompts with MotionLLMProcessor(text=...)")
         if num_codes is not None:
-            least = torch.as_tensor(num_codes, device=self.device).expand(rows)
+            least = torch.as_tensor(num_codes, device=self.device)
+            if least.ndim > 1 or least.numel() not in (1, rows):
+                raise MotionLLMError(f"num_codes has shape {tuple(least.shape)} for {rows} prompts; give one for each")
+            least = least.expand(rows)
             most = least
         else:
             least = torch.full((rows,), min_codes, device=self.device)

@@ -8,9 +8,10 @@ import torch.nn.functional as F
 from torch import nn
 from transformers import AutoModelForCausalLM, GenerationMixin, PreTrainedModel
 from transformers.modeling_outputs import CausalLMOutputWithPast
+from transformers.utils import SAFE_WEIGHTS_NAME
 
 from .base_model_motionllm import load_base_language_model
-from .checkpoint_motionllm import is_thin_checkpoint, load_adapter_into, load_motion_vq
+from .checkpoint_motionllm import explain_damage, is_thin_checkpoint, load_adapter_into, load_motion_vq
 from .configuration_motionllm import AUTO_MAP, MotionLLMConfig
 from .errors_motionllm import MotionLLMError
 from .generation_motionllm import MotionGenerationMixin
@@ -81,18 +82,19 @@ class MotionLLMForCausalLM(MotionGenerationMixin, PreTrainedModel, GenerationMix
             motion_token_offset=vocabulary.offset,
             motion_start_token_id=vocabulary.start,
             motion_end_token_id=vocabulary.end,
+            motion_rows_seed=seed,
             base_model_name_or_path=base_model_name_or_path,
         )
-        return cls._assemble(config, language_model, motion_vq, len(tokenizer), seed)
+        return cls._assemble(config, language_model, motion_vq, len(tokenizer))
 
     @classmethod
     def _assemble(
-        cls, config: MotionLLMConfig, language_model: Any, motion_vq: MotionVQModel, vocab_size: int, seed: int = 0
+        cls, config: MotionLLMConfig, language_model: Any, motion_vq: MotionVQModel, vocab_size: int
     ) -> "MotionLLMForCausalLM":
         """The composite of two loaded models; the language model gets its new rows, if it has not got them yet."""
         with torch.device("meta"):
             model = cls(config)
-        _grow_vocabulary(language_model, vocab_size, MotionVocabulary.from_config(config).ids, seed)
+        _grow_vocabulary(language_model, vocab_size, MotionVocabulary.from_config(config).ids, config.motion_rows_seed)
         model.language_model, model.motion_vq = language_model, motion_vq
         config.text_config = language_model.config
         # Collects the tied weights again: the modules they name are new.
@@ -123,7 +125,8 @@ class MotionLLMForCausalLM(MotionGenerationMixin, PreTrainedModel, GenerationMix
             kwargs: as for any `PreTrainedModel.from_pretrained`.
 
         Raises:
-            MotionLLMError: the base language model, the VQ-VAE or the adapter of a thin checkpoint is missing.
+            MotionLLMError: the base language model, the VQ-VAE or the adapter of a thin checkpoint is missing, or
+                a weight file is damaged.
             OSError: nothing is found under that name.
         """
         name = str(pretrained_model_name_or_path)
@@ -132,7 +135,8 @@ class MotionLLMForCausalLM(MotionGenerationMixin, PreTrainedModel, GenerationMix
         if pretrained_model_name_or_path is None or not is_thin_checkpoint(name, **hub):
             kwargs |= {"config": config} if config is not None else {}
             kwargs |= {"dtype": dtype} if dtype is not None else {}
-            return super().from_pretrained(pretrained_model_name_or_path, *model_args, **kwargs)
+            with explain_damage(name, SAFE_WEIGHTS_NAME):
+                return super().from_pretrained(pretrained_model_name_or_path, *model_args, **kwargs)
         if config is None:
             config = cls.config_class.from_pretrained(name, **hub)
         if config.base_model_name_or_path is None:

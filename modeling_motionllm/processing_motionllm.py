@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ def pad_features(clips: Sequence[np.ndarray]) -> tuple[torch.Tensor, torch.Tenso
     features = torch.zeros(len(clips), longest, clips[0].shape[1])
     mask = torch.zeros(len(clips), longest, dtype=torch.bool)
     for row, clip in enumerate(clips):
-        features[row, : len(clip)] = torch.from_numpy(clip)
+        features[row, : len(clip)] = torch.tensor(clip)  # from_numpy would warn about read-only arrays
         mask[row, : len(clip)] = True
     return features, mask
 
@@ -100,7 +101,7 @@ class MotionLLMProcessor(ProcessorMixin):
         if duration is None:
             prompts = [self.text_to_motion_ids(caption) for caption in texts]
             return BatchFeature(self._pad_left(prompts))
-        seconds = [duration] * len(texts) if isinstance(duration, (int, float)) else list(duration)
+        seconds = [duration] * len(texts) if isinstance(duration, Real) else list(duration)
         if len(seconds) != len(texts):
             raise MotionLLMError(f"{len(texts)} sentences but {len(seconds)} durations; give one each, or one for all")
         num_codes = [self.num_codes(value) for value in seconds]
@@ -124,7 +125,7 @@ class MotionLLMProcessor(ProcessorMixin):
         """One line without surplus space; with the `short` prompts also lower case and without the final period.
 
         Raises:
-            MotionLLMError: the caption is empty or holds motion tokens.
+            MotionLLMError: the caption is empty, or holds motion tokens or control tokens of the base.
         """
         if not isinstance(caption, str):
             raise MotionLLMError(f"the text is {type(caption).__name__} {caption!r}; give a sentence as a string")
@@ -133,6 +134,9 @@ class MotionLLMProcessor(ProcessorMixin):
             raise MotionLLMError("the text is empty; describe a motion, such as 'a person waves with the left hand'")
         if MOTION_START[:-1] in clean or "</Motion" in clean:
             raise MotionLLMError(f"the text holds motion tokens ('{clean[:60]}'); describe the motion in words")
+        control = [token for token in self.tokenizer.all_special_tokens if token in clean]
+        if control:
+            raise MotionLLMError(f"the text holds the control token '{control[0]}'; describe the motion in words")
         if self.prompts.get("normalize_caption"):
             clean = clean.lower().rstrip(" .")
         if not clean:

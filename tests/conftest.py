@@ -1,5 +1,6 @@
 """Tiny models, data and checkpoints that the tests share; made once a session, without any download."""
 
+# ruff: noqa: E402  the environment comes before the imports
 import os
 import tempfile
 
@@ -10,6 +11,7 @@ for _name in ("HF_HUB_CACHE", "HF_MODULES_CACHE", "HF_ASSETS_CACHE", "MOTIONLLM_
     os.environ.pop(_name, None)
 
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -43,15 +45,20 @@ SENTENCES = [
 ]
 
 
-@pytest.fixture(scope="session")
-def golden() -> dict[str, dict[str, np.ndarray]]:
-    """Golden clips by name, each with `joints`, `features` and `recovered`."""
+@cache
+def read_golden() -> dict[str, dict[str, np.ndarray]]:
     clips: dict[str, dict[str, np.ndarray]] = {}
     for key, value in load_file(FIXTURES / "golden" / "humanml3d_features.safetensors").items():
         name, _, kind = key.rpartition(".")
         if name:
             clips.setdefault(name, {})[kind] = value
     return clips
+
+
+@pytest.fixture(scope="session")
+def golden() -> dict[str, dict[str, np.ndarray]]:
+    """Golden clips by name, each with `joints`, `features` and `recovered`."""
+    return read_golden()
 
 
 def train_base_tokenizer(add_bos: bool = True) -> PreTrainedTokenizerFast:
@@ -81,19 +88,17 @@ def base_tokenizer() -> PreTrainedTokenizerFast:
     return train_base_tokenizer()
 
 
-@pytest.fixture(scope="session")
-def base_folder(tmp_path_factory: pytest.TempPathFactory, base_tokenizer: PreTrainedTokenizerFast) -> Path:
-    """A tiny random Llama with its tokenizer, as a folder that any script takes for a base model."""
-    folder = tmp_path_factory.mktemp("base")
+def save_base(folder: Path, tokenizer: PreTrainedTokenizerFast, tied: bool = True) -> Path:
+    """Write a tiny random Llama with its tokenizer, as a folder that any script takes for a base model."""
     torch.manual_seed(0)
     config = LlamaConfig(
-        vocab_size=len(base_tokenizer),
+        vocab_size=len(tokenizer),
         hidden_size=32,
         intermediate_size=64,
         num_hidden_layers=2,
         num_attention_heads=2,
         num_key_value_heads=1,
-        tie_word_embeddings=True,
+        tie_word_embeddings=tied,
         # Wide enough that the random model has an opinion: greedy choices do not hang on rounding.
         initializer_range=0.3,
         pad_token_id=0,
@@ -101,20 +106,24 @@ def base_folder(tmp_path_factory: pytest.TempPathFactory, base_tokenizer: PreTra
         eos_token_id=2,
     )
     LlamaForCausalLM(config).save_pretrained(folder)
-    base_tokenizer.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
     return folder
 
 
+@pytest.fixture(scope="session")
+def base_folder(tmp_path_factory: pytest.TempPathFactory, base_tokenizer: PreTrainedTokenizerFast) -> Path:
+    return save_base(tmp_path_factory.mktemp("base"), base_tokenizer)
+
+
 def make_vq(**options: Any) -> MotionVQModel:
-    """A small VQ-VAE with random weights and a random codebook."""
+    """A small VQ-VAE with random weights, and with codes for real motion and for noise."""
     torch.manual_seed(1)
     sizes = {"width": 16, "code_dim": 16, "depth": 2, "codebook_size": CODEBOOK_SIZE}
     vq = MotionVQModel(MotionVQConfig(**(sizes | options))).eval()
-    # On the scale of the untrained encoder's output, so that motions get different codes.
-    codebook = torch.randn(vq.quantizer.codebook.shape) * 0.1
-    vq.quantizer.codebook.copy_(codebook)
-    vq.quantizer.code_sum.copy_(codebook)
-    vq.quantizer.initialized.fill_(True)
+    motion = [torch.from_numpy(clip["features"]) for clip in read_golden().values() if len(clip["features"]) > 90]
+    samples = torch.stack([*(clip[20:84] for clip in motion), *torch.randn(len(motion), 64, 263)])
+    with torch.no_grad():
+        vq.quantizer.initialize(vq.encoder(samples.transpose(1, 2), None).transpose(1, 2).flatten(0, 1))
     return vq
 
 
@@ -202,7 +211,7 @@ def train_arguments(base_folder: Path, vq_folder: Path, codes_folder: Path) -> l
         "per_device_train_batch_size": 4,
         "save_steps": 3,
         "eval_steps": 3,
-        "logging_steps": 2,
+        "logging_steps": 3,
         "warmup_steps": 2,
         "learning_rate": 0.01,
         "use_cpu": True,

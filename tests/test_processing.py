@@ -148,9 +148,9 @@ def test_impossible_durations_are_refused(processor, seconds):
 
 
 def test_contradictions_are_refused(processor, make_joints):
-    with pytest.raises(MotionLLMError, match="either text .* or motion"):
+    with pytest.raises(MotionLLMError, match=r"either text .* or motion"):
         processor()
-    with pytest.raises(MotionLLMError, match="either text .* or motion"):
+    with pytest.raises(MotionLLMError, match=r"either text .* or motion"):
         processor(text="walk", motion=make_joints(20))
     with pytest.raises(MotionLLMError, match="2 sentences but 3 durations"):
         processor(text=["walk", "run"], duration=[1, 2, 3])
@@ -232,10 +232,17 @@ def test_captions_are_one_clean_line(processor):
 
 @pytest.mark.parametrize("load", [MotionLLMProcessor.from_pretrained, AutoProcessor.from_pretrained])
 def test_a_saved_processor_reloads_the_same(load, paper, tmp_path):
-    paper.max_seconds = 10.0
     paper.save_pretrained(tmp_path)
     loaded = load(tmp_path)
-    for name in ("prompts", "codebook_size", "frames_per_code", "fps", "max_seconds", "max_prompt_tokens", "vocabulary"):
+    for name in (
+        "prompts",
+        "codebook_size",
+        "frames_per_code",
+        "fps",
+        "max_seconds",
+        "max_prompt_tokens",
+        "vocabulary",
+    ):
         assert getattr(loaded, name) == getattr(paper, name), name
     assert loaded(text="A person walks.")["input_ids"].tolist() == paper(text="A person walks.")["input_ids"].tolist()
 
@@ -245,3 +252,9 @@ def test_a_checkpoint_loads_its_processor(thin_checkpoint, processor):
     assert type(loaded) is MotionLLMProcessor
     assert loaded.vocabulary == processor.vocabulary
     assert loaded.prompts == processor.prompts
+
+
+def test_control_tokens_of_the_base_are_refused(processor):
+    token = processor.tokenizer.eos_token
+    with pytest.raises(MotionLLMError, match="control token"):
+        processor(text=f"a person walks {token} and runs")

@@ -14,7 +14,7 @@ MIXED = "a person waves\n<Motion><Motion_5><Motion_31></Motion> and stops"
 
 def sentencepiece_style() -> PreTrainedTokenizerFast:
     """A tokenizer of the other kind: lower-casing normaliser, metaspace words, an unknown token."""
-    words = ["<unk>", "</s>", *("▁" + word for word in "a person waves and stops".split()), "▁"]
+    words = ["<unk>", "</s>", *("▁" + word for word in ("a", "person", "waves", "and", "stops")), "▁"]
     backend = Tokenizer(models.WordLevel({word: index for index, word in enumerate(words)}, unk_token="<unk>"))
     backend.normalizer = normalizers.Lowercase()
     backend.pre_tokenizer = pre_tokenizers.Metaspace()

@@ -1,0 +1,116 @@
+"""Metrics of reconstruction, against numbers computed by hand, and the classifier of contents."""
+
+import numpy as np
+import pytest
+import torch
+from conftest import make_vq
+
+from hub_scripts.metrics.content import NearestContent
+from hub_scripts.metrics.reconstruction import batches_by_length, pad_features, reconstruction_metrics
+
+
+def still_clip(frames: int) -> np.ndarray:
+    """Features of someone who stands still with every joint one metre up."""
+    clip = np.zeros((frames, 263), np.float32)
+    clip[:, 3] = 1
+    clip[:, 5:67:3] = 1
+    return clip
+
+
+def shifted_vq(**columns: float):
+    """A VQ-VAE that decodes every code to the still pose, with some columns off."""
+    model = make_vq()
+    torch.nn.init.zeros_(model.decoder.conv_out.weight)
+    pose = torch.from_numpy(still_clip(1)[0])
+    for name, value in columns.items():
+        pose[int(name.removeprefix("c"))] += value
+    with torch.no_grad():
+        model.decoder.conv_out.bias.copy_(pose)
+    return model
+
+
+def test_perfect_reconstruction_has_no_error():
+    metrics = reconstruction_metrics(shifted_vq(), [still_clip(8), still_clip(13)])
+    for name in ("mpjpe_root_mm", "mpjpe_global_mm", "drift_mm_median", "drift_mm_mean", "velocity_mm"):
+        assert metrics[name] == pytest.approx(0, abs=1e-9), name
+
+
+def test_a_drifting_root_is_measured_in_millimetres():
+    # One centimetre forward a frame that is not there: after t frames the whole body is t centimetres off.
+    metrics = reconstruction_metrics(shifted_vq(c2=0.01), [still_clip(8), still_clip(4), still_clip(14)])
+    frames = [*range(8), *range(4), *range(12)]  # the third clip is cut to whole codes
+    assert metrics["mpjpe_global_mm"] == pytest.approx(10 * np.mean(frames), rel=1e-5)
+    assert metrics["mpjpe_root_mm"] == pytest.approx(0, abs=1e-6)
+    assert metrics["drift_mm_median"] == pytest.approx(70, rel=1e-5)
+    assert metrics["drift_mm_mean"] == pytest.approx((70 + 30 + 110) / 3, rel=1e-5)
+    assert metrics["velocity_mm"] == pytest.approx(10, rel=1e-5)
+
+
+def test_a_misplaced_joint_counts_among_all():
+    metrics = reconstruction_metrics(shifted_vq(c4=0.22), [still_clip(8)])
+    assert metrics["mpjpe_root_mm"] == pytest.approx(10, rel=1e-5)  # 22 cm in one of 22 joints
+    assert metrics["mpjpe_global_mm"] == pytest.approx(10, rel=1e-5)
+    assert metrics["drift_mm_mean"] == pytest.approx(0, abs=1e-9)
+    assert metrics["velocity_mm"] == pytest.approx(0, abs=1e-9)
+
+
+def test_height_counts_for_joints_and_not_for_drift():
+    metrics = reconstruction_metrics(shifted_vq(c3=0.05), [still_clip(8)])
+    assert metrics["mpjpe_root_mm"] == pytest.approx(50 * 21 / 22, rel=1e-4)
+    assert metrics["mpjpe_global_mm"] == pytest.approx(50 / 22, rel=1e-4)
+    assert metrics["drift_mm_mean"] == pytest.approx(0, abs=1e-9)
+
+
+def test_the_batch_size_and_the_mode_do_not_matter(golden):
+    model = make_vq().train()
+    clips = [golden[name]["features"] for name in sorted(golden, key=lambda name: len(golden[name]["joints"]))[:5]]
+    one, many = (reconstruction_metrics(model, clips, batch_size=size) for size in (1, 5))
+    assert one == pytest.approx(many, rel=1e-4)
+    assert model.training
+    codes = [model.eval().encode(torch.from_numpy(clip)[None]).codes[0] for clip in clips]
+    counts = torch.bincount(torch.cat(codes)).double()
+    share = counts[counts > 0] / counts.sum()
+    assert one["codes_used"] == len(share)
+    assert one["perplexity"] == pytest.approx(float(torch.exp(-(share * share.log()).sum())), rel=1e-4)
+
+
+def test_batches_hold_every_clip_once_longest_first():
+    lengths = [5, 9, 1, 9, 7]
+    assert batches_by_length(lengths, 2) == [[1, 3], [4, 0], [2]]
+    assert batches_by_length([], 2) == []
+
+
+def test_padding_is_marked():
+    features, mask = pad_features([np.ones((2, 3), np.float32), np.ones((4, 3), np.float32)])
+    assert mask.tolist() == [[True, True, False, False], [True] * 4]
+    assert torch.equal(features.sum(-1), 3.0 * mask)
+
+
+def synthetic(kind: str, seed: int) -> np.ndarray:
+    """Features of a made-up content, with noise and a random length."""
+    rng = np.random.default_rng(seed)
+    clip = still_clip(int(rng.integers(30, 60)))
+    if kind == "walk":
+        clip[:, 2] = 0.05
+    elif kind == "turn":
+        clip[:, 0] = -0.02
+    elif kind == "wave":
+        clip[:, 4 + 3 * 19] += 1 + 0.2 * np.sin(np.arange(len(clip)) / 3)
+    clip[:, :67] += rng.normal(size=(len(clip), 67)).astype(np.float32) * 1e-4
+    return clip
+
+
+def test_contents_that_differ_are_told_apart():
+    kinds = ["walk", "turn", "wave", "stand"]
+    train = [(kind, synthetic(kind, 10 * index + seed)) for index, kind in enumerate(kinds) for seed in range(5)]
+    judge = NearestContent([clip for _, clip in train], [kind for kind, _ in train])
+    asked = kinds * 3
+    clips = [synthetic(kind, 1000 + index) for index, kind in enumerate(asked)]
+    assert judge.predict(clips) == asked
+    assert judge.predict([clip[:1] for clip in clips[3:4]]) == ["stand"]
+
+
+def test_the_nearest_clip_breaks_ties():
+    clips = [synthetic("walk", 0), synthetic("turn", 1), synthetic("wave", 2)]
+    judge = NearestContent(clips, ["walk", "turn", "wave"], neighbours=3)
+    assert judge.predict(clips) == ["walk", "turn", "wave"]

@@ -1,0 +1,153 @@
+"""`motionllm train`: exact resume, what is trained and stored, and the codes it refuses."""
+
+import json
+import re
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from conftest import CODEBOOK_SIZE, make_vq
+from safetensors import safe_open
+from safetensors.torch import load_file
+
+from hub_scripts.data.codes import read_codes, weights_hash
+from hub_scripts.data.examples import MotionTextExamples, PadExamples
+from hub_scripts.train_motionllm import main
+from modeling_motionllm.errors_motionllm import MotionLLMError
+from modeling_motionllm.modeling_motionllm import MotionLLMForCausalLM
+
+ADAPTER = "adapter_model.safetensors"
+
+
+def test_resuming_equals_training_in_one_go(training_run, train_arguments, tmp_path):
+    # The state after three steps of the same command is what an interruption leaves behind.
+    shutil.copytree(training_run / "checkpoint-3", tmp_path / "checkpoint-3")
+    torch.manual_seed(12345)
+    np.random.seed(12345)  # noqa: NPY002
+    assert main([*train_arguments, "--output_dir", str(tmp_path), "--resume"]) == 0
+    for file in ("final/adapters/default", "checkpoint-6"):
+        resumed, straight = (load_file(folder / file / ADAPTER) for folder in (tmp_path, training_run))
+        assert resumed.keys() == straight.keys()
+        for name, value in straight.items():
+            assert torch.equal(resumed[name], value), name
+    early = load_file(training_run / "checkpoint-3" / ADAPTER)
+    assert any(not torch.equal(value, early[name]) for name, value in straight.items())
+    losses = [
+        [entry.get("loss") for entry in json.loads(path.read_text())["history"] if "loss" in entry]
+        for path in (run / "final/adapters/default/training_record.json" for run in (tmp_path, training_run))
+    ]
+    assert losses[0] == losses[1]
+    assert len(losses[0]) == 2
+
+
+def test_checkpoints_hold_the_adapter_and_not_the_base(training_run, base_folder, model):
+    hidden, rows = 32, CODEBOOK_SIZE + 2
+    for file in (training_run / "checkpoint-6" / ADAPTER, training_run / "final/adapters/default" / ADAPTER):
+        with safe_open(file, "pt") as tensors:
+            shapes = {name: tensors.get_slice(name).get_shape() for name in tensors.keys()}  # noqa: SIM118
+        others = {name: shape for name, shape in shapes.items() if "lora_" not in name}
+        assert len(others) == 1
+        assert next(iter(others.values())) == [rows, hidden]  # the new rows, and no table
+        assert all(8 in shape for name, shape in shapes.items() if "lora_" in name)
+    pickles = {path.name for path in training_run.rglob("*") if path.suffix in {".bin", ".pkl"}}
+    assert pickles <= {"training_args.bin"}
+    assert not [path for path in (training_run / "final").rglob("*.bin")]
+
+
+def test_the_record_tells_how_the_adapter_was_made(training_run, train_arguments, vq_folder, model):
+    record = json.loads((training_run / "final/adapters/default/training_record.json").read_text())
+    assert record["command"] == " ".join(["motionllm train", *train_arguments, "--output_dir", str(training_run)])
+    assert record["vq_sha256"] == weights_hash(vq_folder)
+    assert record["data_sha256"] == "0" * 64
+    assert (record["seed"], record["steps"]) == (42, 6)
+    assert record["language_model_parameters"] == model.language_model.num_parameters()
+    stored = load_file(training_run / "final/adapters/default" / ADAPTER)
+    assert record["trained_parameters"] == sum(value.numel() for value in stored.values())
+    assert [entry["step"] for entry in record["history"] if "eval_loss" in entry] == [3, 6]
+
+
+def test_the_vq_in_the_checkpoint_is_the_given_one(thin_checkpoint, vq_folder):
+    stored, given = (load_file(folder / "model.safetensors") for folder in (thin_checkpoint / "motion_vq", vq_folder))
+    for name, value in given.items():
+        assert torch.equal(stored[name], value), name
+    assert weights_hash(thin_checkpoint / "motion_vq") == weights_hash(vq_folder)
+
+
+def test_frozen_rows_stay_and_the_share_is_told(train_arguments, base_folder, tokenizer, tmp_path, capsys):
+    options = ["--output_dir", str(tmp_path), "--max_steps", "1", "--freeze_new_rows", "true", "--lora_r", "2"]
+    assert main([*train_arguments, *options]) == 0
+    stored = load_file(tmp_path / "final/adapters/default" / ADAPTER)
+    assert all("lora_" in name for name in stored)
+    trained = sum(value.numel() for value in stored.values())
+    told = re.search(
+        r"trained parameters: ([\d,]+) of ([\d,]+) in the language model \((\d+\.\d\d) %\)", capsys.readouterr().out
+    )
+    assert told is not None
+    assert int(told[1].replace(",", "")) == trained
+    total = int(told[2].replace(",", ""))
+    assert float(told[3]) == pytest.approx(100 * trained / total, abs=0.01)
+    loaded = MotionLLMForCausalLM.from_pretrained(tmp_path / "final")
+    start = MotionLLMForCausalLM.from_base(str(base_folder), tokenizer, make_vq(), seed=42)
+    assert total == loaded.language_model.num_parameters()
+    rows = loaded.motion_vocabulary.ids
+    # The rows that were drawn for training have to be the ones of the loaded checkpoint: it does not store them.
+    assert torch.equal(loaded.get_input_embeddings().weight[rows], start.get_input_embeddings().weight[rows])
+
+
+def test_codes_of_another_vq_are_refused(train_arguments, tmp_path):
+    other = make_vq()
+    other.mean.add_(1)
+    other.save_pretrained(tmp_path / "vq")
+    with pytest.raises(MotionLLMError, match=r"were made by VQ-VAE .*; run `motionllm encode`"):
+        main([*train_arguments, "--output_dir", str(tmp_path / "out"), "--vq", str(tmp_path / "vq")])
+
+
+def test_bad_input_is_named(training_run, train_arguments, tmp_path):
+    def fails(options, message):
+        with pytest.raises(MotionLLMError, match=message):
+            main([*train_arguments, "--output_dir", str(tmp_path / "out"), *options])
+
+    fails(["--codes", str(tmp_path / "absent")], "motionllm encode")
+    fails(["--vq", str(tmp_path / "absent")], r"no model\.safetensors")
+    fails(["--base_model", "nobody/nothing"], "'nobody/nothing' was not found")
+    fails(["--prompts", "long"], "choose from short, paper")
+    fails(["--resume"], "no checkpoint to resume from")
+    fails(["--output_dir", str(training_run)], "already holds checkpoint-6; add --resume")
+
+
+def test_examples_are_a_function_of_seed_and_index(codes_folder, processor):
+    rows = read_codes(codes_folder, "train")
+    first, again = (MotionTextExamples(rows, processor, 300, seed=4) for _ in range(2))
+    assert first.examples == again.examples
+    assert MotionTextExamples(rows, processor, 300, seed=5).examples != first.examples
+    start, end = processor.vocabulary.start, processor.vocabulary.end
+    to_motion = [example for example in first.examples if example["labels"][-2] == end]
+    assert len(to_motion) / 300 == pytest.approx(0.65, abs=0.08)
+    timed = [
+        "s)" in processor.tokenizer.decode(example["input_ids"][: example["input_ids"].index(start)])
+        for example in to_motion
+    ]
+    assert np.mean(timed) == pytest.approx(0.7, abs=0.1)
+
+
+@pytest.mark.parametrize("balance,share", [(1.0, 1 / 3), (0.0, 1 / 2)])
+def test_balance_draws_clips_or_contents_alike(codes_folder, processor, balance, share):
+    rows = [row | {"captions": [row["content"]]} for row in read_codes(codes_folder, "train")]  # a third are jumps
+    drawn = MotionTextExamples(rows, processor, 600, seed=0, text_to_motion=1.0, timed=0.0, balance=balance)
+    (jump,) = {tuple(processor.text_to_motion_ids("jump"))}
+    jumps = np.mean([tuple(example["input_ids"][: len(jump)]) == jump for example in drawn])
+    assert jumps == pytest.approx(share, abs=0.06)
+
+
+def test_long_clips_are_cut(processor):
+    rows = [{"content": "walk", "captions": ["walk"], "codes": list(range(32)) * 3}]
+    (example,) = MotionTextExamples(rows, processor, 1, seed=0, text_to_motion=1.0, timed=0.0, max_codes=40)
+    assert sum(processor.vocabulary.offset <= token for token in example["input_ids"]) == 40
+
+
+def test_examples_are_padded_on_the_right():
+    batch = PadExamples(9)([{"input_ids": [1, 2, 3], "labels": [-100, 2, 3]}, {"input_ids": [4], "labels": [4]}])
+    assert batch["input_ids"].tolist() == [[1, 2, 3], [4, 9, 9]]
+    assert batch["labels"].tolist() == [[-100, 2, 3], [4, -100, -100]]
+    assert batch["attention_mask"].tolist() == [[1, 1, 1], [1, 0, 0]]
