@@ -1,0 +1,67 @@
+"""The model card: filled from the records, valid for the Hub, and honest about what was not measured."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from huggingface_hub import ModelCard
+
+from hub_scripts.card import EVALUATION, write_model_card
+from modeling_motionllm.errors_motionllm import MotionLLMError
+
+_EVALUATION = {
+    "split": "test",
+    "seed": 0,
+    "reconstruction": {
+        "clips": 7,
+        "mpjpe_root_mm": 12.34,
+        "mpjpe_global_mm": 56.78,
+        "drift_mm_median": 9.1,
+        "perplexity": 300.4,
+    },
+    "generation": {
+        "prompts": 4,
+        "real": {"content_accuracy": 1.0},
+        "reconstructed": {"content_accuracy": 0.75},
+        "greedy": {"content_accuracy": 0.5, "well_formed": 1.0},
+        "sampled": {"content_accuracy": 0.25, "well_formed": 1.0},
+    },
+}
+
+
+@pytest.fixture
+def folder(thin_checkpoint: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(thin_checkpoint, tmp_path / "my-model"))
+
+
+def test_every_field_is_filled_and_the_metadata_is_read_back(folder):
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"base_model_name_or_path": "user/base"}))
+    write_model_card(folder)
+    card = ModelCard.load(folder / "README.md")
+    assert card.data.library_name == "transformers"
+    assert card.data.base_model == "user/base"
+    assert "{{" not in card.text
+    assert "{%" not in card.text
+    assert "None" not in card.text
+    assert "# my-model" in card.text
+    assert "Nothing has been measured" in card.text
+
+
+def test_measured_figures_appear_with_their_rows(folder):
+    (folder / EVALUATION).write_text(json.dumps(_EVALUATION))
+    text = write_model_card(folder).read_text()
+    assert "12.3 mm" in text
+    assert "56.8 mm" in text
+    assert "| greedy | 100.0 % | 50.0 % |" in text
+    assert "| real | - | 100.0 % |" in text
+    assert "Nothing has been measured" not in text
+
+
+def test_without_a_training_record_there_is_no_card(folder):
+    (folder / "adapters" / "default" / "training_record.json").unlink()
+    before = (folder / "README.md").read_bytes()
+    with pytest.raises(MotionLLMError, match="training_record"):
+        write_model_card(folder)
+    assert (folder / "README.md").read_bytes() == before
