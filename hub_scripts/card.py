@@ -10,7 +10,7 @@ from hub_scripts.training import TRAINING_RECORD, read_training_record
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.files_motionllm import atomic_path
 
-__all__ = ["EVALUATION", "write_model_card"]
+__all__ = ["EVALUATION", "data_of", "is_local_base", "render_model_card", "write_model_card"]
 
 EVALUATION = "evaluation.json"
 _TEMPLATE = Path(__file__).resolve().parent.parent / "model_card.md"
@@ -45,12 +45,25 @@ def _read(path: Path) -> dict[str, Any] | None:
 
 
 def write_model_card(folder: Path, model_path: str | None = None, adapter_name: str = "default") -> Path:
-    """Write `README.md` of a thin checkpoint from its configuration, training record and, if there, `evaluation.json`.
+    """Write `README.md` of a thin checkpoint; arguments and errors as those of `render_model_card`."""
+    card = render_model_card(folder, model_path, adapter_name)
+    with atomic_path(folder / "README.md") as temporary:
+        temporary.write_text(card, encoding="utf-8")
+    return folder / "README.md"
+
+
+def render_model_card(
+    folder: Path, model_path: str | None = None, adapter_name: str = "default", layout: str = "thin"
+) -> str:
+    """The card of a thin checkpoint, or of the full one made of it.
+
+    It tells what the folder's configuration, training record and, if there, `evaluation.json` hold.
 
     Args:
-        folder: the checkpoint.
+        folder: the thin checkpoint.
         model_path: what users load it by; the folder's name by default.
         adapter_name: the adapter whose training is told.
+        layout: `thin` or `full`.
 
     Raises:
         MotionLLMError: the folder has no training record.
@@ -63,13 +76,17 @@ def write_model_card(folder: Path, model_path: str | None = None, adapter_name: 
     config = _read(folder / "config.json") or {}
     processor = _read(folder / "processor_config.json") or {}
     evaluation = _read(folder / EVALUATION)
-    data = _DATA.get(record.get("data_name", ""), _OTHER)
+    data = data_of(record)
+    base_model = config["base_model_name_or_path"]
+    # The Hub knows models by id; a folder of the author's machine means nothing there.
+    known_base = {} if is_local_base(base_model) else {"base_model": base_model}
+    relation = {"base_model_relation": "adapter" if layout == "thin" else "finetune"} if known_base else {}
     metadata = ModelCardData(
         library_name="transformers",
         pipeline_tag="text-to-3d",
         license=data["license"],
-        base_model=config["base_model_name_or_path"],
-        base_model_relation="adapter",
+        **known_base,
+        **relation,
         language="en",
         tags=["motion", "text-to-motion", "motion-captioning", "human-motion", "vq-vae", "peft", "lora"],
     )
@@ -77,10 +94,10 @@ def write_model_card(folder: Path, model_path: str | None = None, adapter_name: 
     card = ModelCard.from_template(
         metadata,
         template_path=str(_TEMPLATE),
-        model_name=folder.resolve().name,
+        model_name=model_path.rsplit("/", 1)[-1] if model_path else folder.resolve().name,
         model_path=model_path or folder.name,
-        thin=True,
-        base_model=config["base_model_name_or_path"],
+        thin=layout == "thin",
+        base_model=base_model,
         trained_percent=f"{100 * record['trained_parameters'] / record['language_model_parameters']:.2f}",
         trained_parameters=f"{record['trained_parameters']:,}",
         language_model_parameters=f"{record['language_model_parameters']:,}",
@@ -95,9 +112,17 @@ def write_model_card(folder: Path, model_path: str | None = None, adapter_name: 
         **{name: record[name] for name in ("command", "seed", "hardware", "steps", "train_seconds", "train_loss")},
         data_sha256=record["data_sha256"],
     )
-    with atomic_path(folder / "README.md") as temporary:
-        temporary.write_text(str(card).rstrip() + "\n", encoding="utf-8")
-    return folder / "README.md"
+    return str(card).rstrip() + "\n"
+
+
+def data_of(record: dict[str, Any]) -> dict[str, str]:
+    """What to say of the data of a training: `description`, `scope`, `license` and `license_text`."""
+    return _DATA.get(record.get("data_name") or "", _OTHER)
+
+
+def is_local_base(name: str | None) -> bool:
+    """Whether a base model is named by a path of this machine, which nobody else can load."""
+    return name is None or Path(name).is_dir() or name.startswith((".", "/", "~", "\\")) or name.count("/") > 1
 
 
 def _reconstruction_table(evaluation: dict[str, Any] | None) -> str:

@@ -6,13 +6,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from peft import LoraConfig, PeftModel, get_peft_model
+from peft import LoraConfig, PeftModel, get_peft_model, set_peft_model_state_dict
+from safetensors.torch import load_file
 from transformers import HfArgumentParser, Trainer, TrainingArguments, set_seed
 
 from hub_scripts.card import write_model_card
 from hub_scripts.data.codes import read_codes, read_codes_summary, weights_hash
 from hub_scripts.data.examples import MotionTextExamples, PadExamples
-from hub_scripts.training import TRAINING_RECORD, check_resume, training_outcome, write_training_record
+from hub_scripts.training import (
+    TRAINING_RECORD,
+    check_resume,
+    read_training_record,
+    training_outcome,
+    write_training_record,
+)
 from modeling_motionllm.base_model_motionllm import load_base_tokenizer
 from modeling_motionllm.checkpoint_motionllm import MOTION_VQ_FOLDER, save_thin_checkpoint
 from modeling_motionllm.errors_motionllm import MotionLLMError
@@ -47,6 +54,12 @@ class ModelArguments:
     timed: float = field(default=0.7, metadata={"help": "Share of text-to-motion prompts that tell the duration."})
     balance: float = field(
         default=0.5, metadata={"help": "1 draws all clips alike, 0 all contents alike; between, in between."}
+    )
+    openings: float = field(
+        default=0.0, metadata={"help": "Share of text-to-motion examples that hold only the first 12 codes."}
+    )
+    init_from: str | None = field(
+        default=None, metadata={"help": "Thin checkpoint whose adapter to go on from (same base, VQ-VAE and LoRA)."}
     )
     adapter_name: str = field(default="default", metadata={"help": "Folder of the adapter under adapters/."})
 
@@ -125,7 +138,27 @@ def add_adapter(model: MotionLLMForCausalLM, arguments: ModelArguments) -> PeftM
         target_modules="all-linear",
         trainable_token_indices=None if arguments.freeze_new_rows else _new_rows(model),
     )
-    return get_peft_model(model, config)
+    peft_model = get_peft_model(model, config)
+    if arguments.init_from is not None:
+        _load_adapter_weights(peft_model, arguments)
+    return peft_model
+
+
+def _load_adapter_weights(model: PeftModel, arguments: ModelArguments) -> None:
+    """Start from the adapter of a thin checkpoint.
+
+    Raises:
+        MotionLLMError: it has none, or one of another shape.
+    """
+    path = Path(str(arguments.init_from)) / "adapters" / arguments.adapter_name / "adapter_model.safetensors"
+    if not path.is_file():
+        raise MotionLLMError(f"--init_from has no '{path}'; give a thin checkpoint and the --adapter_name in it")
+    try:
+        report = set_peft_model_state_dict(model, load_file(path))
+    except RuntimeError as error:
+        raise MotionLLMError(f"the adapter '{path}' has other shapes; use its base model and --lora_r") from error
+    if report.unexpected_keys:
+        raise MotionLLMError(f"the adapter '{path}' has weights this one lacks: {report.unexpected_keys[:2]}")
 
 
 def _new_rows(model: MotionLLMForCausalLM) -> list[int] | dict[str, list[int]]:
@@ -145,6 +178,12 @@ def trained_share(model: PeftModel) -> tuple[int, int]:
     return trained, sum(p.numel() for name, p in parts if "lora_" not in name and "trainable_tokens" not in name)
 
 
+def _earlier_record(arguments: ModelArguments) -> dict[str, Any] | None:
+    if arguments.init_from is None:
+        return None
+    return read_training_record(Path(arguments.init_from) / "adapters" / arguments.adapter_name)
+
+
 def main(argv: list[str]) -> int:
     """Train from the command line; see `motionllm train --help`."""
     parser = HfArgumentParser(
@@ -160,9 +199,9 @@ def main(argv: list[str]) -> int:
 
     mixture = {"text_to_motion": arguments.text_to_motion, "timed": arguments.timed}
     size = training.max_steps * training.train_batch_size * training.gradient_accumulation_steps * training.world_size
-    train = MotionTextExamples(
-        read_codes(arguments.codes, "train"), processor, size, training.seed, balance=arguments.balance, **mixture
-    )
+    rows = read_codes(arguments.codes, "train")
+    sampling = {"balance": arguments.balance, "openings": arguments.openings}
+    train = MotionTextExamples(rows, processor, size, training.seed, **sampling, **mixture)
     val_rows = read_codes(arguments.codes, "val")
     val = MotionTextExamples(val_rows, processor, 2 * len(val_rows), 0, balance=1.0, **mixture)
     trainer = AdapterTrainer(
@@ -212,6 +251,7 @@ def _save_final(
         language_model_parameters=total,
         **training_outcome(result),
         history=trainer.state.log_history,
+        continued_from=_earlier_record(arguments),
     )
     write_model_card(final, adapter_name=arguments.adapter_name)
     return final

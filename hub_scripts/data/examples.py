@@ -10,7 +10,9 @@ from tqdm import tqdm
 
 from modeling_motionllm.processing_motionllm import MotionLLMProcessor
 
-__all__ = ["MotionTextExamples", "PadExamples"]
+__all__ = ["OPENING", "MotionTextExamples", "PadExamples"]
+
+OPENING = 12  # codes, 2.4 s
 
 
 class MotionTextExamples(Dataset):
@@ -26,6 +28,8 @@ class MotionTextExamples(Dataset):
         balance: clips of a content are drawn in proportion to (clips of that content) ** balance; 1 draws all clips
             alike, 0 all contents.
         max_codes: longer clips are cut.
+        openings: share of text-to-motion examples that end after the first `OPENING` codes, without `</Motion>`: what a
+            sentence decides shows there, and they cost half.
     """
 
     def __init__(
@@ -38,19 +42,22 @@ class MotionTextExamples(Dataset):
         timed: float = 0.7,
         balance: float = 0.5,
         max_codes: int = 50,
+        openings: float = 0.0,
     ):
         counts = Counter(row["content"] for row in rows)
         weights = np.array([counts[row["content"]] ** (balance - 1) for row in rows])
         chosen = np.random.default_rng(seed).choice(len(rows), size=size, p=weights / weights.sum())
         self.examples = []
         for index, clip in enumerate(tqdm(chosen, desc="prompts", disable=size < 1000)):
-            draw = np.random.default_rng((seed, index)).random(3)
+            draw = np.random.default_rng((seed, index)).random(4)
             row = rows[clip]
             caption = row["captions"][int(draw[0] * len(row["captions"]))]
             task = "text-to-motion" if draw[1] < text_to_motion else "motion-to-text"
-            self.examples.append(
-                processor.training_example(task, caption, row["codes"][:max_codes], timed=bool(draw[2] < timed))
-            )
+            example = processor.training_example(task, caption, row["codes"][:max_codes], timed=bool(draw[2] < timed))
+            if task == "text-to-motion" and draw[3] < openings:
+                end = example["labels"].count(-100) + OPENING
+                example = {name: ids[:end] for name, ids in example.items()}
+            self.examples.append(example)
 
     def __len__(self) -> int:
         return len(self.examples)

@@ -1,0 +1,179 @@
+"""The files of each Hub layout, made from a thin checkpoint."""
+
+import json
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+from hub_scripts.base_licences import redistribution_obstacle
+from hub_scripts.card import EVALUATION, is_local_base, render_model_card
+from hub_scripts.hub_part_cards import render_adapters_card, render_vq_card
+from hub_scripts.training import TRAINING_RECORD, read_training_record
+from modeling_motionllm.checkpoint_motionllm import ADAPTERS_FOLDER, MOTION_VQ_FOLDER
+from modeling_motionllm.errors_motionllm import MotionLLMError
+
+__all__ = ["LAYOUTS", "Layout", "check_licence", "check_thin_checkpoint", "layout_files"]
+
+_WEIGHTS = "model.safetensors"
+# What lies at the root of a repository because an earlier push put it there.
+_OWNED = (".safetensors", ".safetensors.index.json", ".py")
+_PICKLED = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A way to lay out a repository.
+
+    Args:
+        write: (checkpoint, target, repo, adapter name): puts the files into `target`.
+        owns_folders: folders that a repository must not keep from an earlier push of another layout.
+        whole: whether it is a whole repository; else it is added to what is there, and the card there stays.
+    """
+
+    write: Callable[[Path, Path, str, str], None]
+    owns_folders: tuple[str, ...] = ()
+    whole: bool = True
+
+    def stale(self, remote: Sequence[str], files: Mapping[str, object]) -> list[str]:
+        """Files of the repository that an earlier push left and that would mislead a reader of this layout."""
+        if not self.whole:
+            return []
+        gone = [name for name in remote if name not in files]
+        return [
+            name
+            for name in gone
+            if ("/" not in name and name.endswith(_OWNED)) or name.startswith(tuple(f"{x}/" for x in self.owns_folders))
+        ]
+
+
+def check_thin_checkpoint(folder: Path, adapter_name: str = "default") -> dict[str, Any]:
+    """The configuration of a thin checkpoint that has everything it needs.
+
+    Raises:
+        MotionLLMError: something is missing, or it is no thin checkpoint.
+    """
+    if not folder.is_dir():
+        raise MotionLLMError(f"there is no folder '{folder}'; give a checkpoint such as runs/motionllm/final")
+    kind = "none"
+    if (folder / "config.json").is_file():
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        kind = f"'{config.get('model_type')}'"
+    if kind != "'motionllm'":
+        raise MotionLLMError(f"'{folder}' holds no MotionLLM checkpoint (model type in config.json: {kind})")
+    if (folder / _WEIGHTS).is_file() or (folder / f"{_WEIGHTS}.index.json").is_file():
+        raise MotionLLMError(f"'{folder}' is a full checkpoint; give the thin one that `motionllm train` wrote")
+    needed = ["processor_config.json", "tokenizer.json", f"{MOTION_VQ_FOLDER}/{_WEIGHTS}"]
+    needed += [
+        f"{ADAPTERS_FOLDER}/{adapter_name}/{name}" for name in ("adapter_config.json", "adapter_model.safetensors")
+    ]
+    missing = [name for name in needed if not (folder / name).is_file()]
+    if missing:
+        raise MotionLLMError(f"'{folder}' is no whole MotionLLM checkpoint: {', '.join(missing)} is missing")
+    return config
+
+
+def layout_files(target: Path) -> dict[str, Path]:
+    """Path in the repository to local file, for everything in a folder.
+
+    Raises:
+        MotionLLMError: it holds pickled files.
+    """
+    files = {path.relative_to(target).as_posix(): path for path in sorted(target.rglob("*")) if path.is_file()}
+    pickled = [name for name in files if name.endswith(_PICKLED)]
+    if pickled:
+        raise MotionLLMError(f"the folder holds {pickled[0]}, which readers would have to unpickle; remove it first")
+    return files
+
+
+def _copy(source: Path, target: Path) -> None:
+    def ignored(folder: str, names: list[str]) -> set[str]:
+        return {name for name in names if name.startswith(".") or fnmatch(name, "__pycache__")}
+
+    shutil.copytree(source, target, ignore=ignored, dirs_exist_ok=True)
+
+
+def _write_thin(folder: Path, target: Path, repo: str, adapter_name: str) -> None:
+    base = check_thin_checkpoint(folder, adapter_name)["base_model_name_or_path"]
+    if is_local_base(base):
+        raise MotionLLMError(
+            f"'{folder}' names the folder '{base}' as its base model, which nobody else has; push it with --layout "
+            "full, or train on a base model of the Hub"
+        )
+    _copy(folder, target)
+    if not _has_own_card(folder, adapter_name):
+        (target / "README.md").write_text(render_model_card(folder, repo, adapter_name), encoding="utf-8")
+
+
+def _has_own_card(folder: Path, adapter_name: str) -> bool:
+    """Whether somebody wrote or changed the card by hand; else it is ours, and gets the repository's name."""
+    card = folder / "README.md"
+    if not card.is_file():
+        return False
+    if read_training_record(folder / ADAPTERS_FOLDER / adapter_name) is None:
+        return True
+    return card.read_text(encoding="utf-8") != render_model_card(folder, adapter_name=adapter_name)
+
+
+def _write_full(folder: Path, target: Path, repo: str, adapter_name: str) -> None:
+    from modeling_motionllm.modeling_motionllm import MotionLLMForCausalLM
+    from modeling_motionllm.processing_motionllm import MotionLLMProcessor
+
+    model = MotionLLMForCausalLM.from_pretrained(folder, adapter_name=adapter_name)
+    if is_local_base(model.config.base_model_name_or_path):
+        model.config.base_model_name_or_path = None
+    model.save_pretrained(target)
+    MotionLLMProcessor.from_pretrained(folder).save_pretrained(target)
+    records = {
+        f"{ADAPTERS_FOLDER}/{adapter_name}/{TRAINING_RECORD}": TRAINING_RECORD,
+        f"{MOTION_VQ_FOLDER}/{TRAINING_RECORD}": "training_record_vq.json",
+        EVALUATION: EVALUATION,
+    }
+    for source, name in records.items():
+        if (folder / source).is_file():
+            shutil.copyfile(folder / source, target / name)
+    (target / "README.md").write_text(render_model_card(folder, repo, adapter_name, "full"), encoding="utf-8")
+
+
+def _write_adapters(folder: Path, target: Path, repo: str, adapter_name: str) -> None:
+    base = check_thin_checkpoint(folder, adapter_name)["base_model_name_or_path"]
+    _copy(folder / ADAPTERS_FOLDER, target / ADAPTERS_FOLDER)
+    names = sorted(path.name for path in (target / ADAPTERS_FOLDER).iterdir())
+    (target / "README.md").write_text(render_adapters_card(folder, repo, names, base), encoding="utf-8")
+
+
+def _write_vq(folder: Path, target: Path, repo: str, adapter_name: str) -> None:
+    from modeling_motionllm.modeling_motion_vq import MotionVQModel
+
+    check_thin_checkpoint(folder, adapter_name)
+    MotionVQModel.from_pretrained(folder / MOTION_VQ_FOLDER).save_pretrained(target)
+    record = folder / MOTION_VQ_FOLDER / TRAINING_RECORD
+    if record.is_file():
+        shutil.copyfile(record, target / TRAINING_RECORD)
+    (target / "README.md").write_text(render_vq_card(folder, repo), encoding="utf-8")
+
+
+def check_licence(folder: Path, adapter_name: str) -> None:
+    """Refuse a full checkpoint whose base model must not be handed on.
+
+    Raises:
+        MotionLLMError: the licence of the base model forbids it.
+    """
+    config = check_thin_checkpoint(folder, adapter_name)
+    base = config["base_model_name_or_path"]
+    licence = redistribution_obstacle(base, (config.get("text_config") or {}).get("model_type"))
+    if licence is not None:
+        raise MotionLLMError(
+            f"the base model '{base}' is under the {licence}, which does not let everybody hand on its weights; push "
+            "--layout thin, or add --allow-forbidden-license if you may"
+        )
+
+
+LAYOUTS = {
+    "thin": Layout(_write_thin),
+    "full": Layout(_write_full, owns_folders=(MOTION_VQ_FOLDER, ADAPTERS_FOLDER)),
+    "adapters": Layout(_write_adapters, whole=False),
+    "vq": Layout(_write_vq),
+}

@@ -1,0 +1,88 @@
+"""The short cards of repositories that hold a part of a model: the VQ-VAE alone, adapters alone."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from huggingface_hub import ModelCardData
+
+from hub_scripts.card import data_of, is_local_base
+from hub_scripts.training import read_training_record
+from modeling_motionllm.checkpoint_motionllm import ADAPTERS_FOLDER, MOTION_VQ_FOLDER
+
+__all__ = ["render_adapters_card", "render_vq_card"]
+
+_VQ = """---
+{metadata}
+---
+
+# {name}
+
+A motion VQ-VAE (T2M-GPT, arXiv 2301.06052): HumanML3D features (263 columns, 20 fps) to discrete codes and back. The
+motion codes of MotionLLM models ([arXiv 2405.17013](https://arxiv.org/abs/2405.17013)) are its codes.
+
+```python
+from transformers import AutoModel
+
+vq = AutoModel.from_pretrained("{repo}", trust_remote_code=True)
+codes = vq.encode(features).codes  # features (B, T, 263), raw
+features = vq.decode(codes).features
+```
+
+Trained on {data}. Weights: {licence}
+"""
+
+_ADAPTERS = """---
+{metadata}
+---
+
+# {name}
+
+Adapters of a MotionLLM model ([arXiv 2405.17013](https://arxiv.org/abs/2405.17013)): {names}. Each is LoRA with the
+vocabulary rows of the motion tokens, for the base language model `{base}` and the VQ-VAE that it was trained with.
+
+```python
+from transformers import AutoModel
+
+# CHECKPOINT is a MotionLLM checkpoint with the same base model and VQ-VAE.
+model = AutoModel.from_pretrained(CHECKPOINT, trust_remote_code=True, merge_adapter=False)
+model.load_adapter("{repo}", adapter_name="other", adapter_kwargs={{"subfolder": "{folder}/{first}"}})
+model.set_adapter("other")
+```
+
+Trained on {data}. Weights: {licence}
+"""
+
+
+def render_vq_card(folder: Path, repo: str) -> str:
+    """The card of the VQ-VAE of a thin checkpoint, as a repository of its own."""
+    data = data_of(read_training_record(folder / MOTION_VQ_FOLDER) or {})
+    metadata = ModelCardData(
+        library_name="transformers", license=data["license"], tags=["motion", "human-motion", "vq-vae"]
+    )
+    return _VQ.format(
+        metadata=metadata.to_yaml(),
+        name=repo.rsplit("/", 1)[-1],
+        repo=repo,
+        data=data["description"],
+        licence=data["license_text"],
+    )
+
+
+def render_adapters_card(folder: Path, repo: str, names: Sequence[str], base: str | None) -> str:
+    """The card of the adapters of a thin checkpoint, as a repository of their own."""
+    data = data_of(read_training_record(folder / ADAPTERS_FOLDER / names[0]) or {})
+    known_base = {} if is_local_base(base) else {"base_model": base, "base_model_relation": "adapter"}
+    metadata = ModelCardData(
+        library_name="peft", license=data["license"], tags=["motion", "text-to-motion", "lora"], **known_base
+    )
+    return _ADAPTERS.format(
+        metadata=metadata.to_yaml(),
+        name=repo.rsplit("/", 1)[-1],
+        repo=repo,
+        names=", ".join(f"`{name}`" for name in names),
+        base="a local folder" if is_local_base(base) else base,
+        folder=ADAPTERS_FOLDER,
+        first=names[0],
+        data=data["description"],
+        licence=data["license_text"],
+    )

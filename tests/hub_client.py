@@ -1,0 +1,21 @@
+"""Setting up the `huggingface_hub` client of this process for the test Hub."""
+
+import pytest
+from hub_server import HubServer
+from huggingface_hub import close_session, constants
+from huggingface_hub.utils import _http
+
+__all__ = ["BASE", "use_hub"]
+
+BASE = "user/base"
+
+
+def use_hub(patch: pytest.MonkeyPatch, hub: HubServer, token: str = "hf_user") -> None:
+    """Let `huggingface_hub` in this process talk to the test Hub; it reads its settings from these constants."""
+    close_session()
+    patch.setenv("HF_TOKEN", token)
+    patch.setattr(constants, "ENDPOINT", hub.endpoint)
+    patch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", hub.endpoint + "/{repo_id}/resolve/{revision}/{filename}")
+    patch.setattr(constants, "HF_HUB_OFFLINE", False)
+    patch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+    patch.setattr(_http.time, "sleep", lambda seconds: None)  # before the client's second try

@@ -1,0 +1,221 @@
+"""What `motionllm push` leaves behind when the Hub fails: the repository before or after, never between."""
+
+import hashlib
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hub_server import HubServer
+from huggingface_hub import close_session, constants, hf_hub_download, snapshot_download
+from huggingface_hub.errors import HTTPError
+
+from hub_scripts.push_to_hub import main as push
+from modeling_motionllm.errors_motionllm import MotionLLMError
+from modeling_motionllm.modeling_motionllm import MotionLLMForCausalLM
+
+pytest_plugins = ("hub_fixtures",)
+
+REPO = "user/motion"
+WEIGHTS = "adapters/default/adapter_model.safetensors"
+Table = list[tuple[str, str, str]]
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@dataclass
+class Case:
+    """A fault during a push, and what is expected of it."""
+
+    name: str
+    fault: tuple[str, str, str] | None = None
+    options: dict[str, Any] = field(default_factory=dict)
+    error: str | None = None
+    state: str = "before"
+    quota: bool = False
+    token: str | None = None
+
+
+CASES = [
+    Case("dies in the middle of an upload", ("die", "PUT", "/lfs/"), error="connection"),
+    Case("dies in the middle of the commit", ("die", "POST", "/commit/"), error="connection"),
+    Case("dies before anything", ("die", "GET", "whoami"), error="connection"),
+    Case("500 twice at the upload", ("status", "PUT", "/lfs/"), {"times": 2}, state="after"),
+    Case("500 twice at the preupload", ("status", "POST", "/preupload/"), {"times": 2}, state="after"),
+    Case("500 twice at the commit", ("status", "POST", "/commit/"), {"times": 2}, state="after"),
+    Case("500 for good at the upload", ("status", "PUT", "/lfs/"), {"times": -1}, "the Hub failed (500"),
+    Case("503 for good at the commit", ("status", "POST", "/commit/"), {"times": -1, "status": 503}, "failed (503"),
+    Case("answer to the commit is lost", ("lost", "POST", "/commit/"), state="after"),
+    Case("429 once at the upload", ("status", "PUT", "/lfs/"), {"status": 429}, state="after"),
+    Case("token rejected", token="hf_wrong", error="does not accept the token"),
+    Case("token rejected at the commit", ("status", "POST", "/commit/"), {"status": 401}, "does not accept the token"),
+    Case("token may only read", token="hf_reader", error="may not write"),
+    Case("token of somebody else", token="hf_other", error="may not write"),
+    Case("out of quota (507)", quota=True, error="no room"),
+    Case("files too large (413)", ("status", "PUT", "/lfs/"), {"times": -1, "status": 413}, "no room"),
+    Case("repository disappears (404)", ("status", "POST", "/commit/"), {"status": 404}, "no repository"),
+    Case("name taken meanwhile (409)", ("status", "POST", "/commit/"), {"status": 409}, "push again"),
+    Case("somebody pushes meanwhile (412)", ("status", "POST", "/commit/"), {"status": 412}, "push again"),
+]
+
+
+def state(hub: HubServer, versions: dict[str, Path]) -> str:
+    """Which version of all files the repository has."""
+    files = hub.head(REPO).files
+    for name, folder in versions.items():
+        paths = [path for path in folder.rglob("*") if path.is_file() and path.name != "README.md"]
+        if all(
+            files.get(path.relative_to(folder).as_posix()) is not None
+            and files[path.relative_to(folder).as_posix()].data == path.read_bytes()
+            for path in paths
+        ):
+            return name
+    return "between"
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_a_fault_leaves_before_or_after_and_the_next_push_finishes(
+    case: Case,
+    hub: HubServer,
+    hub_checkpoint: Path,
+    next_checkpoint: Path,
+    fault_table: Table,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    versions = {"before": hub_checkpoint, "after": next_checkpoint}
+    hub.tokens |= {"hf_reader": ("user", "read"), "hf_other": ("other", "write")}
+    arguments = [str(next_checkpoint), "--repo", REPO]
+    push([str(hub_checkpoint), "--repo", REPO])
+    if case.fault:
+        hub.fail(*case.fault, **case.options)
+    if case.quota:
+        hub.quota = sum(map(len, hub.store.values())) + 100
+    if case.token:
+        monkeypatch.setenv("HF_TOKEN", case.token)
+
+    if case.error is None:
+        assert push(arguments) == 0
+    else:
+        with pytest.raises(MotionLLMError, match=case.error.replace("(", r"\(")):
+            push(arguments)
+    found = state(hub, versions)
+    assert found == case.state
+
+    hub.heal()
+    hub.quota = None
+    monkeypatch.setenv("HF_TOKEN", "hf_user")
+    finished, already_sent = set(hub.store), len(hub.uploads)
+    assert push(arguments) == 0
+    assert state(hub, versions) == "after"
+    needed = {digest(path) for path in next_checkpoint.rglob("*.safetensors")}
+    assert set(hub.uploads[already_sent:]) == needed - finished
+    assert len(hub.repos[f"models/{REPO}"].history("main")) == 3  # created, first version, second version
+    again = len(hub.uploads) - already_sent
+    fault_table.append((case.name, found, f"after; {again} of {len(needed)} weight files sent"))
+
+
+def test_connection_refused(
+    hub: HubServer, hub_checkpoint: Path, fault_table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    endpoint = constants.ENDPOINT
+    monkeypatch.setattr(constants, "ENDPOINT", f"http://127.0.0.1:{port}")
+    with pytest.raises(MotionLLMError, match="connection"):
+        push([str(hub_checkpoint), "--repo", REPO])
+    monkeypatch.setattr(constants, "ENDPOINT", endpoint)
+    assert not hub.repos
+    assert push([str(hub_checkpoint), "--repo", REPO]) == 0
+    fault_table.append(("connection refused", "not there", "after"))
+
+
+def test_offline_mode(hub: HubServer, hub_checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    close_session()
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    with pytest.raises(MotionLLMError, match="HF_HUB_OFFLINE"):
+        push([str(hub_checkpoint), "--repo", REPO])
+
+
+def test_a_first_push_that_fails_leaves_an_empty_repository(
+    hub: HubServer, hub_checkpoint: Path, fault_table: Table
+) -> None:
+    hub.fail("die", "PUT", "/lfs/")
+    with pytest.raises(MotionLLMError, match="connection"):
+        push([str(hub_checkpoint), "--repo", REPO])
+    assert set(hub.head(REPO).files) == {".gitattributes"}
+    hub.heal()
+    assert push([str(hub_checkpoint), "--repo", REPO]) == 0
+    assert state(hub, {"after": hub_checkpoint}) == "after"
+    fault_table.append(("dies in the middle of the first upload", "empty", "after"))
+
+
+def test_a_download_cut_short_is_resumed(
+    hub: HubServer, hub_checkpoint: Path, tmp_path: Path, fault_table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", 1024)  # the client keeps whole chunks only
+    push([str(hub_checkpoint), "--repo", REPO])
+    hub.fail("cut", "GET", f"/resolve/.*/{WEIGHTS}")
+    found = hf_hub_download(REPO, WEIGHTS, cache_dir=tmp_path)
+    assert Path(found).read_bytes() == (hub_checkpoint / WEIGHTS).read_bytes()
+    ranges = [part for method, path, part in hub.requests if method == "GET" and path.endswith(WEIGHTS)]
+    assert ranges[0] == ""
+    assert int(ranges[1].removeprefix("bytes=").removesuffix("-")) > (hub_checkpoint / WEIGHTS).stat().st_size // 4
+    fault_table.append(("a download is cut short once", "unchanged", "the client fetches the rest"))
+
+
+def test_a_download_cut_short_for_good_leaves_no_half_file(
+    hub: HubServer, hub_checkpoint: Path, tmp_path: Path, fault_table: Table
+) -> None:
+    push([str(hub_checkpoint), "--repo", REPO])
+    hub.fail("die", "GET", f"/resolve/.*/{WEIGHTS}")
+    with pytest.raises((HTTPError, OSError)):
+        snapshot_download(REPO, cache_dir=tmp_path)
+    assert not list(tmp_path.glob(f"**/snapshots/*/{WEIGHTS}"))
+    hub.heal()
+    folder = snapshot_download(REPO, cache_dir=tmp_path)
+    assert (Path(folder) / WEIGHTS).read_bytes() == (hub_checkpoint / WEIGHTS).read_bytes()
+    fault_table.append(("the Hub dies during a download", "unchanged", "the next download finishes"))
+
+
+@pytest.mark.parametrize("name", [WEIGHTS, "motion_vq/model.safetensors"])
+@pytest.mark.parametrize("damage", ["missing", "truncated", "garbled"])
+def test_damaged_weights_give_a_clear_error(
+    name: str,
+    damage: str,
+    hub: HubServer,
+    hub_checkpoint: Path,
+    push_base: Callable[[], None],
+    tmp_path: Path,
+) -> None:
+    push_base()
+    push([str(hub_checkpoint), "--repo", REPO])
+    data = hub.head(REPO).files[name].data
+    if damage == "missing":
+        hub.remove(REPO, name)
+    elif damage == "truncated":
+        hub.put(REPO, name, data[: len(data) // 2])
+    else:
+        hub.put(REPO, name, b"\xff" * len(data))
+    with pytest.raises((MotionLLMError, OSError)) as caught:
+        MotionLLMForCausalLM.from_pretrained(REPO, cache_dir=tmp_path)
+    assert REPO in str(caught.value)
+    assert Path(name).name in str(caught.value)
+
+
+@pytest.mark.parametrize("damage", ["missing shard", "truncated shard", "truncated"])
+def test_damaged_full_checkpoints_give_a_clear_error(damage: str, model: MotionLLMForCausalLM, tmp_path: Path) -> None:
+    model.save_pretrained(tmp_path, max_shard_size="100KB" if "shard" in damage else "1GB")
+    weights = max(tmp_path.glob("*.safetensors"), key=lambda path: path.stat().st_size)
+    assert ("-of-" in weights.name) == ("shard" in damage)
+    if damage.startswith("missing"):
+        weights.unlink()
+    else:
+        weights.write_bytes(weights.read_bytes()[:1000])
+    with pytest.raises((MotionLLMError, OSError)) as caught:
+        MotionLLMForCausalLM.from_pretrained(tmp_path)
+    assert str(tmp_path) in str(caught.value)
