@@ -19,6 +19,7 @@ from hub_scripts.metrics.reconstruction import batches_by_length, reconstruction
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.files_motionllm import atomic_path, ensure_folder
 from modeling_motionllm.modeling_motion_vq import MotionVQModel
+from modeling_motionllm.processing_motionllm import pad_features
 
 __all__ = ["evaluate_generation", "main"]
 
@@ -69,7 +70,8 @@ def evaluate_generation(
 def _reconstruct(vq: MotionVQModel, clips: list[np.ndarray]) -> list[np.ndarray]:
     out = []
     for clip in clips:
-        codes = vq.encode(torch.from_numpy(clip)[None].to(vq.device)).codes
+        features, _ = pad_features([clip])
+        codes = vq.encode(features.to(vq.device)).codes
         out.append(vq.decode(codes).features[0].cpu().numpy())
     return out
 

@@ -96,6 +96,8 @@ class MotionLLMForCausalLM(MotionGenerationMixin, PreTrainedModel, GenerationMix
             model = cls(config)
         _grow_vocabulary(language_model, vocab_size, MotionVocabulary.from_config(config).ids, config.motion_rows_seed)
         model.language_model, model.motion_vq = language_model, motion_vq
+        # Where this machine keeps the base is nobody else's business.
+        language_model.config.name_or_path = config.base_model_name_or_path or ""
         config.text_config = language_model.config
         # Collects the tied weights again: the modules they name are new.
         model.post_init()

