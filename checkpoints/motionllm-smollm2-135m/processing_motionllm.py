@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -101,7 +100,10 @@ class MotionLLMProcessor(ProcessorMixin):
         if duration is None:
             prompts = [self.text_to_motion_ids(caption) for caption in texts]
             return BatchFeature(self._pad_left(prompts))
-        seconds = [duration] * len(texts) if isinstance(duration, Real) else list(duration)
+        if isinstance(duration, Sequence | np.ndarray):
+            seconds = [float(value) for value in duration]
+        else:
+            seconds = [float(duration)] * len(texts)
         if len(seconds) != len(texts):
             raise MotionLLMError(f"{len(texts)} sentences but {len(seconds)} durations; give one each, or one for all")
         num_codes = [self.num_codes(value) for value in seconds]
