@@ -7,6 +7,7 @@ from typing import Any
 from huggingface_hub import ModelCard, ModelCardData
 
 from hub_scripts.training import TRAINING_RECORD, read_training_record
+from modeling_motionllm.checkpoint_motionllm import looks_like_path
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.files_motionllm import atomic_path
 
@@ -122,7 +123,7 @@ def data_of(record: dict[str, Any]) -> dict[str, str]:
 
 def is_local_base(name: str | None) -> bool:
     """Whether a base model is named by a path of this machine, which nobody else can load."""
-    return name is None or Path(name).is_dir() or name.startswith((".", "/", "~", "\\")) or name.count("/") > 1
+    return name is None or Path(name).is_dir() or looks_like_path(name)
 
 
 def _reconstruction_table(evaluation: dict[str, Any] | None) -> str:

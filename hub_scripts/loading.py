@@ -39,10 +39,11 @@ def load_processor(name: str) -> Any:
         MotionLLMError: no checkpoint under that name.
     """
     import motionllm
+    from modeling_motionllm.checkpoint_motionllm import looks_like_path
 
     if Path(name).is_dir() and not (Path(name) / "processor_config.json").is_file():
         raise MotionLLMError(f"the folder '{name}' holds no MotionLLM checkpoint (no processor_config.json)")
-    if not Path(name).exists() and (name.startswith((".", "/", "~")) or name.count("/") != 1):
+    if not Path(name).exists() and (looks_like_path(name) or "/" not in name):
         raise MotionLLMError(f"there is no checkpoint folder '{name}'; check the path, or give a Hub id 'user/name'")
     try:
         return motionllm.MotionLLMProcessor.from_pretrained(name)

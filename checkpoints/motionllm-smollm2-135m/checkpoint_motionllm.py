@@ -21,6 +21,7 @@ __all__ = [
     "is_thin_checkpoint",
     "load_adapter_into",
     "load_motion_vq",
+    "looks_like_path",
     "save_thin_checkpoint",
 ]
 
@@ -41,13 +42,18 @@ def _find(name: str, file: str, **hub: Any) -> str | None:
     )
 
 
+def looks_like_path(name: str) -> bool:
+    """Whether a name can only be a local path: it is no Hub id 'user/name', whatever is on this machine."""
+    return name.startswith((".", "/", "~", "\\")) or name.count("/") > 1
+
+
 def is_thin_checkpoint(name: str, **hub: Any) -> bool:
     """Whether `name` (folder or Hub id) has a VQ-VAE of its own folder and no weights of the whole model.
 
     Raises:
         MotionLLMError: `name` looks like a local path and does not exist.
     """
-    if not Path(name).is_dir() and (name.startswith((".", "/", "~")) or name.count("/") > 1):
+    if not Path(name).is_dir() and looks_like_path(name):
         raise MotionLLMError(f"there is no checkpoint folder '{name}'; check the path, or give a Hub id 'user/name'")
     if any(_find(name, file, **hub) for file in (SAFE_WEIGHTS_NAME, SAFE_WEIGHTS_INDEX_NAME)):
         return False

@@ -84,7 +84,7 @@ def build_html(
         "elevation": elevation,
     }
     template = Path(__file__).with_name("viewer.html").read_text(encoding="utf-8")
-    # Split rather than replaced one after the other: a caption may hold the other placeholder.
+    # Split rather than replaced one after the other: a caption may hold the other mark.
     head, rest = template.split("{{TITLE}}", 1)
     middle, tail = rest.split("{{MOTION}}", 1)
     head = head.replace("{{SKY}}", to_hex(colours.sky), 1)
