@@ -58,6 +58,10 @@ class ModelArguments:
     openings: float = field(
         default=0.0, metadata={"help": "Share of text-to-motion examples that hold only the first 12 codes."}
     )
+    unconditional: float = field(
+        default=0.5,
+        metadata={"help": "Share of captioning examples that learn the motion too (for classifier-free guidance)."},
+    )
     init_from: str | None = field(
         default=None, metadata={"help": "Thin checkpoint whose adapter to go on from (same base, VQ-VAE and LoRA)."}
     )
@@ -200,7 +204,7 @@ def main(argv: list[str]) -> int:
     mixture = {"text_to_motion": arguments.text_to_motion, "timed": arguments.timed}
     size = training.max_steps * training.train_batch_size * training.gradient_accumulation_steps * training.world_size
     rows = read_codes(arguments.codes, "train")
-    sampling = {"balance": arguments.balance, "openings": arguments.openings}
+    sampling = {"balance": arguments.balance, "openings": arguments.openings, "unconditional": arguments.unconditional}
     train = MotionTextExamples(rows, processor, size, training.seed, **sampling, **mixture)
     val_rows = read_codes(arguments.codes, "val")
     val = MotionTextExamples(val_rows, processor, 2 * len(val_rows), 0, balance=1.0, **mixture)

@@ -30,6 +30,7 @@ class MotionTextExamples(Dataset):
         max_codes: longer clips are cut.
         openings: share of text-to-motion examples that end after the first `OPENING` codes, without `</Motion>`: what a
             sentence decides shows there, and they cost half.
+        unconditional: share of captioning examples that learn the motion too, see `training_example`.
     """
 
     def __init__(
@@ -43,17 +44,19 @@ class MotionTextExamples(Dataset):
         balance: float = 0.5,
         max_codes: int = 50,
         openings: float = 0.0,
+        unconditional: float = 0.0,
     ):
         counts = Counter(row["content"] for row in rows)
         weights = np.array([counts[row["content"]] ** (balance - 1) for row in rows])
         chosen = np.random.default_rng(seed).choice(len(rows), size=size, p=weights / weights.sum())
         self.examples = []
         for index, clip in enumerate(tqdm(chosen, desc="prompts", disable=size < 1000)):
-            draw = np.random.default_rng((seed, index)).random(4)
+            draw = np.random.default_rng((seed, index)).random(5)
             row = rows[clip]
             caption = row["captions"][int(draw[0] * len(row["captions"]))]
             task = "text-to-motion" if draw[1] < text_to_motion else "motion-to-text"
-            example = processor.training_example(task, caption, row["codes"][:max_codes], timed=bool(draw[2] < timed))
+            options = {"timed": bool(draw[2] < timed), "learn_motion": bool(draw[4] < unconditional)}
+            example = processor.training_example(task, caption, row["codes"][:max_codes], **options)
             if task == "text-to-motion" and draw[3] < openings:
                 end = example["labels"].count(-100) + OPENING
                 example = {name: ids[:end] for name, ids in example.items()}
