@@ -5,13 +5,18 @@ from typing import Any
 from transformers import AutoConfig, PreTrainedConfig
 from transformers.configuration_utils import SubConfigSpec
 
-__all__ = ["AUTO_MAP", "MotionLLMConfig", "MotionVQConfig"]
+__all__ = ["MotionLLMConfig", "MotionVQConfig"]
 
 # Which file of a checkpoint folder holds which Auto class, for users without this package.
-AUTO_MAP = {
+_AUTO_MAP = {
     "AutoConfig": "configuration_motionllm.MotionLLMConfig",
     "AutoModel": "modeling_motionllm.MotionLLMForCausalLM",
     "AutoModelForCausalLM": "modeling_motionllm.MotionLLMForCausalLM",
+}
+# The same for `pipeline(task, ...)`.
+_CUSTOM_PIPELINES = {
+    "text-to-motion": "pipeline_motionllm.TextToMotionPipeline",
+    "motion-to-text": "pipeline_motionllm.MotionToTextPipeline",
 }
 
 
@@ -94,6 +99,15 @@ class MotionLLMConfig(PreTrainedConfig):
     def __post_init__(self, **kwargs: Any) -> None:
         super().__post_init__(**kwargs)
         self.tie_word_embeddings = bool(getattr(self.text_config, "tie_word_embeddings", False))
+
+    def name_remote_code(self) -> None:
+        """Set `auto_map` and `custom_pipelines` to the files that a saved checkpoint holds."""
+        self.auto_map = dict(_AUTO_MAP)
+        # Anew each time: `pipeline` puts classes into the dict it loads from.
+        self.custom_pipelines = {
+            task: {"impl": impl, "pt": ["AutoModelForCausalLM"], "type": "multimodal"}
+            for task, impl in _CUSTOM_PIPELINES.items()
+        }
 
 
 MotionVQConfig.register_for_auto_class()

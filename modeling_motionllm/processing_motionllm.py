@@ -215,7 +215,7 @@ class MotionLLMProcessor(ProcessorMixin):
                 )
             features = motion.astype(np.float32)
         else:
-            if not isinstance(motion, Motion):
+            if not hasattr(motion, "joints"):  # not by class: where this file came with a checkpoint, Motion is another
                 motion = Motion(motion, fps=self.fps)
             if motion.num_people > 1:
                 raise MotionLLMError(f"the motion shows {motion.num_people} people; give one person at a time")

@@ -287,7 +287,7 @@ def test_checkpoints_run_as_remote_code_without_this_package(
             sys.modules[name] = None  # importing it fails, even where the package is installed
         import torch
         torch.set_num_threads(1)
-        from transformers import AutoModelForCausalLM, AutoProcessor
+        from transformers import AutoModelForCausalLM, AutoProcessor, pipeline
         model = AutoModelForCausalLM.from_pretrained({str(folder)!r}, trust_remote_code=True)
         processor = AutoProcessor.from_pretrained({str(folder)!r}, trust_remote_code=True)
         output = model.generate_motion(**processor(text="a person walks forward", duration=2), do_sample=False)
@@ -296,6 +296,8 @@ def test_checkpoints_run_as_remote_code_without_this_package(
         print("JOINTS", float(motion.joints.sum()))
         ids = model.generate_caption(**processor(motion=motion.joints), max_new_tokens=5)
         print("CAPTION", ids.tolist(), type(model).__module__.split(".")[0])
+        pipe = pipeline("text-to-motion", model={str(folder)!r}, trust_remote_code=True, device="cpu")
+        print("PIPELINE", pipe("a person walks forward", duration=2, do_sample=False).codes.tolist())
     """
     run = subprocess.run(
         [sys.executable, "-I", "-c", textwrap.dedent(script)], cwd=tmp_path, capture_output=True, text=True, check=False
@@ -304,7 +306,7 @@ def test_checkpoints_run_as_remote_code_without_this_package(
     found = dict(line.split(" ", 1) for line in run.stdout.splitlines())
     output = model.generate_motion(**processor(text="a person walks forward", duration=2), do_sample=False)
     motion = processor.decode_motion(output)[0]
-    assert json.loads(found["CODES"]) == motion.codes.tolist()
+    assert json.loads(found["CODES"]) == json.loads(found["PIPELINE"]) == motion.codes.tolist()
     assert len(motion.codes) == 10
     assert float(found["JOINTS"]) == pytest.approx(float(motion.joints.sum()), rel=1e-4)
     ids = model.generate_caption(**processor(motion=motion.joints), max_new_tokens=5)

@@ -10,7 +10,7 @@ from safetensors import SafetensorError
 from transformers.dynamic_module_utils import custom_object_save
 from transformers.utils import SAFE_WEIGHTS_INDEX_NAME, SAFE_WEIGHTS_NAME, cached_file
 
-from .configuration_motionllm import AUTO_MAP, MotionVQConfig
+from .configuration_motionllm import MotionVQConfig
 from .errors_motionllm import MotionLLMError
 from .modeling_motion_vq import MotionVQModel
 
@@ -22,6 +22,7 @@ __all__ = [
     "load_adapter_into",
     "load_motion_vq",
     "looks_like_path",
+    "save_code",
     "save_thin_checkpoint",
 ]
 
@@ -120,6 +121,15 @@ def load_adapter_into(model: Any, name: str, adapter_name: str, merge: bool, **h
     return model.eval()
 
 
+def save_code(composite: Any, folder: str | os.PathLike[str]) -> None:
+    """Copy the files that Auto classes and `pipeline` read where this package is not installed."""
+    # Nothing in the model needs the pipelines; importing them here keeps them out of the way until then.
+    from .pipeline_motionllm import TextToMotionPipeline
+
+    custom_object_save(composite, folder, config=composite.config)
+    custom_object_save(TextToMotionPipeline, folder)
+
+
 def save_thin_checkpoint(
     folder: str | os.PathLike[str], model: Any, tokenizer: Any, processor: Any, adapter_name: str = "default"
 ) -> Path:
@@ -153,8 +163,8 @@ def save_thin_checkpoint(
         code.replace(folder / code.name)
     processor.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
-    composite.config.auto_map = dict(AUTO_MAP)
-    custom_object_save(composite, folder, config=composite.config)
+    composite.config.name_remote_code()
+    save_code(composite, folder)
     composite.config.save_pretrained(folder)
     composite.generation_config.save_pretrained(folder)
     return folder

@@ -11,8 +11,8 @@ from transformers.modeling_outputs import CausalLMOutputWithPast
 from transformers.utils import SAFE_WEIGHTS_NAME
 
 from .base_model_motionllm import load_base_language_model
-from .checkpoint_motionllm import explain_damage, is_thin_checkpoint, load_adapter_into, load_motion_vq
-from .configuration_motionllm import AUTO_MAP, MotionLLMConfig
+from .checkpoint_motionllm import explain_damage, is_thin_checkpoint, load_adapter_into, load_motion_vq, save_code
+from .configuration_motionllm import MotionLLMConfig
 from .errors_motionllm import MotionLLMError
 from .generation_motionllm import MotionGenerationMixin
 from .modeling_motion_vq import MotionVQModel
@@ -160,8 +160,9 @@ class MotionLLMForCausalLM(MotionGenerationMixin, PreTrainedModel, GenerationMix
 
     def save_pretrained(self, save_directory: str | os.PathLike, **kwargs: Any) -> None:  # type: ignore[override]
         """Write a full checkpoint (language model, VQ-VAE, configuration, code), as any `PreTrainedModel`."""
-        self.config.auto_map = dict(AUTO_MAP)
+        self.config.name_remote_code()
         super().save_pretrained(save_directory, **kwargs)
+        save_code(self, save_directory)
 
     def get_input_embeddings(self) -> nn.Module:
         return self.language_model.get_input_embeddings()
