@@ -52,15 +52,9 @@ def test_motions_get_captions(motion_to_text, text_to_motion, model, processor, 
 
 
 def test_settings_can_be_given_when_the_pipeline_is_made(thin_checkpoint, text_to_motion):
-    made = pipeline(
-        "text-to-motion",
-        model=str(thin_checkpoint),
-        trust_remote_code=True,
-        device="cpu",
-        duration=1.2,
-        do_sample=False,
-    )
-    assert np.array_equal(made(PROMPTS[0]).codes, text_to_motion(PROMPTS[0], duration=1.2, do_sample=False).codes)
+    settings = {"duration": 1.2, "do_sample": False}
+    made = pipeline("text-to-motion", str(thin_checkpoint), trust_remote_code=True, device="cpu", **settings)
+    assert np.array_equal(made(PROMPTS[0]).codes, text_to_motion(PROMPTS[0], **settings).codes)
 
 
 def test_bad_input(text_to_motion, motion_to_text, make_joints):
