@@ -16,6 +16,7 @@ _COMMANDS = {
     "encode": ("encode_motions", "encode a dataset with a trained VQ-VAE, once"),
     "train": ("train_motionllm", "fine-tune a language model on motion codes"),
     "evaluate": ("evaluate_motionllm", "measure reconstruction and generation on a prepared dataset"),
+    "export": ("export_checkpoint", "write a checkpoint in another layout (full, plain for servers, vq)"),
     "push": ("push_to_hub", "send a checkpoint, its adapters or its VQ-VAE to the Hugging Face Hub"),
 }
 

@@ -11,6 +11,7 @@ from typing import Any
 from hub_scripts.base_licences import redistribution_obstacle
 from hub_scripts.card import EVALUATION, is_local_base, render_model_card
 from hub_scripts.hub_part_cards import render_adapters_card, render_vq_card
+from hub_scripts.plain_export import write_plain
 from hub_scripts.training import TRAINING_RECORD, read_training_record
 from modeling_motionllm.checkpoint_motionllm import ADAPTERS_FOLDER, MOTION_VQ_FOLDER
 from modeling_motionllm.errors_motionllm import MotionLLMError
@@ -176,4 +177,5 @@ LAYOUTS = {
     "full": Layout(_write_full, owns_folders=(MOTION_VQ_FOLDER, ADAPTERS_FOLDER)),
     "adapters": Layout(_write_adapters, whole=False),
     "vq": Layout(_write_vq),
+    "plain": Layout(write_plain, owns_folders=(MOTION_VQ_FOLDER, ADAPTERS_FOLDER)),
 }

@@ -1,5 +1,6 @@
-"""The short cards of repositories that hold a part of a model: the VQ-VAE alone, adapters alone."""
+"""The short cards of repositories that hold a part of a model: VQ-VAE alone, adapters alone, plain language model."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from hub_scripts.card import data_of, is_local_base
 from hub_scripts.training import read_training_record
 from modeling_motionllm.checkpoint_motionllm import ADAPTERS_FOLDER, MOTION_VQ_FOLDER
 
-__all__ = ["render_adapters_card", "render_vq_card"]
+__all__ = ["render_adapters_card", "render_plain_card", "render_vq_card"]
 
 _VQ = """---
 {metadata}
@@ -51,6 +52,58 @@ model.set_adapter("other")
 
 Trained on {data}. Weights: {licence}
 """
+
+
+_PLAIN = """---
+{metadata}
+---
+
+# {name}
+
+The language model of a MotionLLM model ([arXiv 2405.17013](https://arxiv.org/abs/2405.17013)) alone, with its adapter
+merged in: a stock checkpoint for servers, which needs no code of ours. One chat message with a sentence is answered
+with motion codes:
+
+```python
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+tokenizer = AutoTokenizer.from_pretrained("{repo}")
+model = AutoModelForCausalLM.from_pretrained("{repo}")
+message = [{{"role": "user", "content": "a person waves with the left hand"}}]
+inputs = tokenizer.apply_chat_template(message, add_generation_prompt=True, return_tensors="pt")
+answer = tokenizer.decode(model.generate(**inputs)[0, inputs["input_ids"].shape[1] :])  # <Motion_12>...</Motion>
+```
+
+The codes become a motion with the VQ-VAE of the model: `vq.decode(codes)` gives HumanML3D features at {fps:g} frames
+per second. A message that holds a motion, `<Motion><Motion_12>...</Motion>`, is answered with its caption. Nothing
+here keeps the answer well-formed but what the model has learnt; the whole model has a grammar for that.
+
+Base model: {base}. Trained on {data}. Weights: {licence}
+"""
+
+
+def render_plain_card(folder: Path, repo: str, adapter_name: str) -> str:
+    """The card of the plain layout of a thin checkpoint."""
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    base = config["base_model_name_or_path"]
+    data = data_of(read_training_record(folder / ADAPTERS_FOLDER / adapter_name) or {})
+    known_base = {} if is_local_base(base) else {"base_model": base, "base_model_relation": "finetune"}
+    metadata = ModelCardData(
+        library_name="transformers",
+        pipeline_tag="text-generation",
+        license=data["license"],
+        tags=["motion", "text-to-motion"],
+        **known_base,
+    )
+    return _PLAIN.format(
+        metadata=metadata.to_yaml(),
+        name=repo.rsplit("/", 1)[-1],
+        repo=repo,
+        fps=config["motion_config"].get("fps", 20.0),
+        base="a local folder" if is_local_base(base) else f"`{base}`",
+        data=data["description"],
+        licence=data["license_text"],
+    )
 
 
 def render_vq_card(folder: Path, repo: str) -> str:

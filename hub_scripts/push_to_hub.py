@@ -38,9 +38,10 @@ def _parser() -> argparse.ArgumentParser:
     what = parser.add_mutually_exclusive_group()
     what.add_argument(
         "--layout",
-        choices=("thin", "full"),
+        choices=("thin", "full", "plain"),
         default="thin",
-        help="thin: the folder as it is, without the base model's weights; full: everything merged into one model",
+        help="thin: the folder as it is, without the base model's weights; full: everything merged into one model; "
+        "plain: the language model alone, for servers",
     )
     what.add_argument("--adapters-only", action="store_true", help="only adapters/, beside what the repository has")
     what.add_argument("--vq-only", action="store_true", help="only the VQ-VAE, as a repository of its own")
@@ -161,7 +162,7 @@ def main(argv: Sequence[str]) -> int:
     if args.repo.count("/") != 1:
         raise MotionLLMError(f"--repo is '{args.repo}'; give 'user/name'")
     check_thin_checkpoint(folder, args.adapter)
-    if layout == "full" and not args.allow_forbidden_license:
+    if layout in ("full", "plain") and not args.allow_forbidden_license:
         check_licence(folder, args.adapter)
     quiet()
     if not args.dry_run:

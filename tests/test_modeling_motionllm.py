@@ -276,6 +276,28 @@ def test_a_second_adapter_joins_the_first(copied, base_folder, tokenizer, proces
     assert_same_weights(MotionLLMForCausalLM.from_pretrained(copied), model)
 
 
+def test_adapters_of_one_checkpoint_are_switched_at_run_time(copied, base_folder, tokenizer, processor, model, batch):
+    other = add_adapter(
+        MotionLLMForCausalLM.from_base(str(base_folder), tokenizer, make_vq(), seed=0), ModelArguments(codes="", vq="")
+    ).eval()
+    generator = torch.Generator().manual_seed(5)
+    for name, parameter in other.named_parameters():
+        if parameter.requires_grad:
+            noise = torch.randn(parameter.shape, generator=generator)
+            parameter.data += (0.2 if "lora" in name else 0.5) * noise
+    save_thin_checkpoint(copied, other, tokenizer, processor, adapter_name="other")
+    both = MotionLLMForCausalLM.from_pretrained(copied, adapter_name=["default", "other"], merge_adapter=False)
+    first, second = logits_of(model, batch), logits_of(other, batch)
+    assert (first - second).abs().max() > 0.1
+    for _ in range(2):
+        torch.testing.assert_close(logits_of(both, batch), first, atol=1e-3, rtol=1e-3)
+        both.set_adapter("other")
+        torch.testing.assert_close(logits_of(both, batch), second, atol=1e-3, rtol=1e-3)
+        both.set_adapter("default")
+    with pytest.raises(MotionLLMError, match="merge_adapter=False"):
+        MotionLLMForCausalLM.from_pretrained(copied, adapter_name=["default", "other"])
+
+
 @pytest.mark.parametrize("kind", ["thin", "full"])
 def test_checkpoints_run_as_remote_code_without_this_package(
     kind, thin_checkpoint, full_checkpoint, model, processor, tmp_path

@@ -1,6 +1,7 @@
 """`MotionLLMForCausalLM`: a language model and a motion VQ-VAE behind one vocabulary (arXiv 2405.17013)."""
 
 import os
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -110,7 +111,7 @@ class MotionLLMForCausalLM(MotionGenerationMixin, PreTrainedModel, GenerationMix
         pretrained_model_name_or_path: str | os.PathLike | None,
         *model_args: Any,
         config: MotionLLMConfig | None = None,
-        adapter_name: str = "default",
+        adapter_name: str | Sequence[str] = "default",
         merge_adapter: bool = True,
         dtype: Any = None,
         **kwargs: Any,
@@ -120,7 +121,8 @@ class MotionLLMForCausalLM(MotionGenerationMixin, PreTrainedModel, GenerationMix
         Args:
             pretrained_model_name_or_path: local folder or Hub id.
             config: configuration to use instead of the stored one.
-            adapter_name: for thin checkpoints, the folder under `adapters/` to load.
+            adapter_name: for thin checkpoints, the folder under `adapters/` to load; several, with
+                `merge_adapter=False`, to switch between them with `model.set_adapter(name)` (the first is active).
             merge_adapter: for thin checkpoints, fold the adapter into the weights (2.7 times faster decoding); with
                 False it stays a PEFT adapter that can be switched and trained.
             dtype: of the language model; the VQ-VAE stays in fp32.
@@ -128,7 +130,7 @@ class MotionLLMForCausalLM(MotionGenerationMixin, PreTrainedModel, GenerationMix
 
         Raises:
             MotionLLMError: the base language model, the VQ-VAE or the adapter of a thin checkpoint is missing, or
-                a weight file is damaged.
+                a weight file is damaged, or several adapters are to be merged.
             OSError: nothing is found under that name.
         """
         name = str(pretrained_model_name_or_path)
@@ -141,6 +143,11 @@ class MotionLLMForCausalLM(MotionGenerationMixin, PreTrainedModel, GenerationMix
                 return super().from_pretrained(pretrained_model_name_or_path, *model_args, **kwargs)
         if config is None:
             config = cls.config_class.from_pretrained(name, **hub)
+        adapters = [adapter_name] if isinstance(adapter_name, str) else list(adapter_name)
+        if len(adapters) != 1 and (merge_adapter or not adapters):
+            raise MotionLLMError(
+                f"adapter_name is {adapters}; one adapter can be merged, several need merge_adapter=False to be switched"
+            )
         if config.base_model_name_or_path is None:
             raise MotionLLMError(f"the config of '{name}' names no base_model_name_or_path; export it again")
         vocab_size = config.text_config.vocab_size
@@ -151,7 +158,10 @@ class MotionLLMForCausalLM(MotionGenerationMixin, PreTrainedModel, GenerationMix
         )
         motion_vq = load_motion_vq(name, config.motion_config, **hub)
         model = cls._assemble(config, language_model, motion_vq, vocab_size)
-        model = load_adapter_into(model, name, adapter_name, merge=merge_adapter, **hub)
+        for adapter in adapters:
+            model = load_adapter_into(model, name, adapter, merge=merge_adapter, **hub)
+        if len(adapters) > 1:
+            model.set_adapter(adapters[0])
         model.name_or_path = name
         if kwargs.get("device_map") is not None:
             device_map = kwargs["device_map"]

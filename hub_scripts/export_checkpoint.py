@@ -1,0 +1,52 @@
+"""`motionllm export`: write a checkpoint in another layout to a local folder."""
+
+import argparse
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from hub_scripts.hub_layouts import LAYOUTS, check_thin_checkpoint, layout_files
+from hub_scripts.loading import DEFAULT_CHECKPOINT, quiet
+from modeling_motionllm.errors_motionllm import MotionLLMError
+from modeling_motionllm.files_motionllm import ensure_folder
+
+__all__ = ["main"]
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run `motionllm export`.
+
+    Raises:
+        MotionLLMError: no such checkpoint, or the target exists.
+    """
+    parser = argparse.ArgumentParser(
+        prog="motionllm export",
+        description="Write a checkpoint that `motionllm train` made in another layout. full: one file of weights with "
+        "the adapter merged in and the code beside it. plain: the language model alone, a stock checkpoint that "
+        "`transformers serve`, vLLM and others load without our code. vq: the VQ-VAE alone. thin: a copy.",
+        epilog="example: motionllm export --layout plain --out runs/plain",
+    )
+    parser.add_argument(
+        "folder", nargs="?", default=str(DEFAULT_CHECKPOINT), help="thin checkpoint (default: the shipped one)"
+    )
+    parser.add_argument("--layout", choices=("full", "plain", "vq", "thin"), default="full", help="default full")
+    parser.add_argument("--out", required=True, help="folder to write; it must not exist")
+    parser.add_argument("--adapter", default="default", help="which adapter (default 'default')")
+    args = parser.parse_args(argv)
+    folder, out = Path(args.folder), Path(args.out)
+    check_thin_checkpoint(folder, args.adapter)
+    if out.exists():
+        raise MotionLLMError(f"--out '{out}' exists; give the name of a new folder")
+    ensure_folder(out.parent)
+    quiet()
+    # Beside the target, so that the finished folder appears there at once or not at all.
+    with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as temporary:
+        target = Path(temporary) / out.name
+        target.mkdir()
+        LAYOUTS[args.layout].write(folder, target, out.name, args.adapter)
+        files = layout_files(target)
+        shutil.move(target, out)
+    size = sum((out / name).stat().st_size for name in files)
+    print(f"{out}: layout {args.layout}, {len(files)} files, {size / 1e6:.1f} MB")
+    return 0
