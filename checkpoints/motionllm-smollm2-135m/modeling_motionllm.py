@@ -146,7 +146,7 @@ class MotionLLMForCausalLM(MotionGenerationMixin, PreTrainedModel, GenerationMix
         adapters = [adapter_name] if isinstance(adapter_name, str) else list(adapter_name)
         if len(adapters) != 1 and (merge_adapter or not adapters):
             raise MotionLLMError(
-                f"adapter_name is {adapters}; one adapter can be merged, several need merge_adapter=False to be switched"
+                f"adapter_name is {adapters}; one adapter can be merged, several need merge_adapter=False"
             )
         if config.base_model_name_or_path is None:
             raise MotionLLMError(f"the config of '{name}' names no base_model_name_or_path; export it again")
