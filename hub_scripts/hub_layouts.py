@@ -20,7 +20,7 @@ __all__ = ["LAYOUTS", "Layout", "check_licence", "check_thin_checkpoint", "layou
 
 _WEIGHTS = "model.safetensors"
 # What lies at the root of a repository because an earlier push put it there.
-_OWNED = (".safetensors", ".safetensors.index.json", ".py")
+_OWNED = (".safetensors", ".safetensors.index.json", ".py", "SHA256SUMS")
 _PICKLED = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt")
 
 

@@ -101,6 +101,7 @@ def push_files(
     private: bool = False,
     revision: str = "main",
     message: str | None = None,
+    token: str | None = None,
 ) -> tuple[CommitInfo, bool]:
     """Send files to a repository of the Hub, as one commit on top of what is there.
 
@@ -111,6 +112,7 @@ def push_files(
         private: for a repository that is not there yet.
         revision: branch.
         message: of the commit.
+        token: instead of the one of the login.
 
     Returns:
         The commit, and whether it is new; it is not where the repository has exactly these files already.
@@ -118,7 +120,7 @@ def push_files(
     Raises:
         MotionLLMError: the Hub refused, failed, or could not be reached; the repository is as it was then.
     """
-    api = HfApi()
+    api = HfApi(token=token)
     with hub_errors(repo):
         _prepare_repo(api, repo, layout, private, revision)
         for tries_left in reversed(range(_COMMIT_TRIES)):

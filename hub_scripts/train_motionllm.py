@@ -8,9 +8,10 @@ from typing import Any
 
 from peft import LoraConfig, PeftModel, get_peft_model, set_peft_model_state_dict
 from safetensors.torch import load_file
-from transformers import HfArgumentParser, Trainer, TrainingArguments, set_seed
+from transformers import HfArgumentParser, TrainingArguments, set_seed
 
-from hub_scripts.card import write_model_card
+from hub_scripts.adapter_trainer import AdapterTrainer
+from hub_scripts.card import is_local_base, write_model_card
 from hub_scripts.data.codes import read_codes, read_codes_summary, weights_hash
 from hub_scripts.data.examples import MotionTextExamples, PadExamples
 from hub_scripts.training import (
@@ -89,17 +90,8 @@ class MotionLLMTrainingArguments(TrainingArguments):
     report_to: str = field(default="none")
     prediction_loss_only: bool = field(default=True)
     remove_unused_columns: bool = field(default=False)
+    hub_strategy: str = field(default="end", metadata={"help": "Only 'end': the finished thin checkpoint is pushed."})
     resume: bool = field(default=False, metadata={"help": "Go on from the last checkpoint in output_dir."})
-
-
-class AdapterTrainer(Trainer):
-    """Trainer whose checkpoints hold the adapter alone, without the resized embedding table of the base."""
-
-    def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
-        folder = Path(output_dir or str(self.args.output_dir))
-        folder.mkdir(parents=True, exist_ok=True)
-        self.accelerator.unwrap_model(self.model).save_pretrained(folder, save_embedding_layers=False)
-        self.processing_class.save_pretrained(folder)
 
 
 def build_model(
@@ -188,12 +180,31 @@ def _earlier_record(arguments: ModelArguments) -> dict[str, Any] | None:
     return read_training_record(Path(arguments.init_from) / "adapters" / arguments.adapter_name)
 
 
+def _check_push(arguments: ModelArguments, training: MotionLLMTrainingArguments) -> None:
+    """Find out before the training what would stop the push after it.
+
+    Raises:
+        MotionLLMError: an option that is not possible.
+    """
+    if not training.push_to_hub:
+        return
+    strategy = getattr(training.hub_strategy, "value", training.hub_strategy)
+    if strategy != "end":
+        raise MotionLLMError(f"--hub_strategy is '{strategy}'; only 'end' is possible: the finished model is pushed")
+    if is_local_base(arguments.base_model):
+        raise MotionLLMError(
+            f"--push_to_hub needs a base model of the Hub, '{arguments.base_model}' is a local folder; train without "
+            "it and use `motionllm push --layout full`"
+        )
+
+
 def main(argv: list[str]) -> int:
     """Train from the command line; see `motionllm train --help`."""
     parser = HfArgumentParser(
         (ModelArguments, MotionLLMTrainingArguments), prog="motionllm train", description=__doc__, allow_abbrev=False
     )
     arguments, training = parser.parse_args_into_dataclasses(argv)
+    _check_push(arguments, training)
     resume = check_resume(training, training.resume)
     set_seed(training.seed)
     model, tokenizer, processor = build_model(arguments, training.seed)
@@ -221,13 +232,17 @@ def main(argv: list[str]) -> int:
     if trainer.is_world_process_zero():
         final = _save_final(arguments, training, trainer, processor, trained, total, result, argv)
         print(f"the model is in {final}")
+        trainer.final_checkpoint, trainer.adapter_name = final, arguments.adapter_name
+        if training.push_to_hub:
+            trainer.push_to_hub()
+            print(f"sent to {trainer.hub_model_id}")
     return 0
 
 
 def _save_final(
     arguments: ModelArguments,
     training: MotionLLMTrainingArguments,
-    trainer: Trainer,
+    trainer: AdapterTrainer,
     processor: MotionLLMProcessor,
     trained: int,
     total: int,

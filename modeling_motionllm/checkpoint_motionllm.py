@@ -10,6 +10,7 @@ from safetensors import SafetensorError
 from transformers.dynamic_module_utils import custom_object_save
 from transformers.utils import SAFE_WEIGHTS_INDEX_NAME, SAFE_WEIGHTS_NAME, cached_file
 
+from .checksums_motionllm import CHECKSUMS, check_checksum, write_checksums
 from .configuration_motionllm import MotionVQConfig
 from .errors_motionllm import MotionLLMError
 from .modeling_motion_vq import MotionVQModel
@@ -76,12 +77,25 @@ def explain_damage(name: str, file: str) -> Iterator[None]:
         ) from error
 
 
+def _check_weights(name: str, folder: str, file: str, **hub: Any) -> None:
+    """Compare a weight file of a checkpoint with the sums beside it, where there are any.
+
+    Raises:
+        MotionLLMError: it was changed or damaged.
+    """
+    checksums = _find(name, f"{folder}/{CHECKSUMS}", **hub)
+    weights = _find(name, f"{folder}/{file}", **hub)
+    if checksums is not None and weights is not None:
+        check_checksum(weights, checksums, f"{name}/{folder}")
+
+
 def load_motion_vq(name: str, config: MotionVQConfig, **hub: Any) -> MotionVQModel:
     """The VQ-VAE of a thin checkpoint.
 
     Raises:
-        MotionLLMError: its weight file is damaged.
+        MotionLLMError: its weight file is damaged or was changed.
     """
+    _check_weights(name, MOTION_VQ_FOLDER, SAFE_WEIGHTS_NAME, **hub)
     with explain_damage(name, f"{MOTION_VQ_FOLDER}/{SAFE_WEIGHTS_NAME}"):
         return MotionVQModel.from_pretrained(name, subfolder=MOTION_VQ_FOLDER, config=config, **hub)
 
@@ -96,7 +110,7 @@ def load_adapter_into(model: Any, name: str, adapter_name: str, merge: bool, **h
         merge: fold it into the weights, or keep it as a switchable PEFT adapter.
 
     Raises:
-        MotionLLMError: peft is missing, there is no such adapter, or its weight file is missing or damaged.
+        MotionLLMError: peft is missing, there is no such adapter, or its weight file is missing, damaged or changed.
     """
     try:
         from peft import PeftModel
@@ -113,6 +127,7 @@ def load_adapter_into(model: Any, name: str, adapter_name: str, merge: bool, **h
     # Of a Hub repo only the files that are asked for are in the local folder.
     if _find(name, weights, **hub) is None:
         raise MotionLLMError(f"'{name}' has no file {weights}; the adapter '{adapter_name}' is incomplete")
+    _check_weights(name, subfolder, _ADAPTER_WEIGHTS, **hub)
     source = str(Path(found).parent)
     with explain_damage(name, weights):
         if merge:
@@ -161,6 +176,8 @@ def save_thin_checkpoint(
     composite.motion_vq.save_pretrained(folder / MOTION_VQ_FOLDER)
     for code in (folder / MOTION_VQ_FOLDER).glob("*.py"):
         code.replace(folder / code.name)
+    for part in (adapter_folder, folder / MOTION_VQ_FOLDER):
+        write_checksums(part)
     processor.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     composite.config.name_remote_code()

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -215,8 +215,8 @@ class MotionLLMProcessor(ProcessorMixin):
                 )
             features = motion.astype(np.float32)
         else:
-            if not hasattr(motion, "joints"):  # not by class: where this file came with a checkpoint, Motion is another
-                motion = Motion(motion, fps=self.fps)
+            # Not by class: where this file came with a checkpoint, the package's Motion is another one.
+            motion = cast(Motion, motion) if hasattr(motion, "joints") else Motion(motion, fps=self.fps)
             if motion.num_people > 1:
                 raise MotionLLMError(f"the motion shows {motion.num_people} people; give one person at a time")
             joints = motion.people[0]

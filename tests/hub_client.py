@@ -4,6 +4,7 @@ import pytest
 from hub_server import HubServer
 from huggingface_hub import close_session, constants
 from huggingface_hub.utils import _http
+from transformers.utils import hub as transformers_hub
 
 __all__ = ["BASE", "use_hub"]
 
@@ -18,4 +19,5 @@ def use_hub(patch: pytest.MonkeyPatch, hub: HubServer, token: str = "hf_user") -
     patch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", hub.endpoint + "/{repo_id}/resolve/{revision}/{filename}")
     patch.setattr(constants, "HF_HUB_OFFLINE", False)
     patch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+    patch.setattr(transformers_hub, "_hf_api", None)  # keeps the address of an earlier Hub
     patch.setattr(_http.time, "sleep", lambda seconds: None)  # before the client's second try

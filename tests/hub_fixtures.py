@@ -12,6 +12,7 @@ from huggingface_hub import HfApi, close_session
 from safetensors.torch import load_file, save_file
 
 from hub_scripts.card import write_model_card
+from modeling_motionllm.checksums_motionllm import write_checksums
 
 
 @pytest.fixture
@@ -46,6 +47,7 @@ def next_checkpoint(tmp_path_factory: pytest.TempPathFactory, hub_checkpoint: Pa
             key: value * 2 if value.is_floating_point() else value for key, value in load_file(folder / name).items()
         }
         save_file(tensors, folder / name, metadata={"format": "pt"})
+        write_checksums((folder / name).parent)
     return folder
 
 

@@ -183,7 +183,7 @@ def test_a_download_cut_short_for_good_leaves_no_half_file(
 
 
 @pytest.mark.parametrize("name", [WEIGHTS, "motion_vq/model.safetensors"])
-@pytest.mark.parametrize("damage", ["missing", "truncated", "garbled"])
+@pytest.mark.parametrize("damage", ["missing", "truncated", "garbled", "one bit changed"])
 def test_damaged_weights_give_a_clear_error(
     name: str,
     damage: str,
@@ -199,8 +199,10 @@ def test_damaged_weights_give_a_clear_error(
         hub.remove(REPO, name)
     elif damage == "truncated":
         hub.put(REPO, name, data[: len(data) // 2])
-    else:
+    elif damage == "garbled":
         hub.put(REPO, name, b"\xff" * len(data))
+    else:
+        hub.put(REPO, name, data[:-1] + bytes([data[-1] ^ 1]))
     with pytest.raises((MotionLLMError, OSError)) as caught:
         MotionLLMForCausalLM.from_pretrained(REPO, cache_dir=tmp_path)
     assert REPO in str(caught.value)

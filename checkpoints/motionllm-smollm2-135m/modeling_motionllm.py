@@ -13,6 +13,7 @@ from transformers.utils import SAFE_WEIGHTS_NAME
 
 from .base_model_motionllm import load_base_language_model
 from .checkpoint_motionllm import explain_damage, is_thin_checkpoint, load_adapter_into, load_motion_vq, save_code
+from .checksums_motionllm import write_checksums
 from .configuration_motionllm import MotionLLMConfig
 from .errors_motionllm import MotionLLMError
 from .generation_motionllm import MotionGenerationMixin
@@ -173,6 +174,7 @@ class MotionLLMForCausalLM(MotionGenerationMixin, PreTrainedModel, GenerationMix
         self.config.name_remote_code()
         super().save_pretrained(save_directory, **kwargs)
         save_code(self, save_directory)
+        write_checksums(save_directory)
 
     def get_input_embeddings(self) -> nn.Module:
         return self.language_model.get_input_embeddings()

@@ -1,0 +1,51 @@
+"""SHA-256 sums beside weight files, in the format of `sha256sum -c SHA256SUMS`."""
+
+import hashlib
+import os
+from pathlib import Path
+
+from .errors_motionllm import MotionLLMError
+from .files_motionllm import atomic_path
+
+__all__ = ["CHECKSUMS", "check_checksum", "write_checksums"]
+
+CHECKSUMS = "SHA256SUMS"
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_checksums(folder: str | os.PathLike[str]) -> Path:
+    """Write the sums of all safetensors files of a folder (not of its sub-folders) beside them."""
+    folder = Path(folder)
+    lines = [f"{_sha256(path)}  {path.name}\n" for path in sorted(folder.glob("*.safetensors"))]
+    with atomic_path(folder / CHECKSUMS) as temporary:
+        temporary.write_text("".join(lines), encoding="utf-8")
+    return folder / CHECKSUMS
+
+
+def check_checksum(weights: str | os.PathLike[str], checksums: str | os.PathLike[str], name: str) -> None:
+    """Compare a weight file with its line in a file of sums.
+
+    Args:
+        weights: local path.
+        checksums: local path of its `SHA256SUMS`.
+        name: of the checkpoint, for the error.
+
+    Raises:
+        MotionLLMError: it has no line there, or another sum: it was changed or damaged.
+    """
+    weights = Path(weights)
+    lines = Path(checksums).read_text(encoding="utf-8").splitlines()
+    sums = {name: value for value, _, name in (line.partition("  ") for line in lines)}
+    if weights.name not in sums:
+        raise MotionLLMError(f"{CHECKSUMS} of '{name}' has no line for {weights.name}; it belongs to other weights")
+    found = _sha256(weights)
+    if found != sums[weights.name]:
+        raise MotionLLMError(
+            f"the weight file {weights.name} of '{name}' was changed or damaged after it was saved: its SHA-256 is "
+            f"{found[:12]}..., {CHECKSUMS} says {sums[weights.name][:12]}...; get it again (from the Hub: force_download=True), or "
+            f"delete {CHECKSUMS} if you changed it yourself"
+        )
