@@ -1,7 +1,7 @@
 """The short cards of repositories that hold a part of a model: VQ-VAE alone, adapters alone, plain language model."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from huggingface_hub import ModelCardData
@@ -10,7 +10,7 @@ from hub_scripts.card import data_of, is_local_base
 from hub_scripts.training import read_training_record
 from modeling_motionllm.checkpoint_motionllm import ADAPTERS_FOLDER, MOTION_VQ_FOLDER
 
-__all__ = ["render_adapters_card", "render_plain_card", "render_vq_card"]
+__all__ = ["render_adapters_card", "render_converted_card", "render_plain_card", "render_vq_card"]
 
 _VQ = """---
 {metadata}
@@ -80,6 +80,50 @@ here keeps the answer well-formed but what the model has learnt; the whole model
 
 Base model: {base}. Trained on {data}. Weights: {licence}
 """
+
+
+_CONVERTED = """---
+{metadata}
+---
+
+# {name}
+
+The official MotionLLM / Motion-Agent checkpoint ([arXiv 2405.17013](https://arxiv.org/abs/2405.17013),
+[code](https://github.com/szqwu/Motion-Agent)) in the MotionLLM layout: VQ-VAE, two adapters for `{base}`, tokenizer,
+prompts with the official wording.
+
+```python
+import motionllm  # registers the Auto classes
+from transformers import AutoModel, AutoProcessor
+
+processor = AutoProcessor.from_pretrained("{name}")
+model = AutoModel.from_pretrained("{name}")  # text-to-motion; adapter_name="m2t" for captioning
+motion = processor.decode_motion(model.generate_motion(**processor(text="a person walks forward"), seed=1))[0]
+```
+
+Converted from files with these SHA-256 sums: {sums}. The weights were trained by the paper's authors on HumanML3D; the
+licences of their release, of that data (AMASS: non-commercial) and of the base model hold.
+"""
+
+
+def render_converted_card(base: str, name: str, sums: Mapping[str, str]) -> str:
+    """The card of an official checkpoint in our layout.
+
+    Args:
+        base: base language model.
+        name: of the checkpoint.
+        sums: SHA-256 of each source.
+    """
+    known_base = {} if is_local_base(base) else {"base_model": base, "base_model_relation": "adapter"}
+    metadata = ModelCardData(
+        library_name="transformers",
+        pipeline_tag="text-to-3d",
+        license="other",
+        tags=["motion", "text-to-motion", "motion-captioning", "lora"],
+        **known_base,
+    )
+    listed = ", ".join(f"{kind} `{value}`" for kind, value in sums.items())
+    return _CONVERTED.format(metadata=metadata.to_yaml(), name=name, base=base, sums=listed)
 
 
 def render_plain_card(folder: Path, repo: str, adapter_name: str) -> str:

@@ -46,6 +46,6 @@ def check_checksum(weights: str | os.PathLike[str], checksums: str | os.PathLike
     if found != sums[weights.name]:
         raise MotionLLMError(
             f"the weight file {weights.name} of '{name}' was changed or damaged after it was saved: its SHA-256 is "
-            f"{found[:12]}..., {CHECKSUMS} says {sums[weights.name][:12]}...; get it again (from the Hub: force_download=True), or "
-            f"delete {CHECKSUMS} if you changed it yourself"
+            f"{found[:12]}..., {CHECKSUMS} says {sums[weights.name][:12]}...; get it again "
+            f"(from the Hub: force_download=True), or delete {CHECKSUMS} if you changed it yourself"
         )
