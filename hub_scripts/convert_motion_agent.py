@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from peft import LoraConfig, PeftModel, get_peft_model, set_peft_model_state_dict
+from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
 
 from hub_scripts.hub_part_cards import render_converted_card
 from hub_scripts.loading import quiet
@@ -193,7 +193,9 @@ def convert_llm(
     _compare(
         {name: own.get(name, torch.empty(0)).shape for name in names | unmatched}, names | unmatched, official, adapter
     )
-    set_peft_model_state_dict(peft_model, {ours: official[name].float() for ours, name in names.items()})
+    values = get_peft_model_state_dict(peft_model, save_embedding_layers=False)  # has the new rows already
+    values |= {ours: official[name].float() for ours, name in names.items()}
+    set_peft_model_state_dict(peft_model, values)
     return peft_model.eval()
 
 
