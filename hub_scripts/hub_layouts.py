@@ -119,14 +119,13 @@ def _has_own_card(folder: Path, adapter_name: str) -> bool:
 
 
 def _write_full(folder: Path, target: Path, repo: str, adapter_name: str) -> None:
-    from modeling_motionllm.modeling_motionllm import MotionLLMForCausalLM
-    from modeling_motionllm.processing_motionllm import MotionLLMProcessor
+    import motionllm  # registers the Auto classes
 
-    model = MotionLLMForCausalLM.from_pretrained(folder, adapter_name=adapter_name)
+    model = motionllm.MotionLLMForCausalLM.from_pretrained(folder, adapter_name=adapter_name)
     if is_local_base(model.config.base_model_name_or_path):
         model.config.base_model_name_or_path = None
     model.save_pretrained(target)
-    MotionLLMProcessor.from_pretrained(folder).save_pretrained(target)
+    motionllm.MotionLLMProcessor.from_pretrained(folder).save_pretrained(target)
     records = {
         f"{ADAPTERS_FOLDER}/{adapter_name}/{TRAINING_RECORD}": TRAINING_RECORD,
         f"{MOTION_VQ_FOLDER}/{TRAINING_RECORD}": "training_record_vq.json",

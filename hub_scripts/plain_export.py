@@ -73,11 +73,10 @@ def chat_template(processor: Any) -> str:
 
 def write_plain(folder: Path, target: Path, repo: str, adapter_name: str) -> None:
     """Write the plain layout of a thin checkpoint: merged language model, stock tokenizer, chat template, card."""
-    from modeling_motionllm.modeling_motionllm import MotionLLMForCausalLM
-    from modeling_motionllm.processing_motionllm import MotionLLMProcessor
+    import motionllm  # registers the Auto classes
 
-    model = MotionLLMForCausalLM.from_pretrained(folder, adapter_name=adapter_name)
-    processor = MotionLLMProcessor.from_pretrained(folder)
+    model = motionllm.MotionLLMForCausalLM.from_pretrained(folder, adapter_name=adapter_name)
+    processor = motionllm.MotionLLMProcessor.from_pretrained(folder)
     language_model, own = model.language_model, processor.tokenizer
     language_model.generation_config.update(**_generation_settings(model, processor))
     language_model.save_pretrained(target)

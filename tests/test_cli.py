@@ -47,6 +47,15 @@ def refused(thin_checkpoint, tmp_path, capfd):
     return run
 
 
+@pytest.mark.parametrize("layout", ["full", "plain"])
+def test_layouts_are_exported_by_the_command_line_alone(layout, thin_checkpoint, tmp_path):
+    run = command_line("export", thin_checkpoint, "--layout", layout, "--out", tmp_path / "out")
+    assert run.returncode == 0, run.stderr
+    assert f"layout {layout}" in run.stdout
+    assert (tmp_path / "out" / "model.safetensors").is_file()
+    assert (tmp_path / "out" / "README.md").is_file()
+
+
 def test_help_is_quick_and_names_every_command():
     # Nothing heavy may be imported for it.
     program = (
