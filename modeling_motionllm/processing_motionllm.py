@@ -1,6 +1,7 @@
 """`MotionLLMProcessor`: sentences and motions to model inputs, and model outputs back to sentences and motions."""
 
 import math
+import re
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -12,7 +13,7 @@ from .errors_motionllm import MotionLLMError
 from .motion import Motion
 from .motion_features import HUMANML3D, features_to_joints, joints_to_features, resample_joints
 from .prompts_motionllm import PROMPT_PRESETS
-from .vocabulary_motionllm import MOTION_START, MotionVocabulary
+from .vocabulary_motionllm import MOTION_END, MOTION_START, MotionVocabulary
 
 __all__ = ["MotionLLMProcessor", "pad_features"]
 
@@ -258,6 +259,22 @@ class MotionLLMProcessor(ProcessorMixin):
         """`generate_caption`'s output (B, S) to sentences."""
         texts = self.tokenizer.batch_decode(ids, skip_special_tokens=True)
         return [" ".join(text.split()) for text in texts]
+
+    def parse_codes(self, text: str) -> torch.Tensor:
+        """Codes, int64 (1, L), of a motion in words, `<Motion_12><Motion_345>...</Motion>`, as servers answer.
+
+        Raises:
+            MotionLLMError: there is no code, one is outside the codebook, or something else stands between them.
+        """
+        inside = text.strip().removeprefix(MOTION_START).partition(MOTION_END)[0].strip()
+        if not re.fullmatch(r"(<Motion_\d+>\s*)+", inside):
+            raise MotionLLMError(
+                f"'{text.strip()[:60]}' is no motion; codes such as <Motion_12><Motion_345> are needed"
+            )
+        codes = [int(code) for code in re.findall(r"\d+", inside)]
+        if max(codes) >= self.codebook_size:
+            raise MotionLLMError(f"code {max(codes)} is outside the codebook of {self.codebook_size} codes")
+        return torch.tensor([codes])
 
     @property
     def _bos(self) -> list[int]:

@@ -2,9 +2,12 @@
 
 import copy
 import json
+import socket
 import subprocess
 import sys
 import textwrap
+import time
+from pathlib import Path
 
 import pytest
 import torch
@@ -95,3 +98,34 @@ def test_the_folder_appears_whole_or_not_at_all(thin_checkpoint, plain, tmp_path
     with pytest.raises(MotionLLMError, match="is missing"):
         export([str(thin_checkpoint), "--layout", "plain", "--out", str(tmp_path / "x"), "--adapter", "none"])
     assert not list(tmp_path.iterdir())
+
+
+def test_transformers_serve_answers_with_motion_codes(plain, model, processor):
+    pytest.importorskip("openai", reason="`pip install transformers[serving]` brings the server")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [Path(sys.executable).with_name("transformers"), "serve", plain, "--device", "cpu", "--port", port]
+    server = subprocess.Popen([str(word) for word in command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        import openai
+
+        client = openai.OpenAI(base_url=f"http://localhost:{port}/v1", api_key="-", max_retries=0, timeout=60)
+        message = {"role": "user", "content": "a person walks forward"}
+        deadline = time.monotonic() + 120
+        while True:
+            try:
+                answer = client.chat.completions.create(model=str(plain), messages=[message], max_tokens=12)
+                break
+            except openai.APIConnectionError:
+                assert time.monotonic() < deadline, "the server did not start"
+                assert server.poll() is None, "the server stopped"
+                time.sleep(1)
+    finally:
+        server.terminate()
+        server.wait()
+    text = answer.choices[0].message.content
+    inputs = processor(text="a person walks forward")
+    with torch.no_grad():
+        ids = model.generate(**inputs, max_new_tokens=12, do_sample=False, eos_token_id=model.motion_vocabulary.end)
+    assert text == processor.tokenizer.decode(ids[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True)

@@ -258,3 +258,17 @@ def test_control_tokens_of_the_base_are_refused(processor):
     token = processor.tokenizer.eos_token
     with pytest.raises(MotionLLMError, match="control token"):
         processor(text=f"a person walks {token} and runs")
+
+
+def test_codes_are_read_from_a_servers_answer(processor):
+    assert processor.parse_codes("<Motion_3><Motion_0> <Motion_31></Motion><|end|>").tolist() == [[3, 0, 31]]
+    assert processor.parse_codes(" <Motion><Motion_7>").tolist() == [[7]]
+    for answer, message in {
+        "": "is no motion",
+        "a person walks": "is no motion",
+        "<Motion_1> and <Motion_2></Motion>": "is no motion",
+        "</Motion>": "is no motion",
+        "<Motion_32></Motion>": "code 32 is outside",
+    }.items():
+        with pytest.raises(MotionLLMError, match=message):
+            processor.parse_codes(answer)
