@@ -16,6 +16,8 @@ _WRITERS = {
     ".gif": ("video", "save_gif"),
     ".png": ("contact_sheet", "save_contact_sheet"),
     ".html": ("html_viewer", "save_html"),
+    ".bvh": ("bvh", "save_bvh"),
+    ".glb": ("glb", "save_glb"),
 }
 
 

@@ -10,15 +10,18 @@ time, so that it neither flips nor jitters.
 import numpy as np
 
 from modeling_motionllm.errors_motionllm import MotionLLMError
+from modeling_motionllm.motion import Motion
 from modeling_motionllm.motion_features import HUMANML3D
 
 from .body import PARENTS, body_scale
-from .rig import Rig, RigMotion, check_fps
-from .rotations import align_signs, conjugate, from_matrix, multiply, rotate, slerp, swing, to_matrix
+from .hinges import hinge_axes
+from .rig import JOINT_NAMES, Rig, RigMotion, check_fps, check_skeleton, rename_joints, resample_rotations, rest_positions
+from .rotations import align_signs, conjugate, from_matrix, multiply, rotate, slerp, swing
 
-__all__ = ["solve_rotations"]
+__all__ = ["solve_people", "solve_rotations"]
 
 _SHORTEST_BONE = 1e-3  # metres
+_SPINE2 = 6
 _X, _Y, _Z = np.eye(3)
 
 # Directions of single bones in the T-pose. Feet are set by the clip; bones of the pelvis and the chest by their shape.
@@ -38,9 +41,6 @@ _LIMBS = (
 )
 _TIPS = {15: 0.19 * _Y, 20: 0.17 * _X, 21: -0.17 * _X, 10: 0.055 * _Z, 11: 0.055 * _Z}  # metres, adult of 1.7 m
 _DEFAULT_FOOT_PITCH, _FOOT_PITCHES = 35.0, (10.0, 60.0)  # degrees below the horizontal, standing
-
-# Weights of what may be known of a hinge, against 1 for a limb bent at a right angle.
-_PRIOR, _FOOT, _INERTIA = 0.03, 0.15, 0.1
 
 
 def _length(vectors: np.ndarray) -> np.ndarray:
@@ -115,7 +115,8 @@ def _make_rig(joints: np.ndarray, lengths: np.ndarray) -> Rig:
     tips, scale = np.zeros((22, 3)), body_scale(joints)
     for joint, tip in _TIPS.items():
         tips[joint] = tip * scale
-    return Rig(HUMANML3D.joint_names, PARENTS, directions * lengths[:, None], tips, tuple(range(22)))
+    offsets = directions * lengths[:, None]
+    return Rig(HUMANML3D.joint_names, PARENTS, offsets, tips, rest_positions(PARENTS, offsets), tuple(range(22)))
 
 
 def _fit(offsets: np.ndarray, targets: np.ndarray) -> np.ndarray:
@@ -125,69 +126,6 @@ def _fit(offsets: np.ndarray, targets: np.ndarray) -> np.ndarray:
     rotation = align_signs(from_matrix(left @ right))
     # Where the targets lie on one line for a moment, the frames around say how the part is turned.
     return align_signs(_nearest_known(rotation, sizes[:, 1] > 1e-6 * np.maximum(sizes[:, 0], 1e-12)))
-
-
-def _solve_chain(system: tuple[np.ndarray, np.ndarray, np.ndarray], right: np.ndarray) -> np.ndarray:
-    """Solve Hermitian tridiagonal systems (T, L), one a column: diagonal, the (T-1, L) below it; right-hand side."""
-    diagonal, below, above = system
-    count = len(diagonal)
-    pivot, value = diagonal.astype(complex), right.astype(complex)
-    for row in range(1, count):
-        factor = below[row - 1] / pivot[row - 1]
-        pivot[row] -= factor * above[row - 1]
-        value[row] -= factor * value[row - 1]
-    value[-1] /= pivot[-1]
-    for row in range(count - 2, -1, -1):
-        value[row] = (value[row] - above[row] * value[row + 1]) / pivot[row]
-    return value
-
-
-def _hinges(
-    upper: np.ndarray, lower: np.ndarray, foot: np.ndarray, rest: np.ndarray, rest_axis: np.ndarray, fps: float
-) -> np.ndarray:
-    """Axes about which limbs bend, continuous over time.
-
-    Minimises, over a unit complex number per frame (the axis in the plane across the upper bone), the weighted squared
-    distance to what elbow or knee, foot and rest pose say, plus the squared change against the axis of the frame before
-    carried along by the bone.
-
-    Args:
-        upper: (T, L, 3), unit directions of the upper bones, seen from the joint they hang on.
-        lower: likewise, of the lower bones.
-        foot: likewise, of the feet; zero for arms.
-        rest: (L, 3), direction of the upper bone in the T-pose.
-        rest_axis: (L, 3), axis of the hinge in the T-pose.
-        fps: frames per second.
-
-    Returns:
-        (T, L, 3), unit, at right angles to `upper`.
-    """
-    first = rotate(swing(np.broadcast_to(rest, upper.shape), upper), rest_axis)
-    second = np.cross(upper, first)
-
-    def seen(axis: np.ndarray) -> np.ndarray:
-        """`axis` as a complex number; its size is that of its part across the upper bone."""
-        return (axis * first).sum(axis=-1) + 1j * (axis * second).sum(axis=-1)
-
-    bend = seen(np.cross(upper, lower))
-    bend_weight = np.abs(bend) ** 2
-    toes = seen(np.cross(foot, lower))
-    toes_weight = _FOOT * np.abs(toes) ** 2 * np.clip(1.0 - bend_weight, 0.0, 1.0)
-    prior_weight = _PRIOR * ((1.0 + (upper * rest).sum(axis=-1)) / 2.0) ** 2
-    known = bend * np.abs(bend) + toes * toes_weight / np.maximum(np.abs(toes), 1e-12) + prior_weight
-    if len(upper) == 1:
-        chosen = known
-    else:
-        carried = rotate(swing(upper[:-1], upper[1:]), first[:-1])
-        carry = (carried * first[1:]).sum(axis=-1) + 1j * (carried * second[1:]).sum(axis=-1)
-        inertia = _INERTIA * (fps / 20.0) ** 2 * (1.0 + (upper[1:] * upper[:-1]).sum(axis=-1)) / 2.0
-        diagonal = bend_weight + toes_weight + prior_weight + 1e-9
-        diagonal[1:] += inertia
-        diagonal[:-1] += inertia
-        chosen = _solve_chain((diagonal, -inertia * carry, -inertia * carry.conj()), known)
-    size = np.abs(chosen)
-    chosen = np.where(size > 1e-12, chosen / np.maximum(size, 1e-12), 1.0)
-    return chosen.real[..., None] * first + chosen.imag[..., None] * second
 
 
 def _frames(direction: np.ndarray, axis: np.ndarray) -> np.ndarray:
@@ -289,7 +227,7 @@ def _turn_limbs(world: np.ndarray, direction: np.ndarray, rig: Rig, fps: float) 
     feet = np.zeros((len(world), 4, 3))
     feet[:, :2] = direction[:, [10, 11]]
     into = conjugate(world[:, anchors])
-    hinge = _hinges(
+    hinge = hinge_axes(
         *(rotate(into, vectors) for vectors in (direction[:, upper], direction[:, lower], feet)), rest, axes, fps
     )
     hinge = rotate(world[:, anchors], hinge)
@@ -299,3 +237,25 @@ def _turn_limbs(world: np.ndarray, direction: np.ndarray, rig: Rig, fps: float) 
     for ankle, ball in ((7, 10), (8, 11)):
         rest_foot = rig.offsets[ball] / _length(rig.offsets[ball])
         world[:, ankle] = _follow(world[:, PARENTS[ankle]], rest_foot, direction[:, ball])
+
+
+def solve_people(motion: Motion, fps: float | None = None, skeleton: str = "smpl") -> list[RigMotion]:
+    """Rotations of all people of a motion, for a file format that holds rotations.
+
+    Args:
+        motion: one person or several.
+        fps: frames per second of the result; the motion's own if None.
+        skeleton: whose joint names to use; "smpl", "mixamo", "cmu" or "bandai".
+
+    Raises:
+        MotionLLMError: no such skeleton, `fps` out of range, or joints that `solve_rotations` refuses.
+    """
+    check_skeleton(skeleton)
+    fps = motion.fps if fps is None else check_fps(fps)
+    people = []
+    for joints in motion.people.astype(np.float64):
+        if not JOINT_NAMES[skeleton][_SPINE2]:
+            joints[:, _SPINE2] = 0.5 * (joints[:, 3] + joints[:, 9])  # a straight bone can do without its middle
+        solved = resample_rotations(solve_rotations(joints, motion.fps), fps)
+        people.append(rename_joints(solved, skeleton))
+    return people

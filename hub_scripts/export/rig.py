@@ -1,5 +1,6 @@
 """`Rig` and `RigMotion`: a skeleton of fixed bones in T-pose, and joint rotations over time that move it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -9,7 +10,17 @@ from modeling_motionllm.motion_features import HUMANML3D
 
 from .rotations import align_signs, multiply, rotate, slerp
 
-__all__ = ["JOINT_NAMES", "Rig", "RigMotion", "check_fps", "forward_kinematics", "rename_joints", "resample_rotations"]
+__all__ = [
+    "JOINT_NAMES",
+    "Rig",
+    "RigMotion",
+    "check_fps",
+    "check_skeleton",
+    "forward_kinematics",
+    "rename_joints",
+    "resample_rotations",
+    "rest_positions",
+]
 
 # The 22 joints in the words of other programs; "" where a skeleton has no such joint.
 JOINT_NAMES: dict[str, tuple[str, ...]] = {
@@ -35,6 +46,15 @@ JOINT_NAMES: dict[str, tuple[str, ...]] = {
 }
 
 
+def rest_positions(parents: Sequence[int], offsets: np.ndarray) -> np.ndarray:
+    """Joints (J, 3) from their offsets (J, 3) to their parents; the root is at the origin."""
+    positions = np.zeros_like(offsets)
+    for joint, parent in enumerate(parents):
+        if parent >= 0:
+            positions[joint] = positions[parent] + offsets[joint]
+    return positions
+
+
 @dataclass(frozen=True, eq=False)
 class Rig:
     """A skeleton of fixed bones; its rest pose is a T-pose that faces +Z, with identity rotations everywhere.
@@ -44,23 +64,21 @@ class Rig:
         parents: index of each joint's parent, -1 for the root; parents come before children.
         offsets: float64 (J, 3), from the parent to the joint in the rest pose, metres; zero for the root.
         tips: float64 (J, 3), from a joint without children to the end of its bone (crown, fingertips, toes); else zero.
-        smpl_joints: for each joint its index among the 22 of SMPL.
+        smpl_rest: float64 (22, 3), the joints of SMPL-22 in the rest pose, also those that this rig leaves out.
+        carriers: for each joint of SMPL-22 the joint of this rig that it moves with.
     """
 
     joint_names: tuple[str, ...]
     parents: tuple[int, ...]
     offsets: np.ndarray
     tips: np.ndarray
-    smpl_joints: tuple[int, ...]
+    smpl_rest: np.ndarray
+    carriers: tuple[int, ...]
 
     @property
     def rest_positions(self) -> np.ndarray:
         """Joints in the rest pose, float64 (J, 3), metres; the root is at the origin."""
-        positions = np.zeros_like(self.offsets)
-        for joint, parent in enumerate(self.parents):
-            if parent >= 0:
-                positions[joint] = positions[parent] + self.offsets[joint]
-        return positions
+        return rest_positions(self.parents, self.offsets)
 
     def children(self, joint: int) -> tuple[int, ...]:
         """Indices of the joints below `joint`."""
@@ -95,6 +113,12 @@ def forward_kinematics(motion: RigMotion) -> np.ndarray:
             positions[:, joint] = positions[:, parent] + rotate(world[:, parent], motion.rig.offsets[joint])
             world[:, joint] = multiply(world[:, parent], motion.rotations[:, joint])
     return positions
+
+
+def check_skeleton(skeleton: str) -> None:
+    """Raise `MotionLLMError` unless there are joint names for `skeleton`."""
+    if skeleton not in JOINT_NAMES:
+        raise MotionLLMError(f"skeleton is '{skeleton}'; choose one of {', '.join(JOINT_NAMES)}")
 
 
 def check_fps(fps: float) -> float:
@@ -146,8 +170,7 @@ def rename_joints(motion: RigMotion, skeleton: str) -> RigMotion:
     Raises:
         MotionLLMError: no such skeleton.
     """
-    if skeleton not in JOINT_NAMES:
-        raise MotionLLMError(f"skeleton is '{skeleton}'; choose one of {', '.join(JOINT_NAMES)}")
+    check_skeleton(skeleton)
     names, rig = JOINT_NAMES[skeleton], motion.rig
     parents, offsets, rotations = list(rig.parents), rig.offsets.copy(), motion.rotations.copy()
     for joint in [joint for joint, name in enumerate(names) if not name]:
@@ -161,6 +184,7 @@ def rename_joints(motion: RigMotion, skeleton: str) -> RigMotion:
         parents=tuple(kept.index(parents[joint]) if parents[joint] >= 0 else -1 for joint in kept),
         offsets=offsets[kept],
         tips=rig.tips[kept],
-        smpl_joints=tuple(kept),
+        smpl_rest=rig.smpl_rest,
+        carriers=tuple(kept.index(joint if joint in kept else parents[joint]) for joint in range(22)),
     )
     return replace(motion, rig=renamed, rotations=align_signs(rotations[:, kept]))
