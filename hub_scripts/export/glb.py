@@ -197,9 +197,7 @@ def build_glb(people: Sequence[RigMotion], caption: str | None = None) -> bytes:
     return asset.to_bytes()
 
 
-def save_glb(
-    motion: Motion, path: str | os.PathLike[str], *, fps: float | None = None, skeleton: str = "smpl"
-) -> Path:
+def save_glb(motion: Motion, path: str | os.PathLike[str], *, fps: float | None = None, skeleton: str = "smpl") -> Path:
     """Write a motion as binary glTF 2.0; equal motions give equal bytes.
 
     Metres, Y up, right-handed; the rest pose is a T-pose that faces +Z. All people are in one file, each with a

@@ -1,8 +1,8 @@
 """Joint positions to joint rotations: our own inverse kinematics, for whole clips at once.
 
-Positions say where a bone points, not how it is turned about itself. What the positions leave open is taken from the
-neighbours: the pelvis turns with the hips and the chest with the collars (least squares, Kabsch 1976), the spine between
-them shares their twist, an upper arm or leg is turned so that its elbow or knee bends about the hinge. The hinge of a
+Positions say where a bone points, not how it is turned about itself. What they leave open is taken from the neighbours:
+the pelvis turns with the hips and the chest with the collars (least squares, Kabsch 1976), the spine between them
+shares their twist, and an upper arm or leg is turned so that its elbow or knee bends about its hinge. The hinge of a
 straight limb is unknown; it follows from the frames around it (and for legs from the foot) by one linear system over
 time, so that it neither flips nor jitters.
 """
@@ -15,7 +15,16 @@ from modeling_motionllm.motion_features import HUMANML3D
 
 from .body import PARENTS, body_scale
 from .hinges import hinge_axes
-from .rig import JOINT_NAMES, Rig, RigMotion, check_fps, check_skeleton, rename_joints, resample_rotations, rest_positions
+from .rig import (
+    JOINT_NAMES,
+    Rig,
+    RigMotion,
+    check_fps,
+    check_skeleton,
+    rename_joints,
+    resample_rotations,
+    rest_positions,
+)
 from .rotations import align_signs, conjugate, from_matrix, multiply, rotate, slerp, swing
 
 __all__ = ["solve_people", "solve_rotations"]
@@ -227,9 +236,8 @@ def _turn_limbs(world: np.ndarray, direction: np.ndarray, rig: Rig, fps: float) 
     feet = np.zeros((len(world), 4, 3))
     feet[:, :2] = direction[:, [10, 11]]
     into = conjugate(world[:, anchors])
-    hinge = hinge_axes(
-        *(rotate(into, vectors) for vectors in (direction[:, upper], direction[:, lower], feet)), rest, axes, fps
-    )
+    local = [rotate(into, vectors) for vectors in (direction[:, upper], direction[:, lower], feet)]
+    hinge = hinge_axes(local[0], local[1], local[2], rest, axes, fps)
     hinge = rotate(world[:, anchors], hinge)
     still = np.swapaxes(_frames(rest, axes), -1, -2)
     for bones, joints in ((upper, [1, 2, 16, 17]), (lower, [4, 5, 18, 19])):

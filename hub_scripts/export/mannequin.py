@@ -14,6 +14,7 @@ _CAP = np.sin(np.radians([15, 40, 65]))  # how far out the rings of a rounded en
 _X, _Y, _Z = np.eye(3)
 
 Weights = dict[int, float]
+Ring = tuple[np.ndarray, float, float, Weights]
 
 
 @dataclass(eq=False)
@@ -51,7 +52,7 @@ class _Tube:
     along: np.ndarray
     across: np.ndarray
     caps: tuple[float, float] = (1.0, 1.0)
-    rings: list[tuple[np.ndarray, float, float, Weights]] = field(default_factory=list)
+    rings: list[Ring] = field(default_factory=list)
 
     def add(self, centre: np.ndarray, first: float, second: float, weights: Weights) -> "_Tube":
         self.rings.append((centre, first, second, weights))
@@ -63,7 +64,7 @@ def _blend(first: int, second: int, share: float) -> Weights:
 
 
 def _limb(
-    tube: _Tube, points: Sequence[np.ndarray], joints: Sequence[int], radii: Sequence[Sequence[float]], bend: float
+    tube: _Tube, points: np.ndarray, joints: Sequence[int], radii: Sequence[Sequence[float]], bend: float
 ) -> _Tube:
     """Rings along a limb of two bones, `points` (3), with both radii at each share of a bone in `radii`; the skin turns
     from one bone to the next within `bend` metres on either side of the joint."""
@@ -96,21 +97,22 @@ def _trunk(rest: np.ndarray, s: float) -> list[_Tube]:
     crotch = min(rest[1, 1], rest[2, 1]) - 0.045 * s
     collar = 0.5 * float(rest[13, 1] + rest[14, 1])
     trunk = _Tube("middle", _Y, _Z, caps=(0.5, 0.5))
-    waist = max(0.118 * s, 0.72 * shoulder)
+    waist = max(0.118 * s, 0.78 * shoulder)
+    # What is nearly flush flickers where it meets: the trunk stands out over the thighs, shoulders over the arms.
     heights = [
-        (crotch, 0.085 * s, hip + 0.055 * s, {0: 1.0}),
-        (0.5 * crotch + 0.5 * rest[0, 1], 0.108 * s, hip + 0.082 * s, {0: 1.0}),
-        (rest[0, 1] + 0.03 * s, 0.103 * s, hip + 0.07 * s, {0: 0.9, 3: 0.1}),
-        (rest[3, 1], 0.09 * s, waist, _blend(0, 3, 0.5)),
-        (rest[6, 1], 0.094 * s, max(waist, 0.78 * shoulder), _blend(3, 6, 0.5)),
-        (rest[9, 1], 0.105 * s, 0.88 * shoulder, _blend(6, 9, 0.6)),
-        (0.5 * (rest[9, 1] + collar), 0.112 * s, 0.94 * shoulder, {9: 1.0}),
-        (collar, 0.088 * s, 0.8 * shoulder, {9: 1.0}),
-        (0.55 * collar + 0.45 * rest[12, 1] + 0.012 * s, 0.066 * s, 0.44 * shoulder, {9: 1.0}),
+        (crotch, 0.088 * s, hip + 0.05 * s, {0: 1.0}),
+        (0.5 * crotch + 0.5 * rest[0, 1], 0.108 * s, hip + 0.084 * s, {0: 1.0}),
+        (rest[0, 1] + 0.03 * s, 0.106 * s, hip + 0.077 * s, {0: 0.9, 3: 0.1}),
+        (rest[3, 1], 0.092 * s, waist, _blend(0, 3, 0.5)),
+        (rest[6, 1], 0.096 * s, max(waist, 0.84 * shoulder), _blend(3, 6, 0.5)),
+        (rest[9, 1], 0.108 * s, 0.98 * shoulder, _blend(6, 9, 0.6)),
+        (0.5 * (rest[9, 1] + collar), 0.116 * s, 1.04 * shoulder, {9: 1.0}),
+        (collar, 0.092 * s, 0.92 * shoulder, {9: 1.0}),
+        (0.55 * collar + 0.45 * rest[12, 1] + 0.012 * s, 0.066 * s, 0.48 * shoulder, {9: 1.0}),
         (max(rest[12, 1], collar + 0.03 * s), 0.052 * s, 0.054 * s, {9: 0.8, 12: 0.2}),
     ]
     for height, deep, wide, weights in heights:
-        trunk.add(np.array([0.0, height, rest[9, 2] * 0.0]), deep, wide, weights)
+        trunk.add(height * _Y, deep, wide, weights)
     head = rest[15] + s * np.array([0.0, 0.085, 0.018])
     neck = _Tube("middle", _Y, _Z, caps=(0.3, 0.3))
     for share, weights in ((0.0, {9: 0.5, 12: 0.5}), (0.5, {12: 1.0}), (1.0, _blend(12, 15, 0.5))):
@@ -126,7 +128,7 @@ def _trunk(rest: np.ndarray, s: float) -> list[_Tube]:
 
 def _leg(rest: np.ndarray, s: float, side: str) -> list[_Tube]:
     hip, knee, ankle, ball = (1, 4, 7, 10) if side == "left" else (2, 5, 8, 11)
-    thigh = [radius * s for radius in (0.086, 0.088, 0.083, 0.076, 0.068, 0.062, 0.058)]
+    thigh = [radius * s for radius in (0.076, 0.082, 0.08, 0.075, 0.068, 0.062, 0.058)]
     shin = [radius * s for radius in (0.058, 0.057, 0.058, 0.055, 0.048, 0.042, 0.039)]
     leg = _limb(_Tube(side, -_Y, _X), rest[[hip, knee, ankle]], (hip, knee), (thigh, shin), 0.09 * s)
     # The sole is flat and level in the rest pose: so is the foot that the rig was measured on.
@@ -135,9 +137,9 @@ def _leg(rest: np.ndarray, s: float, side: str) -> list[_Tube]:
     foot = _Tube(side, _Z, _X, caps=(0.6, 0.8))
     tall = top - sole
     for share, width, height, weights in (
-        (0.0, 0.033, 0.62, {ankle: 1.0}),
-        (0.3, 0.038, 0.98, {ankle: 1.0}),
-        (0.55, 0.043, 0.68, {ankle: 1.0}),
+        (0.0, 0.036, 0.8, {ankle: 1.0}),
+        (0.25, 0.044, 1.3, {ankle: 1.0}),
+        (0.55, 0.045, 0.78, {ankle: 1.0}),
         (0.8, 0.047, 0.46, _blend(ankle, ball, 0.5)),
         (1.0, 0.043, 0.34, {ball: 1.0}),
     ):
@@ -151,9 +153,9 @@ def _arm(rest: np.ndarray, s: float, side: str) -> list[_Tube]:
     collar, shoulder, elbow, wrist = (13, 16, 18, 20) if side == "left" else (14, 17, 19, 21)
     out = _X if side == "left" else -_X
     yoke = _Tube("middle", out, _Y)
-    yoke.add(0.6 * rest[collar] + 0.4 * rest[shoulder], 0.06 * s, 0.068 * s, {9: 0.7, collar: 0.3})
-    yoke.add(0.3 * rest[collar] + 0.7 * rest[shoulder], 0.06 * s, 0.064 * s, _blend(9, collar, 0.8))
-    yoke.add(rest[shoulder], 0.056 * s, 0.058 * s, {collar: 1.0})
+    yoke.add(0.6 * rest[collar] + 0.4 * rest[shoulder], 0.064 * s, 0.072 * s, {9: 0.7, collar: 0.3})
+    yoke.add(0.3 * rest[collar] + 0.7 * rest[shoulder], 0.065 * s, 0.07 * s, _blend(9, collar, 0.8))
+    yoke.add(rest[shoulder], 0.063 * s, 0.065 * s, {collar: 1.0})
     upper = [radius * s for radius in (0.054, 0.053, 0.049, 0.046, 0.043, 0.041, 0.04)]
     lower = [radius * s for radius in (0.04, 0.041, 0.041, 0.038, 0.034, 0.031, 0.029)]
     arm = _limb(_Tube(side, out, _Y), rest[[shoulder, elbow, wrist]], (shoulder, elbow), (upper, lower), 0.07 * s)
@@ -167,13 +169,13 @@ def _arm(rest: np.ndarray, s: float, side: str) -> list[_Tube]:
     return [yoke, arm, hand, thumb]
 
 
-def _rings(tube: _Tube) -> list[tuple[np.ndarray, float, float, Weights]]:
+def _rings(tube: _Tube) -> list[Ring]:
     """The rings with one more between each two (cubic through the four around it) and with the rings of the ends."""
     given = tube.rings
     numbers = np.array([[*centre, first, second] for centre, first, second, _ in given])
     padded = np.concatenate([numbers[:1], numbers, numbers[-1:]])
     between = (9 * (padded[1:-2] + padded[2:-1]) - padded[:-3] - padded[3:]) / 16
-    rings = []
+    rings: list[Ring] = []
     for index, (centre, first, second, weights) in enumerate(given):
         rings.append((centre, first, second, weights))
         if index + 1 < len(given):
@@ -184,10 +186,10 @@ def _rings(tube: _Tube) -> list[tuple[np.ndarray, float, float, Weights]]:
     for end, way in ((0, -1.0), (-1, 1.0)):
         centre, first, second, weights = given[end]
         reach = tube.caps[end] * min(first, second)
-        cap = [
-            (centre + way * reach * out * tube.along, first * np.sqrt(1 - out**2), second * np.sqrt(1 - out**2), weights)
-            for out in _CAP
-        ]
+        cap: list[Ring] = []
+        for out in _CAP:
+            shrink = float(np.sqrt(1.0 - out**2))
+            cap.append((centre + way * reach * out * tube.along, first * shrink, second * shrink, weights))
         rings = cap[::-1] + rings if end == 0 else rings + cap
     return rings
 
@@ -265,11 +267,11 @@ def build_mannequin(rest: np.ndarray, carriers: Sequence[int] = range(22)) -> Ma
         count += len(vertices)
     joints, shares = _skin(weights, carriers)
     points = np.concatenate(positions)
-    faces = {side: np.concatenate(parts) for side, parts in triangles.items()}
+    sides = {side: np.concatenate(parts) for side, parts in triangles.items()}
     return Mannequin(
         positions=points.astype(np.float32),
-        normals=_normals(points, np.concatenate(list(faces.values()))).astype(np.float32),
+        normals=_normals(points, np.concatenate(list(sides.values()))).astype(np.float32),
         joints=joints,
         weights=shares.astype(np.float32),
-        triangles={side: parts.astype(np.uint16) for side, parts in faces.items()},
+        triangles={side: parts.astype(np.uint16) for side, parts in sides.items()},
     )
