@@ -40,6 +40,7 @@ __all__ = [
     "motion_token_names",
     "resample_joints",
     "save_motion",  # noqa: F822
+    "save_motion_files",  # noqa: F822
 ]
 
 AutoConfig.register("motion_vq", MotionVQConfig)
@@ -53,10 +54,10 @@ AutoProcessor.register(MotionLLMConfig, MotionLLMProcessor)
 
 def __getattr__(name: str) -> object:
     # The file formats need optional packages, so they are imported when first asked for.
-    if name == "save_motion":
-        from hub_scripts.export import save_motion
+    if name in ("save_motion", "save_motion_files"):
+        from hub_scripts import export
 
-        return save_motion
+        return getattr(export, name)
     if name == "load_motion":
         from hub_scripts.data.motion_files import load_motion
 

@@ -9,8 +9,10 @@ __all__ = ["main"]
 
 # Command: module with main(argv), and its line in the help. Modules are imported only when their command runs.
 _COMMANDS = {
-    "generate": ("generate_motion", "make a motion from a sentence (.npz, .mp4, .html ...)"),
+    "generate": ("generate_motion", "make a motion from a sentence (.npz, .bvh, .glb, .mp4 ...)"),
     "caption": ("caption_motion", "describe a motion from a file (.npz, .npy, .bvh)"),
+    "convert": ("convert_motion", "turn a motion file into another format (.bvh, .glb, .mp4, .html ...)"),
+    "view": ("view_motion", "show a motion file in the browser"),
     "prepare": ("prepare_data", "turn recorded motion into a dataset"),
     "train-vq": ("train_motion_vq", "train the VQ-VAE that turns motion into codes"),
     "encode": ("encode_motions", "encode a dataset with a trained VQ-VAE, once"),

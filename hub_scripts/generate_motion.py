@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from hub_scripts.loading import add_model_arguments, check_device, load_model, load_processor, quiet
+from hub_scripts.writing import add_export_arguments, check_export_arguments, write_motion
 from modeling_motionllm.errors_motionllm import MotionLLMError
 
 __all__ = ["file_stem", "main"]
 
-_FORMATS = ("npz", "mp4", "gif", "png", "html")
+_FORMATS = ("npz", "bvh", "glb", "mp4", "gif", "png", "html")
 _BATCH = 32
 
 
@@ -25,7 +26,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="motionllm generate",
         description="Make motions from sentences. Each is written as .npz (joints, to load again), .mp4 (video) and "
-        ".html (viewer that opens in any browser, offline). The same seed gives the same motion.",
+        ".html (viewer that opens in any browser, offline), or as --formats says. The same seed gives the same motion.",
         epilog='example: motionllm generate "a person waves with the left hand" --duration 4 --seed 1 -o out/',
     )
     parser.add_argument("text", nargs="+", help="one or more sentences, each in quotes")
@@ -37,6 +38,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--top-p", type=float, default=0.9, help="draw from this share of the likeliest (default 0.9)")
     parser.add_argument("-o", "--out", default="out", help="folder for the files (default out/)")
     parser.add_argument("--formats", default="npz,mp4,html", help=f"of {','.join(_FORMATS)} (default npz,mp4,html)")
+    add_export_arguments(parser, ".bvh, .glb, .mp4 and .gif")
     add_model_arguments(parser)
     return parser
 
@@ -54,6 +56,7 @@ def _check(args: argparse.Namespace) -> list[str]:
         raise MotionLLMError(f"--temperature is {args.temperature:g}; give a positive number, or --greedy")
     if not 0 < args.top_p <= 1:
         raise MotionLLMError(f"--top-p is {args.top_p:g}; give a number above 0 and up to 1")
+    check_export_arguments(args, [f".{name}" for name in formats])
     return formats
 
 
@@ -98,13 +101,12 @@ def main(argv: Sequence[str]) -> int:
         for motion, seed, stem in zip(motions, seeds[rows], stems[rows], strict=True):
             motion.seed = None if args.greedy else seed
             motion.model = Path(args.model).name
-            _write(motion, out / stem, formats)
+            _write(motion, out / stem, formats, args)
     return 0
 
 
-def _write(motion: Any, stem: Path, formats: Sequence[str]) -> None:
-    from hub_scripts.export import save_motion
-
+def _write(motion: Any, stem: Path, formats: Sequence[str], args: argparse.Namespace) -> None:
     print(f"{motion.duration:.1f} s: {motion.caption}")
     for name in formats:
-        print(f"  {save_motion(motion, stem.with_name(f'{stem.name}.{name}'))}")
+        for path in write_motion(motion, stem.with_name(f"{stem.name}.{name}"), args, resample=False):
+            print(f"  {path}")

@@ -1,0 +1,49 @@
+"""`motionllm convert`: motions from one file format to another."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from hub_scripts.writing import add_export_arguments, check_export_arguments, write_motion
+from modeling_motionllm.errors_motionllm import MotionLLMError
+
+__all__ = ["main"]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="motionllm convert",
+        description="Convert a motion. Reads what `motionllm caption` reads (.npz, .npy, .bvh); writes .npz (joints), "
+        ".bvh (rotations, one file a person), .glb (animated mannequins), .mp4, .gif, .png (contact sheet) and .html "
+        "(viewer). The suffix chooses.",
+        epilog="example: motionllm convert out/wave.npz wave.bvh wave.glb --fps 30 --skeleton mixamo",
+    )
+    parser.add_argument("file", help="the motion to read")
+    parser.add_argument("out", nargs="+", help="one or more files to write")
+    add_export_arguments(parser, "what is written")
+    return parser
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run `motionllm convert`.
+
+    Raises:
+        MotionLLMError: a file that cannot be read or written, or options that do not fit; nothing has been written
+            then, unless a disk fills up.
+    """
+    args = _parser().parse_args(argv)
+    from hub_scripts.data.motion_files import load_motion
+    from hub_scripts.export import check_suffix
+    from modeling_motionllm.files_motionllm import ensure_folder
+
+    outputs = [Path(out) for out in args.out]
+    check_export_arguments(args, [check_suffix(out) for out in outputs])
+    motion = load_motion(args.file)
+    for out in outputs:
+        if out.exists() and out.samefile(args.file):
+            raise MotionLLMError(f"'{out}' is the motion to read; choose another name to write")
+    for out in outputs:
+        ensure_folder(out.parent)
+        for path in write_motion(motion, out, args):
+            print(path)
+    return 0

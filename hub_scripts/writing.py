@@ -1,0 +1,71 @@
+"""Options that the commands share for writing motions."""
+
+import argparse
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from modeling_motionllm.errors_motionllm import MotionLLMError
+
+__all__ = ["add_export_arguments", "check_export_arguments", "write_motion"]
+
+# Kept here and not asked of the writers, so that --help imports nothing.
+_SKELETONS, _UNITS = ("smpl", "mixamo", "cmu", "bandai"), ("cm", "m")
+_TAKES = {
+    "fps": (".bvh", ".glb", ".mp4", ".gif"),
+    "skeleton": (".bvh", ".glb"),
+    "units": (".bvh",),
+}
+
+
+def add_export_arguments(parser: argparse.ArgumentParser, fps_of: str) -> None:
+    """Add --fps, --skeleton and --units; `fps_of` says in the help which files --fps is for."""
+    parser.add_argument("--fps", type=float, help=f"frames per second of {fps_of} (default: the motion's own)")
+    parser.add_argument(
+        "--skeleton", help=f"joint names in .bvh and .glb, of {', '.join(_SKELETONS)} (default {_SKELETONS[0]})"
+    )
+    parser.add_argument("--units", help=f"lengths in .bvh, {' or '.join(_UNITS)} (default {_UNITS[0]})")
+
+
+def check_export_arguments(args: argparse.Namespace, suffixes: Iterable[str]) -> None:
+    """Check these options before work starts.
+
+    Raises:
+        MotionLLMError: a value out of range, or an option that none of the files to write takes.
+    """
+    suffixes = set(suffixes)
+    if args.fps is not None and not 1 <= args.fps <= 240:
+        raise MotionLLMError(f"--fps is {args.fps:g}; give 1 to 240 frames per second")
+    for name, choices in (("skeleton", _SKELETONS), ("units", _UNITS)):
+        value = getattr(args, name)
+        if value is None:
+            continue
+        if value not in choices:
+            raise MotionLLMError(f"--{name} is '{value}'; choose one of {', '.join(choices)}")
+        if suffixes.isdisjoint(_TAKES[name]):
+            raise MotionLLMError(f"--{name} is for {' and '.join(_TAKES[name])}, and none is written; leave it out")
+
+
+def write_motion(motion: Any, path: Path, args: argparse.Namespace, resample: bool = True) -> list[Path]:
+    """Write a motion with those of the options in `args` that its format takes.
+
+    Args:
+        motion: the `Motion`.
+        path: the file; its suffix is the format.
+        args: with fps, skeleton and units.
+        resample: whether formats that have no --fps get the joints resampled to it.
+
+    Returns:
+        The files written, as `save_motion_files`.
+    """
+    from hub_scripts.export import save_motion_files
+
+    suffix = path.suffix.lower()
+    given = {name: getattr(args, name) for name in _TAKES if getattr(args, name) is not None}
+    options = {name: value for name, value in given.items() if suffix in _TAKES[name]}
+    if resample and "fps" in given and "fps" not in options:
+        from modeling_motionllm.motion_features import resample_joints
+
+        motion = replace(motion, joints=resample_joints(motion.joints, motion.fps, args.fps), fps=args.fps)
+    return save_motion_files(motion, path, **options)
