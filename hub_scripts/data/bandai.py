@@ -1,4 +1,4 @@
-"""The Bandai-Namco-Research-Motiondataset (1 and 2): its clips, and its skeleton mapped to SMPL-22."""
+"""The Bandai-Namco-Research-Motiondataset (1 and 2): its clips, and their joints."""
 
 import lzma
 import os
@@ -11,41 +11,15 @@ from pathlib import Path
 import numpy as np
 
 from modeling_motionllm.errors_motionllm import MotionLLMError
-from modeling_motionllm.motion_features import resample_joints
 
-from .bvh import Bvh, forward_kinematics
+from .bvh import Bvh
+from .retarget import BvhOptions, retarget
+from .skeleton_maps import BUILT_IN_MAPS
 
 __all__ = ["BandaiClip", "bandai_joints", "iter_bandai_clips"]
 
-FPS = 20.0
-_CM = 0.01
 _ARCHIVES = ("dataset-1.tar.xz", "dataset-2.tar.xz")
 _CLIP_NAME = re.compile(r"dataset-[12]_(?P<content>[a-z-]+)_(?P<style>[a-z-]+)_(?P<id>\d+)")
-# SMPL-22 order; two names: the mean of both positions
-_SMPL22: tuple[tuple[str, ...], ...] = (
-    ("Hips",),
-    ("UpperLeg_L",),
-    ("UpperLeg_R",),
-    ("Spine",),
-    ("LowerLeg_L",),
-    ("LowerLeg_R",),
-    ("Spine", "Chest"),
-    ("Foot_L",),
-    ("Foot_R",),
-    ("Chest",),
-    ("Toes_L",),
-    ("Toes_R",),
-    ("Neck",),
-    ("Shoulder_L",),
-    ("Shoulder_R",),
-    ("Head",),
-    ("UpperArm_L",),
-    ("UpperArm_R",),
-    ("LowerArm_L",),
-    ("LowerArm_R",),
-    ("Hand_L",),
-    ("Hand_R",),
-)
 
 
 @dataclass(frozen=True)
@@ -81,16 +55,14 @@ def bandai_joints(bvh: Bvh, name: str = "this BVH file") -> np.ndarray:
     Raises:
         MotionLLMError: joints of the Bandai skeleton are missing.
     """
-    index = {joint: position for position, joint in enumerate(bvh.joint_names)}
-    missing = sorted({joint for sources in _SMPL22 for joint in sources} - index.keys())
+    bandai = BUILT_IN_MAPS["bandai"]
+    missing = sorted({joint for sources in bandai.joints.values() for joint in sources} - set(bvh.joint_names))
     if missing:
         raise MotionLLMError(
             f"'{name}' does not have the Bandai-Namco skeleton: it lacks {len(missing)} joints ({', '.join(missing)}); "
-            "rename its joints to these, or convert it to .npy joints (frames, 22, 3) in SMPL-22 order"
+            "`motionllm prepare bvh` reads other skeletons"
         )
-    world = forward_kinematics(bvh)
-    mapped = np.stack([world[:, [index[joint] for joint in sources]].mean(axis=1) for sources in _SMPL22], axis=1)
-    return np.asarray(resample_joints(mapped * _CM, bvh.fps, FPS), dtype=np.float32)
+    return retarget(bvh, name, BvhOptions(bandai)).joints
 
 
 def iter_bandai_clips(src: str | os.PathLike[str]) -> Iterator[BandaiClip]:

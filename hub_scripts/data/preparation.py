@@ -23,9 +23,9 @@ from tqdm.auto import tqdm
 
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.files_motionllm import atomic_path, ensure_folder
-from modeling_motionllm.motion_features import joints_to_features, mirror_joints
+from modeling_motionllm.motion_features import HUMANML3D, joints_to_features, mirror_joints
 
-from .bandai import FPS, BandaiClip, bandai_joints, iter_bandai_clips
+from .bandai import BandaiClip, bandai_joints, iter_bandai_clips
 from .bvh import parse_bvh
 from .captions import content_of, describe
 from .dataset_card import BANDAI_CARD, BANDAI_CARD_METADATA
@@ -110,7 +110,7 @@ def prepare_bandai(
     summary = {
         "name": "bandai-namco",
         "license": BANDAI_CARD_METADATA["license"],
-        "fps": FPS,
+        "fps": HUMANML3D.fps,
         "mirrored": mirror,
         "limit": limit,
         "splits": counts,
@@ -251,7 +251,7 @@ def _row(clip: _Clip, mirrored: bool) -> dict[str, Any]:
         "style": clip.style,
         "mirrored": mirrored,
         "captions": describe(clip.content, clip.style, joints, clip.name, mirrored),
-        "fps": FPS,
+        "fps": HUMANML3D.fps,
         "num_frames": len(joints),
         "joints": joints,
         "features": joints_to_features(joints),
