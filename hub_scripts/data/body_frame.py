@@ -5,7 +5,15 @@ import numpy as np
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.motion_features import HUMANML3D
 
-__all__ = ["check_sides", "find_scale", "find_up_axis", "floor_offset", "leg_lengths", "starts_with_rest_pose", "to_y_up"]
+__all__ = [
+    "check_sides",
+    "find_scale",
+    "find_up_axis",
+    "floor_offset",
+    "leg_lengths",
+    "starts_with_rest_pose",
+    "to_y_up",
+]
 
 _INDEX = {joint: index for index, joint in enumerate(HUMANML3D.joint_names)}
 
@@ -57,10 +65,8 @@ def find_scale(thigh: float, shin: float, name: str, given: float | None = None)
         scale = next((unit for unit in _UNITS if _THIGH[0] <= thigh * unit <= _THIGH[1]), None)
     if scale is None:
         scale = _ADULT_LEG / (thigh + shin)
-        return scale, f"units of {1000 * scale:.3g} mm", (
-            f"the unit is none of the usual ones (the thigh is {thigh:.3g} long); scaled to legs of {_ADULT_LEG} m, "
-            "--scale tells it otherwise"
-        )
+        note = f"the unit is none of the usual ones (the thigh is {thigh:.3g} long), so the legs are scaled to "
+        return scale, f"units of {1000 * scale:.3g} mm", f"{note}{_ADULT_LEG} m; --scale tells it otherwise"
     unit = _UNITS.get(scale, f"units of {1000 * scale:.3g} mm")
     metres = thigh * scale
     if _ADULT_THIGH[0] <= metres <= _ADULT_THIGH[1]:

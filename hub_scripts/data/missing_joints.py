@@ -51,9 +51,7 @@ def add_missing_joints(joints: np.ndarray, known: set[str], leg: float, name: st
     for side in ("left", "right"):
         if f"{side}_collar" not in known:
             parts = (here["spine3"], here["neck"], here[f"{side}_shoulder"])
-            here[f"{side}_collar"][:] = sum(
-                weight * part for weight, part in zip(_COLLAR.values(), parts, strict=True)
-            )
+            here[f"{side}_collar"][:] = sum(weight * part for weight, part in zip(_COLLAR.values(), parts, strict=True))
     return tuple(joint for joint in HUMANML3D.joint_names if joint not in known)
 
 

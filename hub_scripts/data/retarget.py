@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.motion_features import HUMANML3D, resample_joints
 
 from .body_frame import (
@@ -24,6 +25,7 @@ from .skeleton_match import match_skeleton
 __all__ = ["BvhOptions", "RetargetedMotion", "retarget"]
 
 _FPS = HUMANML3D.fps
+_MAX_REACH = 10_000.0  # metres
 _INDEX = {joint: index for index, joint in enumerate(HUMANML3D.joint_names)}
 
 
@@ -57,7 +59,7 @@ class RetargetedMotion:
     notes: tuple[str, ...]
 
 
-def retarget(bvh: Bvh, name: str, options: BvhOptions = BvhOptions()) -> RetargetedMotion:  # noqa: B008  (frozen)
+def retarget(bvh: Bvh, name: str, options: BvhOptions = BvhOptions()) -> RetargetedMotion:
     """Map a BVH file to the 22 joints.
 
     Args:
@@ -67,7 +69,7 @@ def retarget(bvh: Bvh, name: str, options: BvhOptions = BvhOptions()) -> Retarge
 
     Raises:
         UnknownSkeletonError: joints cannot be found.
-        MotionLLMError: joints in wrong places (see `check_sides`), or a map that does not fit.
+        MotionLLMError: joints in wrong places (see `check_sides`) or out of this world, or a map that does not fit.
     """
     match = match_skeleton(bvh.joint_names, bvh.end_sites.keys(), name, options.skeleton_map)
     bvh, indices, notes = _with_feet(bvh, match.indices)
@@ -94,8 +96,13 @@ def retarget(bvh: Bvh, name: str, options: BvhOptions = BvhOptions()) -> Retarge
     check_sides(joints, name)
     lift = floor_offset(joints)
     if lift:
-        joints = joints + [0.0, lift, 0.0]
+        joints[..., 1] += lift
         notes.append("its height has another origin, put on the floor")
+    reach = float(np.abs(joints).max())
+    if reach > _MAX_REACH:
+        raise MotionLLMError(
+            f"'{name}' has a joint {reach:.3g} m from the origin; repair its positions, or give the unit by --scale"
+        )
     return RetargetedMotion(
         np.asarray(resample_joints(joints, bvh.fps, _FPS), dtype=np.float32),
         f"{match.map.name} skeleton, {unit}, {up} up",

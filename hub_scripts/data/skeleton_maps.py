@@ -174,7 +174,7 @@ def read_skeleton_map(path: str | os.PathLike[str]) -> SkeletonMap:
             raise MotionLLMError(f"the map '{path}' maps to '{joint}', which is none of the 22 joints: {known}")
         sources = given if isinstance(given, list) else [given] if given else []
         if not all(isinstance(source, str) and source for source in sources):
-            raise MotionLLMError(f"the map '{path}' gives {given!r} for {joint}; give a joint's name, or a list of some")
+            raise MotionLLMError(f"the map '{path}' gives {given!r} for {joint}; give a name, or a list of names")
         if sources:
             joints[joint] = tuple(sources)
     up, scale, left_handed = content.get("up"), content.get("metres_per_unit"), content.get("left_handed", False)

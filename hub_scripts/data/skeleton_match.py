@@ -1,6 +1,5 @@
 """Finding the 22 joints among the joint names of a file."""
 
-import os
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,18 +24,21 @@ class UnknownSkeletonError(MotionLLMError):
     """The joints a motion needs cannot be found by name.
 
     Args:
-        message: what is missing.
+        name: what messages call the file.
+        missing: joints that were not found and cannot be interpolated.
         joints: what was found, as a start for a map file.
         joint_names: all joints of the file.
     """
 
-    def __init__(self, message: str, joints: Mapping[str, tuple[str, ...]], joint_names: tuple[str, ...]):
-        super().__init__(message)
+    def __init__(
+        self, name: str, missing: Sequence[str], joints: Mapping[str, tuple[str, ...]], joint_names: Sequence[str]
+    ):
+        self.problem = (
+            f"the skeleton of '{name}' is not known: {len(missing)} joints were not found ({', '.join(missing)})"
+        )
+        super().__init__(f"{self.problem}; its joints are: {_some(joint_names)}")
         self.joints = joints
         self.joint_names = joint_names
-
-    def __reduce__(self) -> tuple[type, tuple[object, ...]]:
-        return type(self), (str(self), self.joints, self.joint_names)  # it crosses processes
 
 
 def offer_map_template(error: UnknownSkeletonError, path: Path) -> str:
@@ -95,12 +97,7 @@ def match_skeleton(
     )
     missing = _missing(found, places, end_sites)
     if missing:
-        raise UnknownSkeletonError(
-            f"the skeleton of '{name}' is not known: {len(missing)} joints were not found ({', '.join(missing)}); "
-            f"its joints are: {_some(joint_names)}",
-            found,
-            tuple(joint_names),
-        )
+        raise UnknownSkeletonError(name, missing, found, joint_names)
     return SkeletonMatch(
         best,
         {joint: tuple(_only(source, places, name) for source in sources) for joint, sources in found.items()},
@@ -109,8 +106,7 @@ def match_skeleton(
 
 def _places(joint_names: Sequence[str]) -> dict[str, list[int]]:
     """Where the joints are, by their name as it stands and by its plain form with and without prefix."""
-    shared = os.path.commonprefix(list(joint_names)) if len(joint_names) > 1 else ""
-    shared = shared[: max((shared.rfind(mark) for mark in ":_ .-"), default=-1) + 1]
+    shared = _shared_prefix(joint_names)
     places: dict[str, list[int]] = {}
     for index, name in enumerate(joint_names):
         local = name.rpartition(":")[2]
@@ -119,6 +115,13 @@ def _places(joint_names: Sequence[str]) -> dict[str, list[int]]:
             if form:
                 places.setdefault(form, []).append(index)
     return places
+
+
+def _shared_prefix(names: Sequence[str]) -> str:
+    """What all names start with, up to and with its last mark: `Character1_`."""
+    first, last = min(names), max(names)
+    same = next((place for place, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))
+    return first[: max(first.rfind(mark, 0, same) for mark in ":_ .-") + 1]
 
 
 def _plain(name: str) -> str:
