@@ -154,7 +154,7 @@ def starts_with_rest_pose(joints: np.ndarray, rotations: np.ndarray) -> bool:
     if len(joints) < 3:
         return False
     jump, next_step = np.linalg.norm(np.diff(joints[:3], axis=0), axis=-1).max(-1)
-    if jump < 0.10 or jump < 5 * next_step:
+    if jump < 0.10 or jump < 3 * next_step:
         return False
     return bool((np.abs(rotations) < 1e-3).all()) or _is_t_pose(joints[0])
 
