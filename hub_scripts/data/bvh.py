@@ -2,8 +2,8 @@
 
 Why our own: the kept libraries do not read all of the recordings we need, or are slow. For a 343-frame, 31-joint CMU
 clip and a 68-frame Bandai-Namco clip (parsing and world positions, one core): ours 30 and 7 ms; pybvh 0.9 29 ms, equal
-to 1e-14, but it refuses position channels below the root, which every Bandai-Namco file has; bvhio 1.5 605 and 90 ms, in
-single precision; bvh 0.3 77 and 17 ms for parsing alone, without forward kinematics.
+to 1e-14, but it refuses position channels below the root, which every Bandai-Namco file has; bvhio 1.5 605 and 90 ms,
+in single precision; bvh 0.3 77 and 17 ms for parsing alone, without forward kinematics.
 """
 
 import os
