@@ -41,10 +41,6 @@ def _cut(motion: Any, start: float, end: float | None, path: str) -> Any:
     return type(motion)(motion.people[0, frames], motion.fps) if motion.num_people == 1 else motion
 
 
-def _tell(line: str) -> None:
-    print(line, file=sys.stderr)
-
-
 def main(argv: Sequence[str]) -> int:
     """Run `motionllm caption`.
 
@@ -58,10 +54,13 @@ def main(argv: Sequence[str]) -> int:
     from hub_scripts.data.motion_files import load_motion
 
     options = bvh_options(args)
-    motions = [_cut(load_motion(path, options, _tell), args.start, args.end, path) for path in args.file]
+    notes: list[str] = []
+    motions = [_cut(load_motion(path, options, notes.append), args.start, args.end, path) for path in args.file]
     processor = load_processor(args.model)
     prepared = [processor(motion=motion) for motion in motions]
     model = load_model(args.model, args.device)
+    for note in notes:
+        print(note, file=sys.stderr)
     for path, inputs in zip(args.file, prepared, strict=True):
         for sample in range(args.samples):
             ids = model.generate_caption(**inputs, do_sample=args.samples > 1, seed=args.seed + sample)
