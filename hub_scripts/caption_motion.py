@@ -1,9 +1,11 @@
 """`motionllm caption`: sentences that describe motions from files."""
 
 import argparse
+import sys
 from collections.abc import Sequence
 from typing import Any
 
+from hub_scripts.data.bvh_arguments import add_bvh_arguments, bvh_options
 from hub_scripts.loading import add_model_arguments, load_model, load_processor, quiet
 from modeling_motionllm.errors_motionllm import MotionLLMError
 
@@ -14,7 +16,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="motionllm caption",
         description="Describe motions in words. Reads .npz (as `motionllm generate` writes it), .npy (joints "
-        "(T, 22, 3) in metres or features (T, 263), 20 fps) and .bvh (skeleton of the Bandai-Namco data).",
+        "(T, 22, 3) in metres or features (T, 263), 20 fps) and .bvh (Bandai-Namco, CMU, iClone, Mixamo, LAFAN1, Xsens "
+        "and SMPL skeletons, or any other with a --map).",
         epilog="example: motionllm caption out/a-person-waves-with-the-left-hand.npz",
     )
     parser.add_argument("file", nargs="+", help="one or more motions")
@@ -22,6 +25,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--end", type=float, help="last second to look at (default: the end)")
     parser.add_argument("--samples", type=int, default=1, help="sentences per motion; more than 1 draws them at random")
     parser.add_argument("--seed", type=int, default=0, help="random seed of the draws (default 0)")
+    add_bvh_arguments(parser)
     add_model_arguments(parser)
     return parser
 
@@ -49,10 +53,14 @@ def main(argv: Sequence[str]) -> int:
     quiet()
     from hub_scripts.data.motion_files import load_motion
 
-    motions = [_cut(load_motion(path), args.start, args.end, path) for path in args.file]
+    options = bvh_options(args)
+    notes: list[str] = []
+    motions = [_cut(load_motion(path, options, notes.append), args.start, args.end, path) for path in args.file]
     processor = load_processor(args.model)
     prepared = [processor(motion=motion) for motion in motions]
     model = load_model(args.model, args.device)
+    for note in notes:
+        print(note, file=sys.stderr)
     for path, inputs in zip(args.file, prepared, strict=True):
         for sample in range(args.samples):
             ids = model.generate_caption(**inputs, do_sample=args.samples > 1, seed=args.seed + sample)

@@ -7,7 +7,7 @@ from typing import Any
 from huggingface_hub import ModelCard, ModelCardData
 
 from hub_scripts.training import TRAINING_RECORD, read_training_record
-from modeling_motionllm.checkpoint_motionllm import looks_like_path
+from modeling_motionllm.checkpoint_motionllm import MOTION_VQ_FOLDER, looks_like_path
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.files_motionllm import atomic_path
 
@@ -77,7 +77,7 @@ def render_model_card(
     config = _read(folder / "config.json") or {}
     processor = _read(folder / "processor_config.json") or {}
     evaluation = _read(folder / EVALUATION)
-    data = data_of(record)
+    data = data_of(record, read_training_record(folder / MOTION_VQ_FOLDER))
     base_model = config["base_model_name_or_path"]
     # The Hub knows models by id; a folder of the author's machine means nothing there.
     known_base = {} if is_local_base(base_model) else {"base_model": base_model}
@@ -116,9 +116,35 @@ def render_model_card(
     return str(card).rstrip() + "\n"
 
 
-def data_of(record: dict[str, Any]) -> dict[str, str]:
-    """What to say of the data of a training: `description`, `scope`, `license` and `license_text`."""
-    return _DATA.get(record.get("data_name") or "", _OTHER)
+def data_of(*records: dict[str, Any] | None) -> dict[str, str]:
+    """What to say of the data of a training: `description`, `scope`, `license` and `license_text`.
+
+    Args:
+        *records: of the training, and of the other parts that go with it. What they were continued from counts too:
+            weights that start from others keep the conditions of those.
+    """
+    names = [name for record in records for name in _data_names(record)]
+    own = _DATA.get(names[0] if names else "")
+    if own is not None:
+        return own
+    start = next((_DATA[name] for name in names if name in _DATA), None)
+    if start is None:
+        return _OTHER
+    return {
+        "description": f"{_OTHER['description']}; it started from weights trained on {start['description']}",
+        "scope": f"{_OTHER['scope']}, and of the weights it started from: {start['scope']}",
+        "license": start["license"],
+        "license_text": start["license_text"].removesuffix(".") + ", and only as the licence of the later data allows.",
+    }
+
+
+def _data_names(record: dict[str, Any] | None) -> list[str]:
+    """Names of the data of a training and of those it was continued from, latest first."""
+    names = []
+    while record:
+        names.append(record.get("data_name") or "")
+        record = record.get("continued_from")
+    return names
 
 
 def is_local_base(name: str | None) -> bool:

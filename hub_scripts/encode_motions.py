@@ -8,7 +8,7 @@ import torch
 from tqdm import tqdm
 
 from hub_scripts.data.codes import CODES_SUMMARY, read_codes_summary, weights_hash, write_codes, write_codes_summary
-from hub_scripts.data.storage import read_split, read_summary
+from hub_scripts.data.storage import existing_splits, read_split, read_summary
 from hub_scripts.metrics.reconstruction import batches_by_length
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.files_motionllm import ensure_folder
@@ -66,7 +66,7 @@ def main(argv: Sequence[str]) -> int:
         return 0
     (out / CODES_SUMMARY).unlink(missing_ok=True)
     vq = MotionVQModel.from_pretrained(args.vq).eval()
-    counts = encode_dataset(vq, args.data, out, ("train", "val", "test"), args.batch_size)
+    counts = encode_dataset(vq, args.data, out, existing_splits(args.data), args.batch_size)
     write_codes_summary(out, {**key, "splits": counts})
     print(f"{out}: " + ", ".join(f"{split} {c['clips']} clips, {c['codes']} codes" for split, c in counts.items()))
     return 0

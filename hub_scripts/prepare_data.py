@@ -3,14 +3,16 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from typing import Any
 
+from hub_scripts.data.bvh_arguments import add_bvh_arguments, bvh_options
 from modeling_motionllm.errors_motionllm import MotionLLMError
 
 __all__ = ["main"]
 
 _DESCRIPTION = """\
 Turn recorded motion into a dataset that the training commands read: joint positions (22 joints, 20 fps, metres),
-HumanML3D features (263 numbers a frame) and six captions a clip, divided into train, val and test.
+HumanML3D features (263 numbers a frame) and captions, divided into train, val and test.
 """
 _BANDAI = """\
 Prepare the Bandai-Namco-Research-Motiondataset 1 and 2 (3,076 clips with content and style labels; CC BY-NC 4.0).
@@ -24,43 +26,86 @@ An interrupted run continues where it stopped when the same command is given aga
 
 example: motionllm prepare bandai ~/bandai-namco --out data/bandai
 """
+_BVH = """\
+Prepare your own motion capture: a folder of .bvh files and a table of sentences.
+
+The table is a CSV file with the columns `file` (path in FOLDER, with or without .bvh) and `caption`; a file may have
+several rows. Optional columns: `content` and `style` (labels), `split` (train, val or test; else fixed by a hash of the
+names). Known skeletons are Bandai-Namco, CMU, iClone, Mixamo, LAFAN1, Xsens and SMPL; for others a map to complete is
+written into DIR. Unit, up axis and a T-pose before the motion are found out and said. Train clips are stored twice, as
+recorded and mirrored; captions that name a side are mirrored too. A file that cannot be used is named at the end.
+"""
+_BVH_EPILOG = """\
+An interrupted run continues where it stopped when the same command is given again. Equal input gives equal files.
+docs/own_data.md shows the way from such a folder to a model of your own.
+
+example: motionllm prepare bvh recordings/ --captions captions.csv --clip-seconds 10 --out data/mine
+"""
 
 
 def main(argv: Sequence[str]) -> int:
     """Run `motionllm prepare` with the arguments after that word.
 
     Returns:
-        0, also when single clips were left out; 2 if no clip was usable.
+        0, also when single files were left out; 2 if none was usable.
 
     Raises:
         MotionLLMError: bad input, or a folder that cannot be used.
     """
     args = _parser().parse_args(argv)
-    from .data.preparation import prepare_bandai
+    from .data.preparation import prepare
 
     if args.num_proc < 1:
         raise MotionLLMError(f"--num-proc is {args.num_proc}; give 1 or more")
     if args.limit is not None and args.limit < 1:
         raise MotionLLMError(f"--limit is {args.limit}; give 1 or more")
-    report = prepare_bandai(
-        args.src,
+    report = prepare(
+        args.source(args),
         args.out,
         num_proc=args.num_proc,
         limit=args.limit,
         mirror=args.mirror,
         overwrite=args.overwrite,
     )
+    for note, count in report.notes.most_common():
+        print(f"{_files(count)}: {note}")
     if report.failures:
-        print(f"{len(report.failures)} clips were left out:", file=sys.stderr)
+        print(f"left out, {_files(len(report.failures))}:", file=sys.stderr)
         for _, problem in report.failures:
             print(f"  {problem}", file=sys.stderr)
     if report.summary is None:
-        print("no clip was usable; nothing was written", file=sys.stderr)
+        print("no file was usable; nothing was written", file=sys.stderr)
         return 2
     for split, numbers in report.summary["splits"].items():
         print(f"{split:5}  {numbers['rows']:6,} rows  {numbers['clips']:6,} clips  {numbers['frames']:9,} frames")
     print(f"wrote {args.out} (sha256 {report.summary['sha256'][:16]})")
     return 0
+
+
+def _files(count: int) -> str:
+    return f"{count:,} file{'' if count == 1 else 's'}"
+
+
+def _bandai(args: argparse.Namespace) -> Any:
+    from .data.bandai import BandaiSource
+
+    return BandaiSource(args.src)
+
+
+def _bvh(args: argparse.Namespace) -> Any:
+    from .data.bvh_folder import BvhFolderSource
+
+    if args.clip_seconds is not None and not args.clip_seconds >= 1:
+        raise MotionLLMError(f"--clip-seconds is {args.clip_seconds:g}; give 1 or more")
+    return BvhFolderSource(
+        args.folder,
+        args.captions,
+        maps=args.out,
+        options=bvh_options(args),
+        clip_seconds=args.clip_seconds,
+        name=args.name,
+        license=args.license,
+    )
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -76,11 +121,34 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     bandai.add_argument("src", metavar="SRC", help="folder with the archives, one archive, or a folder of .bvh files")
-    bandai.add_argument("--out", required=True, metavar="DIR", help="folder for the dataset; created if needed")
-    bandai.add_argument("--num-proc", type=int, default=2, metavar="N", help="worker processes (default: 2)")
-    bandai.add_argument("--limit", type=int, metavar="N", help="only the first N clips, for a quick try")
-    bandai.add_argument(
-        "--no-mirror", dest="mirror", action="store_false", help="do not store mirrored copies of the train clips"
+    bandai.set_defaults(source=_bandai)
+    bvh = sources.add_parser(
+        "bvh",
+        help="your own .bvh files and a table of sentences",
+        description=_BVH,
+        epilog=_BVH_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    bandai.add_argument("--overwrite", action="store_true", help="replace a dataset that is already in DIR")
+    bvh.add_argument("folder", metavar="FOLDER", help="folder with .bvh files, also in subfolders")
+    bvh.add_argument("--captions", required=True, metavar="CSV", help="table with the columns file and caption")
+    bvh.add_argument(
+        "--clip-seconds", type=float, metavar="S", help="cut longer recordings into equal pieces of at most S seconds"
+    )
+    add_bvh_arguments(bvh)
+    bvh.add_argument("--name", help="name of the dataset (default: that of FOLDER)")
+    bvh.add_argument(
+        "--license", default="other", help="of the recordings and captions, such as cc-by-4.0 (default: other)"
+    )
+    bvh.set_defaults(source=_bvh)
+    for source in (bandai, bvh):
+        source.add_argument("--out", required=True, metavar="DIR", help="folder for the dataset; created if needed")
+        source.add_argument("--num-proc", type=int, default=2, metavar="N", help="worker processes (default: 2)")
+        source.add_argument("--limit", type=int, metavar="N", help="only the first N files, for a quick try")
+        source.add_argument(
+            "--mirror",
+            action=argparse.BooleanOptionalAction,
+            default=True,
+            help="store mirrored copies of the train clips (default: yes)",
+        )
+        source.add_argument("--overwrite", action="store_true", help="replace a dataset that is already in DIR")
     return parser

@@ -12,7 +12,7 @@ from torch.utils.data import Dataset
 from transformers import HfArgumentParser, Trainer, TrainingArguments, set_seed
 
 from hub_scripts.data.codes import weights_hash
-from hub_scripts.data.storage import dataset_hash, read_split
+from hub_scripts.data.storage import dataset_hash, read_split, read_summary
 from hub_scripts.metrics.reconstruction import reconstruction_metrics
 from hub_scripts.training import check_resume, read_training_record, training_outcome, write_training_record
 from modeling_motionllm.configuration_motionllm import MotionVQConfig
@@ -168,7 +168,7 @@ def main(argv: list[str]) -> int:
     )
     arguments, training = parser.parse_args_into_dataclasses(argv)
     resume = check_resume(training, training.resume)
-    data_sha256 = dataset_hash(arguments.data)
+    data_sha256, data_name = dataset_hash(arguments.data), read_summary(arguments.data).get("name")
     set_seed(training.seed)
 
     shortest = MotionVQConfig().frames_per_code  # shorter clips have no code
@@ -199,6 +199,7 @@ def main(argv: list[str]) -> int:
         Path(training.output_dir),
         command="motionllm train-vq " + " ".join(argv),
         seed=training.seed,
+        data_name=data_name,
         data_sha256=data_sha256,
         **training_outcome(result),
         history=trainer.state.log_history,

@@ -9,6 +9,7 @@ from typing import Any
 from peft import LoraConfig, PeftModel, get_peft_model, set_peft_model_state_dict
 from safetensors.torch import load_file
 from transformers import HfArgumentParser, TrainingArguments, set_seed
+from transformers.trainer_utils import IntervalStrategy
 
 from hub_scripts.adapter_trainer import AdapterTrainer
 from hub_scripts.card import is_local_base, write_model_card
@@ -217,8 +218,13 @@ def main(argv: list[str]) -> int:
     rows = read_codes(arguments.codes, "train")
     sampling = {"balance": arguments.balance, "openings": arguments.openings, "unconditional": arguments.unconditional}
     train = MotionTextExamples(rows, processor, size, training.seed, **sampling, **mixture)
-    val_rows = read_codes(arguments.codes, "val")
-    val = MotionTextExamples(val_rows, processor, 2 * len(val_rows), 0, balance=1.0, **mixture)
+    val = None
+    if "val" in read_codes_summary(arguments.codes).get("splits", {"val": None}):
+        val_rows = read_codes(arguments.codes, "val")
+        val = MotionTextExamples(val_rows, processor, 2 * len(val_rows), 0, balance=1.0, **mixture)
+    else:
+        print("the codes have no val split, so the loss is not evaluated")
+        training.eval_strategy = IntervalStrategy.NO
     trainer = AdapterTrainer(
         model=peft_model,
         args=training,

@@ -65,3 +65,20 @@ def test_without_a_training_record_there_is_no_card(folder):
     with pytest.raises(MotionLLMError, match="training_record"):
         write_model_card(folder)
     assert (folder / "README.md").read_bytes() == before
+
+
+def test_weights_that_start_from_others_keep_their_licence(folder):
+    path = folder / "adapters" / "default" / "training_record.json"
+    record = json.loads(path.read_text()) | {"data_name": "mine"}
+    path.write_text(json.dumps(record))
+    assert ModelCard.load(write_model_card(folder)).data.license == "other"
+    path.write_text(json.dumps(record | {"continued_from": {"continued_from": {"data_name": "bandai-namco"}}}))
+    card = ModelCard.load(write_model_card(folder))
+    assert card.data.license == "cc-by-nc-4.0"
+    assert "it started from weights trained on Bandai-Namco" in card.text
+    assert "only as the licence of the later data allows" in card.text
+    path.write_text(json.dumps(record))
+    (folder / "motion_vq" / "training_record.json").write_text(json.dumps({"data_name": "bandai-namco"}))
+    assert ModelCard.load(write_model_card(folder)).data.license == "cc-by-nc-4.0"
+    path.write_text(json.dumps(record | {"data_name": "bandai-namco"}))
+    assert "it started from" not in write_model_card(folder).read_text()

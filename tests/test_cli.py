@@ -266,3 +266,26 @@ def test_captions_read_every_kind_of_file(tmp_path, thin_checkpoint, golden, cap
     assert sentences[0] == sentences[1] == sentences[3]  # the same clip
     assert main(["caption", files[0], "--samples", "2", "--end", "0.5", "--model", str(thin_checkpoint)]) == 0
     assert len(capsys.readouterr().out.splitlines()) == 2
+
+
+def test_captions_tell_what_they_found_in_a_bvh_file(tmp_path, thin_checkpoint, capsys):
+    file = BVH.parent.parent / "cmu" / "02_01.bvh"
+    options = ["--model", str(thin_checkpoint)]
+    assert main(["caption", str(file), *options]) == 0
+    shown = capsys.readouterr()
+    assert shown.err.splitlines() == [
+        "02_01.bvh: cmu skeleton, ASF units of 56.4 mm, y up, 120 fps",
+        "02_01.bvh: not in the file, interpolated: left_collar, right_collar",
+    ]
+    assert len(shown.out.splitlines()) == 1
+    assert main(["caption", str(file), "--map", "cmu", "--up", "y", "--scale", "0.0564", *options]) == 0
+    assert "units of 56.4 mm" in capsys.readouterr().err
+    for wrong, problem in (("--scale=0", "--scale is 0"), ("--map=x", "neither a file nor one of the built-in maps")):
+        assert main(["caption", str(file), wrong, *options]) == 2
+        assert problem in capsys.readouterr().err
+    renamed = tmp_path / "renamed.bvh"
+    renamed.write_text(file.read_text().replace("LeftUpLeg", "Thigh"))
+    assert main(["caption", str(renamed), *options]) == 2
+    error = capsys.readouterr().err
+    assert "1 joints were not found (left_hip); its joints are: Hips, LHipJoint, Thigh" in error
+    assert f"complete the map '{tmp_path / 'renamed.map.json'}'" in error

@@ -1,11 +1,12 @@
 """BVH files: positions against the reference, channel orders, and every way a file can be broken."""
 
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from hub_scripts.data.bvh import forward_kinematics, parse_bvh, read_bvh
+from hub_scripts.data.bvh import forward_kinematics, parse_bvh, read_bvh, rest_positions, with_end_sites
 from modeling_motionllm.errors_motionllm import MotionLLMError
 
 FIXTURES = Path(__file__).parent / "fixtures" / "bandai"
@@ -96,6 +97,9 @@ def broken_files() -> dict[str, tuple[bytes, str]]:
         "zero frames": (good.replace(b"Frames: 2", b"Frames: 0"), "0 frames"),
         "odd frame count": (good.replace(b"Frames: 2", b"Frames: two"), "lacks 'Frames:'"),
         "zero frame time": (good.replace(b"0.05", b"0"), "frame time"),
+        "frame rate for frame time": (good.replace(b"0.05", b"120"), "set it to 0.00833333"),
+        "huge frame count": (good.replace(b"Frames: 2", b"Frames: 99999999999999"), "announces 99999999999999 frames"),
+        "endless frame count": (good.replace(b"Frames: 2", b"Frames: " + b"9" * 10_000), "lacks 'Frames:'"),
         "negative frame time": (good.replace(b"0.05", b"-0.05"), "frame time"),
         "nan": (good.replace(b"7 8 9", b"7 nan 9"), "1 values that are NaN"),
         "infinite": (good.replace(b"7 8 9", b"inf 8 9"), "NaN or infinite"),
@@ -124,6 +128,34 @@ def test_a_broken_file_is_one_clear_error(kind: str) -> None:
     assert "clip.bvh" in message
     assert problem in message
     assert "\n" not in message
+
+
+def test_a_broken_file_takes_no_time_and_no_memory() -> None:
+    for kind in ("huge frame count", "5,000 levels"):
+        data, _ = broken_files()[kind]
+        tracemalloc.start()
+        with pytest.raises(MotionLLMError):
+            parse_bvh(data, "clip.bvh")
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 20_000_000
+
+
+def test_chosen_joints_are_where_they_are_among_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    bvh = read_bvh(FIXTURES / "dataset-1_walk_normal_002.bvh")
+    whole = forward_kinematics(bvh)
+    chosen = [bvh.joint_names.index(name) for name in ("Hand_L", "Hips", "Toes_R")]
+    np.testing.assert_array_equal(forward_kinematics(bvh, chosen), whole[:, chosen])
+    monkeypatch.setattr("hub_scripts.data.bvh._FRAMES_AT_A_TIME", 7)
+    np.testing.assert_array_equal(forward_kinematics(bvh), whole)
+
+
+def test_end_sites_and_the_rest_pose() -> None:
+    bvh = parse_bvh(two_joints(), "small.bvh")
+    longer = with_end_sites(bvh)
+    assert longer.joint_names == ("hip", "upper leg", "upper leg End Site")
+    np.testing.assert_allclose(forward_kinematics(longer)[:, 2], [[0, -9, 0], [16, 8, 9]], atol=1e-12)
+    np.testing.assert_array_equal(rest_positions(longer), [[1, 2, 3], [1, -2, 3], [1, -7, 3]])
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hub_scripts.data import preparation
+from hub_scripts.data import bandai
 from hub_scripts.data.storage import dataset_hash, read_split, read_summary
 from hub_scripts.prepare_data import main
 from modeling_motionllm.errors_motionllm import MotionLLMError
@@ -110,7 +110,7 @@ def test_broken_clips_are_reported_and_left_out(tmp_path: Path, capsys: pytest.C
     out = tmp_path / "out"
     assert main(["bandai", str(source), "--out", str(out), "--num-proc", "1"]) == 0
     errors = capsys.readouterr().err
-    assert "4 clips were left out" in errors
+    assert "left out, 4 files" in errors
     assert "dataset-1_walk_normal_001.bvh' announces" in errors
     assert "dataset-2_wave-left-hand_active_002.bvh' has 3 frames at 20 fps" in errors
     assert "content 'fly'" in errors
@@ -124,7 +124,7 @@ def test_nothing_usable_is_exit_code_2(tmp_path: Path, capsys: pytest.CaptureFix
     source.mkdir()
     (source / "dataset-1_walk_normal_001.bvh").write_bytes(b"junk")
     assert main(["bandai", str(source), "--out", str(tmp_path / "out"), "--num-proc", "1"]) == 2
-    assert "no clip was usable" in capsys.readouterr().err
+    assert "no file was usable" in capsys.readouterr().err
     assert files(tmp_path / "out") == {}
 
 
@@ -156,7 +156,7 @@ def test_a_killed_run_is_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         "import time\nfrom hub_scripts.data import preparation\nfrom hub_scripts.prepare_data import main\n"
         "convert = preparation._convert_part\n"
         "def slow(task):\n"
-        "    if list(task[0].glob('joints-*')): time.sleep(60)\n"
+        "    if list(task[1].glob('joints-*')): time.sleep(60)\n"
         "    return convert(task)\n"
         "preparation._convert_part = slow\n"
         f"main(['bandai', {str(source)!r}, '--out', {str(killed)!r}, '--num-proc', '1'])\n"
@@ -172,8 +172,8 @@ def test_a_killed_run_is_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert not (killed / "motionllm_dataset.json").exists()
 
     parsed = []
-    parse = preparation.parse_bvh
-    monkeypatch.setattr(preparation, "parse_bvh", lambda data, name: (parsed.append(name), parse(data, name))[1])
+    parse = bandai.parse_bvh
+    monkeypatch.setattr(bandai, "parse_bvh", lambda data, name: (parsed.append(name), parse(data, name))[1])
     assert main(["bandai", str(source), "--out", str(killed), "--num-proc", "1"]) == 0
     assert len(parsed) == 150 - 64  # the first part was not made again
     assert main(["bandai", str(source), "--out", str(whole), "--num-proc", "1"]) == 0

@@ -1,51 +1,30 @@
-"""The Bandai-Namco-Research-Motiondataset (1 and 2): its clips, and its skeleton mapped to SMPL-22."""
+"""The Bandai-Namco-Research-Motiondataset (1 and 2): its clips, and their joints."""
 
 import lzma
 import os
 import re
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from modeling_motionllm.errors_motionllm import MotionLLMError
-from modeling_motionllm.motion_features import resample_joints
 
-from .bvh import Bvh, forward_kinematics
+from .bvh import Bvh, parse_bvh
+from .captions import content_of, describe
+from .dataset_card import BANDAI_CARD, BANDAI_CARD_METADATA
+from .retarget import BvhOptions, retarget
+from .skeleton_maps import BUILT_IN_MAPS
+from .sources import Clip, MotionSource
+from .splits import Split, assign_splits
 
-__all__ = ["BandaiClip", "bandai_joints", "iter_bandai_clips"]
+__all__ = ["BandaiClip", "BandaiSource", "bandai_joints", "iter_bandai_clips"]
 
-FPS = 20.0
-_CM = 0.01
 _ARCHIVES = ("dataset-1.tar.xz", "dataset-2.tar.xz")
 _CLIP_NAME = re.compile(r"dataset-[12]_(?P<content>[a-z-]+)_(?P<style>[a-z-]+)_(?P<id>\d+)")
-# SMPL-22 order; two names: the mean of both positions
-_SMPL22: tuple[tuple[str, ...], ...] = (
-    ("Hips",),
-    ("UpperLeg_L",),
-    ("UpperLeg_R",),
-    ("Spine",),
-    ("LowerLeg_L",),
-    ("LowerLeg_R",),
-    ("Spine", "Chest"),
-    ("Foot_L",),
-    ("Foot_R",),
-    ("Chest",),
-    ("Toes_L",),
-    ("Toes_R",),
-    ("Neck",),
-    ("Shoulder_L",),
-    ("Shoulder_R",),
-    ("Head",),
-    ("UpperArm_L",),
-    ("UpperArm_R",),
-    ("LowerArm_L",),
-    ("LowerArm_R",),
-    ("Hand_L",),
-    ("Hand_R",),
-)
 
 
 @dataclass(frozen=True)
@@ -67,6 +46,59 @@ class BandaiClip:
         """Its path in the published data, wherever it was read from."""
         return f"Bandai-Namco-Research-Motiondataset-{self.name[len('dataset-')]}/data/{self.name}.bvh"
 
+    def read(self) -> bytes:
+        return self.data
+
+
+class BandaiSource(MotionSource):
+    """The Bandai-Namco data as a dataset.
+
+    Args:
+        src: what `iter_bandai_clips` takes.
+    """
+
+    name = "bandai-namco"
+    license = BANDAI_CARD_METADATA["license"]
+
+    def __init__(self, src: str | os.PathLike[str]):
+        self.src = os.fspath(src)
+
+    def recordings(self, failures: list[tuple[str, str]]) -> Iterator[BandaiClip]:
+        seen: set[str] = set()
+        for clip in iter_bandai_clips(self.src):
+            if clip.name in seen:
+                failures.append((clip.name, f"'{clip.name}' is there twice; the second was passed over"))
+            else:
+                seen.add(clip.name)
+                yield clip
+
+    def convert(self, recording: Any, data: bytes, digest: str) -> tuple[list[Clip], list[str]]:
+        file = f"{recording.name}.bvh"
+        clip = Clip(
+            name=recording.name,
+            recording=recording.name,
+            content=recording.content,
+            style=recording.style,
+            source=recording.source,
+            source_file=recording.source_file,
+            source_sha256=digest,
+            joints=bandai_joints(parse_bvh(data, file), file),
+        )
+        self.captions(clip, clip.joints, False)  # a label without words shows here
+        return [clip], []
+
+    def content(self, clip: Clip, mirrored: bool) -> str:
+        return content_of(clip.content, mirrored)
+
+    def captions(self, clip: Clip, joints: np.ndarray, mirrored: bool) -> list[str]:
+        return describe(clip.content, clip.style, joints, clip.name, mirrored)
+
+    def splits(self, clips: Iterable[Clip]) -> dict[str, Split]:
+        return assign_splits((clip.name, clip.content, clip.style) for clip in clips)
+
+    def card(self) -> tuple[str, dict[str, str]]:
+        return BANDAI_CARD, BANDAI_CARD_METADATA
+
 
 def bandai_joints(bvh: Bvh, name: str = "this BVH file") -> np.ndarray:
     """Joint positions of a clip with the Bandai skeleton.
@@ -81,16 +113,14 @@ def bandai_joints(bvh: Bvh, name: str = "this BVH file") -> np.ndarray:
     Raises:
         MotionLLMError: joints of the Bandai skeleton are missing.
     """
-    index = {joint: position for position, joint in enumerate(bvh.joint_names)}
-    missing = sorted({joint for sources in _SMPL22 for joint in sources} - index.keys())
+    bandai = BUILT_IN_MAPS["bandai"]
+    missing = sorted({joint for sources in bandai.joints.values() for joint in sources} - set(bvh.joint_names))
     if missing:
         raise MotionLLMError(
             f"'{name}' does not have the Bandai-Namco skeleton: it lacks {len(missing)} joints ({', '.join(missing)}); "
-            "rename its joints to these, or convert it to .npy joints (frames, 22, 3) in SMPL-22 order"
+            "`motionllm prepare bvh` reads other skeletons"
         )
-    world = forward_kinematics(bvh)
-    mapped = np.stack([world[:, [index[joint] for joint in sources]].mean(axis=1) for sources in _SMPL22], axis=1)
-    return np.asarray(resample_joints(mapped * _CM, bvh.fps, FPS), dtype=np.float32)
+    return retarget(bvh, name, BvhOptions(bandai)).joints
 
 
 def iter_bandai_clips(src: str | os.PathLike[str]) -> Iterator[BandaiClip]:

@@ -1,6 +1,8 @@
-"""The dataset card of the prepared Bandai-Namco data. Text only."""
+"""The dataset cards of prepared data. Text only."""
 
-__all__ = ["BANDAI_CARD", "BANDAI_CARD_METADATA"]
+import json
+
+__all__ = ["BANDAI_CARD", "BANDAI_CARD_METADATA", "bvh_folder_card"]
 
 BANDAI_CARD_METADATA = {
     "license": "cc-by-nc-4.0",
@@ -57,3 +59,50 @@ label and the captions). One skeleton and few contents: good for learning and fo
 
 `motionllm_dataset.json` holds the counts and a hash over the data files.
 """
+
+_BVH_FOLDER_CARD = """\
+# {name}
+
+Recorded human motion with captions, for text-to-motion and motion captioning.
+
+Licence: {license}.
+
+## How it was made
+
+`motionllm prepare bvh FOLDER --captions CSV --out DIR`. Each BVH file was mapped to the 22 joints of the SMPL body,
+converted to metres with Y up, and resampled to 20 frames per second by linear interpolation; `motionllm_dataset.json`
+tells which skeletons and units were found and which joints were interpolated. The features are the 263 numbers a frame
+of HumanML3D. The captions are those of the table.
+
+Splits: as the table says; where it does not, 80 % train, 5 % val, 15 % test, fixed by the names, all pieces of one
+recording in one split. Mirrored copies of train clips have `mirrored` set and names that end in `_mirrored`; left and
+right are swapped in their captions and content labels too.
+
+## Columns
+
+| column | type | what |
+| --- | --- | --- |
+| `name` | string | clip name; pieces of a long recording end in `_000`, `_001` ... |
+| `source` | string | `{name}` |
+| `content`, `style` | string | labels of the table; `motion` and `normal` where it has none |
+| `mirrored` | bool | a mirrored copy |
+| `captions` | list of strings | sentences for this clip |
+| `fps` | float32 | 20 |
+| `num_frames` | int32 | T |
+| `joints` | float32 (T, 22, 3) | metres, Y up, right-handed, facing +Z means left is +X; where and as recorded |
+| `features` | float32 (T-1, 263) | HumanML3D features, not normalised |
+| `source_file`, `source_sha256` | string | the BVH file and its hash |
+
+`motionllm_dataset.json` also holds the counts and a hash over the data files.
+"""
+
+
+def bvh_folder_card(name: str, license: str) -> tuple[str, dict[str, str]]:
+    """Text and metadata of the card of a dataset made of a user's own files."""
+    metadata = {
+        "license": json.dumps(license),
+        "language": "en",
+        "pretty_name": json.dumps(name, ensure_ascii=False),
+        "tags": BANDAI_CARD_METADATA["tags"],
+    }
+    return _BVH_FOLDER_CARD.format(name=name, license=license), metadata

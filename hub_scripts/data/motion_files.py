@@ -1,29 +1,36 @@
 """Reading one motion from a file a user has: `.npz`, `.npy` or `.bvh`."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.motion import Motion
-from modeling_motionllm.motion_features import features_to_joints
+from modeling_motionllm.motion_features import HUMANML3D, features_to_joints
 
-from .bandai import FPS, bandai_joints
 from .bvh import read_bvh
+from .retarget import BvhOptions, retarget
+from .skeleton_match import UnknownSkeletonError, offer_map_template
 
 __all__ = ["load_motion"]
 
 
-def load_motion(path: str | os.PathLike[str]) -> Motion:
+def load_motion(
+    path: str | os.PathLike[str], options: BvhOptions | None = None, tell: Callable[[str], None] | None = None
+) -> Motion:
     """Read a motion, by the suffix of its file.
 
     Args:
         path: `.npz` (what `Motion.save` writes); `.npy` with joints (T, 22, 3) in metres or HumanML3D features
-            (T, 263), both taken as 20 fps; `.bvh` with the skeleton of the Bandai-Namco data.
+            (T, 263), both taken as 20 fps; `.bvh` with any skeleton that `SkeletonMap` can map.
+        options: what is known of a `.bvh` file.
+        tell: takes what was found out about a `.bvh` file, one line each.
 
     Raises:
-        MotionLLMError: no such file, a format or shape that is not known, NaN or infinite values.
+        MotionLLMError: no such file, a format or shape that is not known, NaN or infinite values. For an unknown
+            skeleton a map to complete is written beside the file.
     """
     path = Path(path)
     if not path.is_file():
@@ -34,8 +41,20 @@ def load_motion(path: str | os.PathLike[str]) -> Motion:
     if suffix == ".npy":
         return _load_npy(path)
     if suffix == ".bvh":
-        return Motion(bandai_joints(read_bvh(path), os.fspath(path)), fps=FPS)
+        return _load_bvh(path, options or BvhOptions(), tell)
     raise MotionLLMError(f"'{path}' is not .npz, .npy or .bvh; convert it to one of these")
+
+
+def _load_bvh(path: Path, options: BvhOptions, tell: Callable[[str], None] | None) -> Motion:
+    bvh = read_bvh(path)
+    try:
+        read = retarget(bvh, os.fspath(path), options)
+    except UnknownSkeletonError as error:
+        raise MotionLLMError(f"{error}; {offer_map_template(error, path.with_suffix('.map.json'))}") from error
+    if tell is not None:
+        for line in (f"{read.skeleton}, {bvh.fps:g} fps", *read.notes):
+            tell(f"{path.name}: {line}")
+    return Motion(read.joints, fps=HUMANML3D.fps)
 
 
 def _load_npy(path: Path) -> Motion:
@@ -52,4 +71,4 @@ def _load_npy(path: Path) -> Motion:
         problem = "no frames" if len(array) == 0 else "values that are NaN or infinite"
         raise MotionLLMError(f"'{path}' has {problem}; repair it or export it again")
     joints = features_to_joints(array.astype(np.float32)) if is_features else array
-    return Motion(np.asarray(joints), fps=FPS)
+    return Motion(np.asarray(joints), fps=HUMANML3D.fps)

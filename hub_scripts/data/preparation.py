@@ -1,91 +1,82 @@
-"""Making the Bandai dataset: archives in, Parquet shards out; parallel, resumable, the same bytes every time."""
+"""Making a dataset of recordings: BVH in, Parquet shards out; parallel, resumable, the same bytes every time."""
 
 import hashlib
 import json
-import multiprocessing
-import multiprocessing.connection
 import os
 import shutil
-import threading
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
-import torch
 from tqdm.auto import tqdm
 
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.files_motionllm import atomic_path, ensure_folder
-from modeling_motionllm.motion_features import joints_to_features, mirror_joints
+from modeling_motionllm.motion_features import HUMANML3D, joints_to_features, mirror_joints
 
-from .bandai import FPS, BandaiClip, bandai_joints, iter_bandai_clips
-from .bvh import parse_bvh
-from .captions import content_of, describe
-from .dataset_card import BANDAI_CARD, BANDAI_CARD_METADATA
-from .splits import SPLITS, assign_splits
+from .sources import Clip, MotionSource, Recording
+from .splits import SPLITS
 from .storage import SUMMARY, shard_path, write_card, write_shard, write_summary
+from .workers import batched, in_order, workers
 
-__all__ = ["Preparation", "prepare_bandai"]
+__all__ = ["Preparation", "prepare"]
 
 # Goes into the names of intermediate files: raise it when the code changes what they hold.
-_RECIPE = 1
-_MIN_FRAMES = 5
-_CLIPS_PER_PART = 64
+_RECIPE = 2
+_RECORDINGS_PER_PART = 64
 _ROWS_PER_SHARD = 512
 _WORK = ".prepare"
-
-_T = TypeVar("_T")
-_R = TypeVar("_R")
 
 
 @dataclass(frozen=True)
 class Preparation:
-    """What came out: the summary as written (None if no clip was usable), and name and problem of unusable clips."""
+    """What came out.
+
+    Args:
+        summary: as written; None if no recording was usable.
+        failures: name and problem of unusable recordings.
+        notes: how recordings were read -> how many.
+    """
 
     summary: dict[str, Any] | None
     failures: list[tuple[str, str]]
+    notes: Counter[str]
 
 
-@dataclass(frozen=True)
-class _Clip:
-    """A usable clip: its labels, where it is from, and its joints (T, 22, 3) at 20 fps."""
+@dataclass
+class _Reading:
+    """Clips, name and problem of unusable recordings, and notes."""
 
-    name: str
-    content: str
-    style: str
-    source: str
-    source_file: str
-    source_sha256: str
-    joints: np.ndarray
+    clips: list[Clip] = field(default_factory=list)
+    failures: list[tuple[str, str]] = field(default_factory=list)
+    notes: Counter[str] = field(default_factory=Counter)
 
 
-def prepare_bandai(
-    src: str | os.PathLike[str],
+def prepare(
+    source: MotionSource,
     out: str | os.PathLike[str],
     num_proc: int = 2,
     limit: int | None = None,
     mirror: bool = True,
     overwrite: bool = False,
 ) -> Preparation:
-    """Prepare the Bandai-Namco data in `src` as a dataset in `out`.
+    """Prepare recordings as a dataset in `out`.
 
     Args:
-        src: what `iter_bandai_clips` takes.
+        source: the recordings.
         out: folder for the dataset. An unfinished run in it is continued.
         num_proc: worker processes; the result does not depend on it.
-        limit: only the first `limit` clips.
+        limit: only the first `limit` recordings.
         mirror: store mirrored copies of the train clips.
         overwrite: replace a finished dataset in `out`.
 
     Raises:
-        MotionLLMError: `src` cannot be read, `out` cannot be written or holds a dataset already.
+        MotionLLMError: the source cannot be read, `out` cannot be written or holds a dataset already.
     """
     folder = ensure_folder(out)
     if (folder / SUMMARY).exists():
@@ -93,125 +84,124 @@ def prepare_bandai(
             raise MotionLLMError(f"'{folder}' holds a dataset already; give --overwrite or another --out folder")
         (folder / SUMMARY).unlink()
     work = ensure_folder(folder / _WORK)
-    with _workers(num_proc) as pool:
-        clips, failures = _read_clips(src, limit, work, pool, num_proc)
-        if not clips:
+    with workers(num_proc) as pool:
+        reading = _read(source, limit, work, pool, num_proc)
+        if not reading.clips:
             shutil.rmtree(work)
-            return Preparation(None, failures)
-        splits = assign_splits((clip.name, clip.content, clip.style) for clip in clips)
-        shards, counts = _write_shards(clips, splits, mirror, work, pool, num_proc)
+            return Preparation(None, reading.failures, reading.notes)
+        shards, counts = _write_shards(source, reading.clips, mirror, work, pool, num_proc)
     data = ensure_folder(folder / "data")
     for stale in data.glob("*.parquet"):
         stale.unlink()
     for split, paths in shards.items():
         for index, path in enumerate(paths):
             path.replace(shard_path(folder, split, index, len(paths)))
-    write_card(folder, shards, BANDAI_CARD, BANDAI_CARD_METADATA)
+    write_card(folder, shards, *source.card())
     summary = {
-        "name": "bandai-namco",
-        "license": BANDAI_CARD_METADATA["license"],
-        "fps": FPS,
+        "name": source.name,
+        "license": source.license,
+        "fps": HUMANML3D.fps,
         "mirrored": mirror,
         "limit": limit,
         "splits": counts,
-        "left_out": dict(failures),
+        "left_out": dict(reading.failures),
+        "notes": dict(reading.notes),
     }
     written = write_summary(folder, summary)
     shutil.rmtree(work)
-    return Preparation(written, failures)
+    return Preparation(written, reading.failures, reading.notes)
 
 
-def _read_clips(
-    src: str | os.PathLike[str], limit: int | None, work: Path, pool: Executor | None, num_proc: int
-) -> tuple[list[_Clip], list[tuple[str, str]]]:
-    """Convert all clips to joints, in parts that are kept on disk; sorted by name."""
-    clips: list[_Clip] = []
-    failures: list[tuple[str, str]] = []
-    with tqdm(desc="reading clips", unit=" clips", total=limit) as bar:
-        batches = _batched(islice(_once_each(iter_bandai_clips(src), failures), limit), _CLIPS_PER_PART)
-        for path, size in _in_order(pool, num_proc, _convert_part, ((work, batch) for batch in batches)):
-            usable, broken = _load_part(path)
-            clips += usable
-            failures += broken
+def _read(source: MotionSource, limit: int | None, work: Path, pool: Executor | None, num_proc: int) -> _Reading:
+    """Convert all recordings to joints, in parts that are kept on disk; clips sorted by name."""
+    whole = _Reading()
+    with tqdm(desc="reading", unit=" files", total=limit) as bar:
+        batches = batched(islice(source.recordings(whole.failures), limit), _RECORDINGS_PER_PART)
+        tasks = ((source, work, batch) for batch in batches)
+        for path, size in in_order(pool, num_proc, _convert_part, tasks):
+            part = _load_part(path)
+            whole.clips += part.clips
+            whole.failures += part.failures
+            whole.notes += part.notes
             bar.update(size)
-    return sorted(clips, key=lambda clip: clip.name), sorted(failures)
+    _drop_doubles(whole)
+    whole.clips.sort(key=lambda clip: clip.name)
+    whole.failures.sort()
+    return whole
 
 
-def _once_each(clips: Iterable[BandaiClip], failures: list[tuple[str, str]]) -> Iterator[BandaiClip]:
+def _drop_doubles(reading: _Reading) -> None:
+    """Keep the first of clips with one name, such as a piece `walk_001` and a recording `walk_001`."""
     seen: set[str] = set()
-    for clip in clips:
+    kept = []
+    for clip in reading.clips:
         if clip.name in seen:
-            failures.append((clip.name, f"'{clip.name}' is there twice; the second was passed over"))
+            reading.failures.append((clip.name, f"'{clip.name}' is there twice; the second was passed over"))
         else:
             seen.add(clip.name)
-            yield clip
+            kept.append(clip)
+    reading.clips = kept
 
 
-def _batched(items: Iterable[_T], size: int) -> Iterator[list[_T]]:
-    iterator = iter(items)
-    while batch := list(islice(iterator, size)):
-        yield batch
-
-
-def _convert_part(task: tuple[Path, list[BandaiClip]]) -> tuple[Path, int]:
-    """Write the joints of some clips to one file, named by what is in it; an existing one is taken as it is."""
-    work, batch = task
-    hashes = [hashlib.sha256(clip.data).hexdigest() for clip in batch]
-    names = [f"{clip.name}:{digest}" for clip, digest in zip(batch, hashes, strict=True)]
-    path = work / f"joints-{_key(names)}.npz"
+def _convert_part(task: tuple[MotionSource, Path, list[Recording]]) -> tuple[Path, int]:
+    """Write the joints of some recordings to one file, named by what is in it; an existing one is taken as it is."""
+    source, work, batch = task
+    digests = [_digest(recording) for recording in batch]
+    names = [f"{recording.name}:{digest}" for recording, digest in zip(batch, digests, strict=True)]
+    path = work / f"joints-{_key([source.recipe, *names])}.npz"
     if path.exists():
         return path, len(batch)
-    arrays: list[np.ndarray] = []
-    usable: list[dict[str, str]] = []
-    broken: list[tuple[str, str]] = []
-    for clip, digest in zip(batch, hashes, strict=True):
+    part = _Reading()
+    for recording, digest in zip(batch, digests, strict=True):
         try:
-            joints = bandai_joints(parse_bvh(clip.data, f"{clip.name}.bvh"), f"{clip.name}.bvh")
-            if len(joints) < _MIN_FRAMES:
-                raise MotionLLMError(
-                    f"'{clip.name}.bvh' has {len(joints)} frames at 20 fps; at least {_MIN_FRAMES} are needed"
-                )
-            describe(clip.content, clip.style, joints, clip.name)
+            clips, notes = source.convert(recording, recording.read(), digest)
         except MotionLLMError as error:
-            broken.append((clip.name, str(error)))
+            part.failures.append((recording.name, str(error)))
             continue
-        arrays.append(joints)
-        usable.append(
-            {
-                "name": clip.name,
-                "content": clip.content,
-                "style": clip.style,
-                "source": clip.source,
-                "source_file": clip.source_file,
-                "source_sha256": digest,
-            }
-        )
-    flat = np.concatenate(arrays) if arrays else np.empty((0, 22, 3), dtype=np.float32)
-    about = json.dumps({"usable": usable, "broken": broken})
+        part.clips += clips
+        part.notes.update(notes)
+    _save_part(path, part)
+    return path, len(batch)
+
+
+def _digest(recording: Recording) -> str:
+    try:
+        return hashlib.sha256(recording.read()).hexdigest()
+    except MotionLLMError:
+        return "unreadable"  # it is named when it is converted
+
+
+def _save_part(path: Path, part: _Reading) -> None:
+    arrays = [clip.joints for clip in part.clips]
+    labels = [{name: value for name, value in vars(clip).items() if name != "joints"} for clip in part.clips]
+    about = {"clips": labels, "failures": part.failures, "notes": dict(part.notes)}
     with atomic_path(path) as temporary:
         np.savez(
             temporary,
             allow_pickle=False,
-            joints=flat,
+            joints=np.concatenate(arrays) if arrays else np.empty((0, 22, 3), dtype=np.float32),
             lengths=np.array([*map(len, arrays)], int),
-            about=np.array(about),
+            about=np.array(json.dumps(about)),
         )
-    return path, len(batch)
 
 
-def _load_part(path: Path) -> tuple[list[_Clip], list[tuple[str, str]]]:
+def _load_part(path: Path) -> _Reading:
     with np.load(path, allow_pickle=False) as part:
         about = json.loads(str(part["about"]))
-        arrays = np.split(part["joints"], np.cumsum(part["lengths"])[:-1]) if about["usable"] else []
-    clips = [_Clip(**labels, joints=joints) for labels, joints in zip(about["usable"], arrays, strict=True)]
-    return clips, [(name, problem) for name, problem in about["broken"]]
+        arrays = np.split(part["joints"], np.cumsum(part["lengths"])[:-1]) if about["clips"] else []
+    return _Reading(
+        [Clip(**labels, joints=joints) for labels, joints in zip(about["clips"], arrays, strict=True)],
+        [(name, problem) for name, problem in about["failures"]],
+        Counter(about["notes"]),
+    )
 
 
 def _write_shards(
-    clips: list[_Clip], splits: dict[str, Any], mirror: bool, work: Path, pool: Executor | None, num_proc: int
+    source: MotionSource, clips: list[Clip], mirror: bool, work: Path, pool: Executor | None, num_proc: int
 ) -> tuple[dict[str, list[Path]], dict[str, dict[str, int]]]:
     """Write every split's shards into the work folder; returns their paths in order, and the counts."""
-    tasks: list[tuple[Path, list[tuple[_Clip, bool]]]] = []
+    splits = source.splits(clips)
+    tasks: list[tuple[MotionSource, Path, list[tuple[Clip, bool]]]] = []
     shards: dict[str, list[Path]] = {}
     counts: dict[str, dict[str, int]] = {}
     for split in SPLITS:
@@ -225,33 +215,34 @@ def _write_shards(
             "clips": len(mine),
             "frames": sum(len(clip.joints) for clip, _ in rows),
         }
-        for batch in _batched(rows, _ROWS_PER_SHARD):
-            path = work / f"{split}-{_key(f'{c.name}:{c.source_sha256}:{mirrored}' for c, mirrored in batch)}.parquet"
+        for batch in batched(rows, _ROWS_PER_SHARD):
+            names = [f"{clip.name}:{clip.source_sha256}:{mirrored}" for clip, mirrored in batch]
+            path = work / f"{split}-{_key([source.recipe, source.wording, *names])}.parquet"
             shards.setdefault(split, []).append(path)
-            tasks.append((path, batch))
-    with tqdm(desc="writing rows", unit=" rows", total=sum(len(batch) for _, batch in tasks)) as bar:
-        for size in _in_order(pool, num_proc, _make_shard, tasks):
+            tasks.append((source, path, batch))
+    with tqdm(desc="writing rows", unit=" rows", total=sum(len(batch) for _, _, batch in tasks)) as bar:
+        for size in in_order(pool, num_proc, _make_shard, tasks):
             bar.update(size)
     return shards, counts
 
 
-def _make_shard(task: tuple[Path, list[tuple[_Clip, bool]]]) -> int:
-    path, rows = task
+def _make_shard(task: tuple[MotionSource, Path, list[tuple[Clip, bool]]]) -> int:
+    source, path, rows = task
     if not path.exists():
-        write_shard(path, [_row(clip, mirrored) for clip, mirrored in rows])
+        write_shard(path, [_row(source, clip, mirrored) for clip, mirrored in rows])
     return len(rows)
 
 
-def _row(clip: _Clip, mirrored: bool) -> dict[str, Any]:
+def _row(source: MotionSource, clip: Clip, mirrored: bool) -> dict[str, Any]:
     joints = np.asarray(mirror_joints(clip.joints), dtype=np.float32) if mirrored else clip.joints
     return {
         "name": f"{clip.name}_mirrored" if mirrored else clip.name,
         "source": clip.source,
-        "content": content_of(clip.content, mirrored),
+        "content": source.content(clip, mirrored),
         "style": clip.style,
         "mirrored": mirrored,
-        "captions": describe(clip.content, clip.style, joints, clip.name, mirrored),
-        "fps": FPS,
+        "captions": source.captions(clip, joints, mirrored),
+        "fps": HUMANML3D.fps,
         "num_frames": len(joints),
         "joints": joints,
         "features": joints_to_features(joints),
@@ -262,53 +253,3 @@ def _row(clip: _Clip, mirrored: bool) -> dict[str, Any]:
 
 def _key(names: Iterable[str]) -> str:
     return hashlib.sha256("\n".join([f"recipe {_RECIPE}", *names]).encode()).hexdigest()[:32]
-
-
-@contextmanager
-def _workers(num_proc: int) -> Iterator[Executor | None]:
-    """A process pool, or None for work in this process."""
-    if num_proc == 1:
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)  # as in a worker: sums then come out the same
-        try:
-            yield None
-        finally:
-            torch.set_num_threads(threads)
-        return
-    pool = ProcessPoolExecutor(num_proc, multiprocessing.get_context("spawn"), initializer=_start_worker)
-    try:
-        yield pool
-    except BrokenProcessPool as error:
-        raise MotionLLMError(
-            "a worker process was ended from outside (out of memory?); give the same command with --num-proc 1, "
-            "it continues where this one stopped"
-        ) from error
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _start_worker() -> None:
-    torch.set_num_threads(1)
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
-
-
-def _end_with(sentinel: int) -> None:
-    """End this worker when its parent is gone: waiting for work, it would never notice a killed parent."""
-    multiprocessing.connection.wait([sentinel])
-    os._exit(1)
-
-
-def _in_order(pool: Executor | None, num_proc: int, function: Callable[[_T], _R], tasks: Iterable[_T]) -> Iterator[_R]:
-    """Results in the order of the tasks, with only a few tasks in memory at a time."""
-    if pool is None:
-        yield from map(function, tasks)
-        return
-    waiting: deque[Future[_R]] = deque()
-    for task in tasks:
-        waiting.append(pool.submit(function, task))
-        if len(waiting) > 2 * num_proc:
-            yield waiting.popleft().result()
-    while waiting:
-        yield waiting.popleft().result()

@@ -15,9 +15,12 @@ import pyarrow.parquet as pq
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.files_motionllm import atomic_path
 
+from .splits import SPLITS, Split
+
 __all__ = [
     "SUMMARY",
     "dataset_hash",
+    "existing_splits",
     "read_split",
     "read_summary",
     "shard_path",
@@ -174,6 +177,16 @@ def _shards(folder: str | os.PathLike[str], split: str | None) -> list[Path]:
         what = f"split '{split}'" if split else "data"
         raise MotionLLMError(f"no {what} in '{folder}'; make it with `motionllm prepare`")
     return shards
+
+
+def existing_splits(folder: str | os.PathLike[str]) -> list[Split]:
+    """The splits that hold anything: a small dataset may have no clip for one.
+
+    Raises:
+        MotionLLMError: no dataset there.
+    """
+    names = {path.name[: -len("-00000-of-00000.parquet")] for path in _shards(folder, None)}
+    return [split for split in SPLITS if split in names]
 
 
 def dataset_hash(folder: str | os.PathLike[str]) -> str:
