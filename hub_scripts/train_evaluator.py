@@ -1,7 +1,6 @@
 """`motionllm train-evaluator`: train the model that judges motions against sentences, on the train split alone."""
 
 import hashlib
-import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,18 +14,19 @@ from safetensors.torch import save_file
 from torch.utils.data import Dataset
 from transformers import HfArgumentParser, Trainer, TrainingArguments, set_seed
 
-from hub_scripts.data.storage import dataset_hash, read_split
+from hub_scripts.data.storage import dataset_hash, read_split, read_summary
 from hub_scripts.evaluator.configuration_evaluator import MotionTextEvaluatorConfig
 from hub_scripts.evaluator.modeling_evaluator import MotionTextEvaluator
 from hub_scripts.evaluator.sentence_encoder import SENTENCE_MODEL
+from hub_scripts.hub_part_cards import write_evaluator_card
 from hub_scripts.loading import quiet
-from hub_scripts.metrics.base import repeat
+from hub_scripts.metrics.base import Score, repeat
 from hub_scripts.metrics.caption_labels import plain_style
 from hub_scripts.metrics.embedding import Diversity, LabelAccuracy, MMDist, RPrecision
 from hub_scripts.metrics.judge import MotionJudge, load_sentence_encoder, own_caption
 from hub_scripts.train_motion_vq import feature_statistics
 from hub_scripts.training import check_resume, training_outcome, write_training_record
-from modeling_motionllm.files_motionllm import atomic_path
+from modeling_motionllm.files_motionllm import atomic_path, ensure_folder
 from modeling_motionllm.processing_motionllm import pad_features
 
 __all__ = ["EvaluatorExamples", "cached_sentence_embeddings", "main"]
@@ -179,7 +179,7 @@ class EvaluatorTrainer(Trainer):
     def evaluate(self, *args: Any, metric_key_prefix: str = "eval", **kwargs: Any) -> dict[str, float]:
         model = self.accelerator.unwrap_model(self.model)
         scores = real_scores(model, self.eval_rows, self.sentences, repeats=5)
-        metrics = {f"{metric_key_prefix}_{name}": round(mean, 4) for name, (mean, _) in scores.items()}
+        metrics = {f"{metric_key_prefix}_{name}": round(score.mean, 4) for name, score in scores.items()}
         self.log(metrics)
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
@@ -187,8 +187,8 @@ class EvaluatorTrainer(Trainer):
 
 def real_scores(
     model: MotionTextEvaluator, rows: list[dict[str, Any]], sentences: dict[str, torch.Tensor], repeats: int = 20
-) -> dict[str, tuple[float, float]]:
-    """What the evaluator says of real motions and their own captions: column to (mean, 95 % interval).
+) -> dict[str, Score]:
+    """What the evaluator says of real motions and their own captions.
 
     Contents that it does not know count as wrong. The pools take 32 clips, or all where there are fewer.
     """
@@ -202,8 +202,7 @@ def real_scores(
     )
     model.train(was_training)
     metrics = [RPrecision(pool=min(32, len(rows))), MMDist(), Diversity(), LabelAccuracy("content")]
-    scores = repeat([*metrics, LabelAccuracy("style")], lambda _: sample, repeats)
-    return {name: (score.mean, score.interval) for name, score in scores.items()}
+    return repeat([*metrics, LabelAccuracy("style")], lambda _: sample, repeats)
 
 
 def _build_model(arguments: EvaluatorArguments, rows: list[dict[str, Any]], sentence_dim: int) -> MotionTextEvaluator:
@@ -234,7 +233,7 @@ def main(argv: Sequence[str]) -> int:
     )
     arguments, training = parser.parse_args_into_dataclasses(list(argv))
     resume = check_resume(training, training.resume)
-    data_sha256 = dataset_hash(arguments.data)
+    data_sha256, summary = dataset_hash(arguments.data), read_summary(arguments.data)
     quiet()
     set_seed(training.seed)
 
@@ -260,17 +259,25 @@ def main(argv: Sequence[str]) -> int:
         data_collator=collate,
     )
     result = trainer.train(resume_from_checkpoint=resume)
-    trainer.save_model(training.output_dir)
+    final = ensure_folder(folder / "final")
+    trainer.save_model(str(final))
     trainer.save_state()
-    metrics = {split: real_scores(model, rows[split], sentences) for split in ("val", "test")}
+    scores = {split: real_scores(model, rows[split], sentences) for split in ("val", "test")}
     write_training_record(
-        folder,
+        final,
         command="motionllm train-evaluator " + " ".join(argv),
         seed=training.seed,
         data_sha256=data_sha256,
+        data_name=summary.get("name"),
         **training_outcome(result),
-        real_motions=metrics,
+        real_motions={
+            split: {name: {"mean": score.mean, "interval": score.interval} for name, score in columns.items()}
+            for split, columns in scores.items()
+        },
         history=trainer.state.log_history,
     )
-    print(json.dumps(metrics, indent=2))
+    write_evaluator_card(final)
+    print(f"\nreal motions against their own captions, {final}")
+    for name in scores["test"]:
+        print(f"  {name:<18} val {scores['val'][name]!s:<16} test {scores['test'][name]}")
     return 0
