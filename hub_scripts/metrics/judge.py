@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ from hub_scripts.metrics.reconstruction import batches_by_length
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.processing_motionllm import pad_features
 
-__all__ = ["MotionJudge", "load_evaluator", "load_sentence_encoder", "own_caption"]
+__all__ = ["Judge", "MotionJudge", "load_evaluator", "load_sentence_encoder", "own_caption"]
 
 
 def own_caption(captions: Sequence[str], index: int) -> str:
@@ -48,6 +48,16 @@ def load_evaluator(path: str | os.PathLike[str], device: str = "cpu") -> MotionT
         return MotionTextEvaluator.from_pretrained(name).to(device).eval()  # type: ignore[arg-type]
     except (OSError, RuntimeError) as error:
         raise MotionLLMError(f"cannot load the evaluator '{name}': {str(error).splitlines()[0]}") from error
+
+
+class Judge(Protocol):
+    """What scoring needs: an embedding of motions, and of motions together with their sentences."""
+
+    def embed_motions(self, clips: Sequence[np.ndarray]) -> np.ndarray:
+        """Embeddings (N, D) of raw features (T_i, 263)."""
+
+    def __call__(self, clips: Sequence[np.ndarray], captions: Sequence[str], **known: Any) -> EmbeddedMotions:
+        """Embed motions and their captions; `known` are further fields of `EmbeddedMotions`."""
 
 
 class MotionJudge:

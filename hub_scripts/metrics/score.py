@@ -12,7 +12,7 @@ from hub_scripts.metrics.base import Metric, Score, repeat
 from hub_scripts.metrics.caption import Bleu, Captions, Cider, RougeL, SentenceSimilarity
 from hub_scripts.metrics.caption_labels import CaptionLabelAccuracy, plain_style
 from hub_scripts.metrics.embedding import FID, Diversity, LabelAccuracy, MMDist, Multimodality, RPrecision
-from hub_scripts.metrics.judge import MotionJudge
+from hub_scripts.metrics.judge import Judge
 from hub_scripts.metrics.physics import FloorDistance, FootSkating, Jerk, LengthError, MotionClips
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.motion import Motion
@@ -30,7 +30,7 @@ def _features(clip: np.ndarray, index: int) -> np.ndarray:
 
 
 def score_motions(
-    judge: MotionJudge,
+    judge: Judge,
     draws: Sequence[Sequence[np.ndarray]],
     captions: Sequence[str],
     real: Sequence[np.ndarray],
@@ -48,7 +48,7 @@ def score_motions(
     real motions of the captions as the one draw.
 
     Args:
-        judge: the evaluator.
+        judge: the evaluator: `MotionJudge`, or `T2MJudge` (which names no labels).
         draws: K times N motions, one for each caption: features (T, 263), or joints (T, 22, 3) at 20 fps, metres, Y up.
             With K > 1 multimodality is measured too.
         captions: N sentences.
@@ -152,7 +152,7 @@ def load_motion_folder(folder: str | os.PathLike[str]) -> dict[str, list[Motion]
 def score_folder(
     folder: str | os.PathLike[str],
     rows: Sequence[Mapping[str, Any]],
-    judge: MotionJudge,
+    judge: Judge,
     repeats: int = 20,
     seed: int = 0,
     pool: int = 32,
