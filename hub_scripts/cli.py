@@ -17,17 +17,21 @@ _COMMANDS = {
     "train-vq": ("train_motion_vq", "train the VQ-VAE that turns motion into codes"),
     "encode": ("encode_motions", "encode a dataset with a trained VQ-VAE, once"),
     "train": ("train_motionllm", "fine-tune a language model on motion codes"),
+    "train-evaluator": ("train_evaluator", "train the model that judges motions against sentences"),
     "evaluate": ("evaluate_motionllm", "measure reconstruction and generation on a prepared dataset"),
     "export": ("export_checkpoint", "write a checkpoint in another layout (full, plain for servers, vq)"),
     "push": ("push_to_hub", "send a checkpoint, its adapters or its VQ-VAE to the Hugging Face Hub"),
 }
 
 # Optional packages and the extra that brings them.
-_EXTRAS = {"datasets": "train", "pyarrow": "train", "PIL": "viz", "av": "viz", "gguf": "demo"}
+_EXTRAS = {
+    **{"datasets": "train", "pyarrow": "train", "PIL": "viz", "av": "viz", "gguf": "demo"},
+    **{"sacrebleu": "eval", "rouge_score": "eval"},
+}
 
 
 def _help() -> str:
-    lines = [f"  {name:<10} {text}" for name, (_, text) in _COMMANDS.items()]
+    lines = [f"  {name:<16} {text}" for name, (_, text) in _COMMANDS.items()]
     return "\n".join(
         [
             "usage: motionllm COMMAND [options]",

@@ -20,11 +20,13 @@ import pytest
 import torch
 from safetensors.numpy import load_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
-from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import AutoTokenizer, BertConfig, BertModel, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 import motionllm
 from hub_scripts.data.codes import weights_hash, write_codes, write_codes_summary
 from hub_scripts.data.storage import shard_path, write_shard, write_summary
+from hub_scripts.evaluator.configuration_evaluator import MotionTextEvaluatorConfig
+from hub_scripts.evaluator.modeling_evaluator import MotionTextEvaluator
 from hub_scripts.train_motionllm import main as train_motionllm
 from modeling_motionllm.configuration_motionllm import MotionVQConfig
 from modeling_motionllm.modeling_motion_vq import MotionVQModel
@@ -251,3 +253,24 @@ def make_joints() -> Callable[..., np.ndarray]:
         return (pose + swing + time * [0, 0, 0.5]).astype(np.float32)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def sentence_folder(tmp_path_factory: pytest.TempPathFactory, base_tokenizer: PreTrainedTokenizerFast) -> Path:
+    """A tiny random sentence encoder."""
+    folder = tmp_path_factory.mktemp("sentences")
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=len(base_tokenizer), hidden_size=12, num_hidden_layers=1, num_attention_heads=2, intermediate_size=24
+    )
+    BertModel(config).save_pretrained(folder)
+    base_tokenizer.save_pretrained(folder)
+    return folder
+
+
+def make_evaluator(**options: Any) -> MotionTextEvaluator:
+    """A small evaluator with random weights."""
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
+    sizes |= {"embed_dim": 8, "sentence_dim": 12, "contents": ["bow", "run"], "styles": ["normal", "proud", "sad"]}
+    return MotionTextEvaluator(MotionTextEvaluatorConfig(**(sizes | options))).eval()

@@ -1,0 +1,201 @@
+"""Scoring any system: motions and their captions in, one table of scores out; from arrays or from a folder of npz."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hub_scripts.metrics.base import Metric, Score, repeat
+from hub_scripts.metrics.caption import Bleu, Captions, Cider, RougeL, SentenceSimilarity
+from hub_scripts.metrics.caption_labels import CaptionLabelAccuracy, plain_style
+from hub_scripts.metrics.embedding import FID, Diversity, LabelAccuracy, MMDist, Multimodality, RPrecision
+from hub_scripts.metrics.judge import Judge
+from hub_scripts.metrics.physics import FloorDistance, FootSkating, Jerk, LengthError, MotionClips
+from modeling_motionllm.errors_motionllm import MotionLLMError
+from modeling_motionllm.motion import Motion
+from modeling_motionllm.motion_features import HUMANML3D, features_to_joints, joints_to_features, resample_joints
+
+__all__ = ["load_motion_folder", "score_captions", "score_folder", "score_motions"]
+
+
+def _features(clip: np.ndarray, index: int) -> np.ndarray:
+    if clip.ndim == 2:
+        return clip
+    if len(clip) < 2:
+        raise MotionLLMError(f"motion {index} has {len(clip)} frames; a motion to judge has at least 2")
+    return joints_to_features(clip)
+
+
+def score_motions(
+    judge: Judge,
+    draws: Sequence[Sequence[np.ndarray]],
+    captions: Sequence[str],
+    real: Sequence[np.ndarray],
+    *,
+    content: Sequence[str | None] | None = None,
+    style: Sequence[str | None] | None = None,
+    seconds: Sequence[float | None] | None = None,
+    repeats: int = 20,
+    seed: int = 0,
+    pool: int = 32,
+) -> dict[str, Score]:
+    """Every metric on motions that what is given allows.
+
+    Repeat r judges draw r (modulo their number) with pools and pairs of its own. For the ground-truth row, give the
+    real motions of the captions as the one draw.
+
+    Args:
+        judge: the evaluator: `MotionJudge`, or `T2MJudge` (which names no labels).
+        draws: K times N motions, one for each caption: features (T, 263), or joints (T, 22, 3) at 20 fps, metres, Y up.
+            With K > 1 multimodality is measured too.
+        captions: N sentences.
+        real: real motions, in the same forms, of any number; FID is against these.
+        content, style: N true labels, None where unknown: for the accuracies.
+        seconds: N lengths that were asked for.
+        repeats: 20 in the protocol.
+        seed: of all draws.
+        pool: size of an R-precision pool.
+
+    Returns:
+        Column to score.
+
+    Raises:
+        MotionLLMError: lists of different lengths, or a motion of a wrong shape.
+    """
+    if not draws or not captions:
+        raise MotionLLMError("there are no motions to score")
+    for number, draw in enumerate(draws):
+        if len(draw) != len(captions):
+            raise MotionLLMError(f"draw {number} has {len(draw)} motions for {len(captions)} captions; give one each")
+    clips = [[_features(clip, index) for index, clip in enumerate(draw)] for draw in draws]
+    known: dict[str, Any] = {"real": judge.embed_motions([_features(clip, i) for i, clip in enumerate(real)])}
+    if content is not None:
+        known["asked_content"] = list(content)
+    if style is not None:
+        known["asked_style"] = [None if name is None else plain_style(name) for name in style]
+    samples = [judge(draw, captions, **known) for draw in clips]
+    metrics: list[Metric[Any]] = [RPrecision(pool=pool), FID(), MMDist(), Diversity()]
+    if len(samples) > 1:
+        groups = np.stack([sample.motion for sample in samples], axis=1)
+        samples = [replace(sample, groups=groups) for sample in samples]
+        metrics.append(Multimodality())
+    metrics += [LabelAccuracy(name) for name in ("content", "style") if any(known.get(f"asked_{name}", ()))]
+    scores = repeat(metrics, lambda number: samples[number % len(samples)], repeats, seed)
+
+    bodies = [
+        MotionClips([features_to_joints(c) if c.ndim == 2 else c for c in draw], seconds=seconds) for draw in draws
+    ]
+    physical: list[Metric[Any]] = [FootSkating(), FloorDistance(), Jerk()]
+    if any(value is not None for value in seconds or ()):
+        physical.append(LengthError())
+    return scores | repeat(physical, lambda number: bodies[number], len(bodies), seed)  # they draw nothing at random
+
+
+def score_captions(sample: Captions, similarity: SentenceSimilarity | None = None) -> dict[str, Score]:
+    """Every metric on captions that what is given allows: BLEU 1 and 4, ROUGE-L, CIDEr, words of content and style.
+
+    Args:
+        sample: captions, their references and, where known, labels.
+        similarity: measure sentence similarity too.
+
+    Raises:
+        MotionLLMError: no captions, or one without a reference.
+    """
+    metrics: list[Metric[Any]] = [Bleu(1), Bleu(4), RougeL(), Cider()]
+    metrics += [CaptionLabelAccuracy(name) for name in ("content", "style") if any(getattr(sample, name) or ())]
+    if similarity is not None:
+        metrics.append(similarity)
+    return repeat(metrics, lambda _: sample, repeats=1)
+
+
+def load_motion_folder(folder: str | os.PathLike[str]) -> dict[str, list[Motion]]:
+    """Motions of a folder of `.npz` files: `NAME.npz`, or `NAME.0.npz`, `NAME.1.npz` ... for several of one caption.
+
+    A file holds `joints` (T, 22, 3), `caption`, and optionally `fps` (20 by default), or is one that `Motion.save`
+    wrote. Motions of other frame rates are resampled to 20.
+
+    Returns:
+        NAME to its motions, as many for each.
+
+    Raises:
+        MotionLLMError: no such files, several people in one, a name with more motions than another, or one of a name's
+            captions that differs.
+    """
+    paths = sorted(Path(folder).glob("*.npz"))
+    if not paths:
+        raise MotionLLMError(f"there are no .npz files in '{folder}'; write one motion a file into it")
+    motions: dict[str, dict[int, Motion]] = {}
+    for path in paths:
+        name, _, number = path.stem.rpartition(".")
+        if not (name and number.isdecimal()):
+            name, number = path.stem, "0"
+        motion = Motion.load(path)
+        if motion.num_people != 1:
+            raise MotionLLMError(f"'{path}' holds {motion.num_people} people; score one person at a time")
+        if motion.fps != HUMANML3D.fps:
+            joints = resample_joints(motion.people[0], motion.fps, HUMANML3D.fps)
+            motion = replace(motion, joints=joints, fps=HUMANML3D.fps)
+        motions.setdefault(name, {})[int(number)] = motion
+    for name, several in motions.items():
+        if sorted(several) != list(range(len(next(iter(motions.values()))))):
+            raise MotionLLMError(
+                f"'{name}' has motions {sorted(several)}, others have more or fewer; write as many each"
+            )
+        if len({motion.caption for motion in several.values()}) > 1:
+            raise MotionLLMError(f"the motions of '{name}' have different captions; give them different names")
+    return {name: [several[number] for number in sorted(several)] for name, several in motions.items()}
+
+
+def score_folder(
+    folder: str | os.PathLike[str],
+    rows: Sequence[Mapping[str, Any]],
+    judge: Judge,
+    repeats: int = 20,
+    seed: int = 0,
+    pool: int = 32,
+) -> dict[str, Score]:
+    """Score the motions of a folder against a split of a dataset.
+
+    A motion belongs to the row whose `name` its file has; else to the first row that has its caption; else to none,
+    and then it has no labels and no length to hold it against. FID is against all rows.
+
+    Args:
+        folder: see `load_motion_folder`.
+        rows: of `read_split`, with name, captions, features, content and style.
+        judge: the evaluator.
+        repeats, seed, pool: see `score_motions`.
+
+    Raises:
+        MotionLLMError: an unusable folder, or a motion without a caption that belongs to no row.
+    """
+    motions = load_motion_folder(folder)
+    by_name = {row["name"]: row for row in rows}
+    by_caption: dict[str, Mapping[str, Any]] = {}
+    for row in rows:
+        for caption in row["captions"]:
+            by_caption.setdefault(caption.strip().lower(), row)
+    captions: list[str] = []
+    matched: list[Mapping[str, Any]] = []
+    for name, several in motions.items():
+        caption = several[0].caption
+        row = by_name.get(name) or by_caption.get((caption or "").strip().lower(), {})
+        if caption is None and not row:
+            raise MotionLLMError(f"'{name}.npz' has no caption, and no clip of the dataset has its name; add a caption")
+        captions.append(row["captions"][0] if caption is None else caption)
+        matched.append(row)
+    count = len(next(iter(motions.values())))
+    return score_motions(
+        judge,
+        [[several[number].people[0] for several in motions.values()] for number in range(count)],
+        captions,
+        [row["features"] for row in rows],
+        content=[row.get("content") for row in matched],
+        style=[row.get("style") for row in matched],
+        seconds=[len(row["features"]) / HUMANML3D.fps if row else None for row in matched],
+        repeats=repeats,
+        seed=seed,
+        pool=pool,
+    )
