@@ -15,6 +15,7 @@ from transformers import (
 from transformers.utils import ModelOutput
 
 from .errors_motionllm import MotionLLMError
+from .guidance_motionllm import ClassifierFreeGuidance, check_guidance_scale, unconditional_context
 from .vocabulary_motionllm import MotionVocabulary
 
 __all__ = ["MotionGenerationMixin", "MotionGenerationOutput", "MotionGrammar", "SeededSampling", "TextGrammar"]
@@ -53,7 +54,9 @@ class MotionGrammar(LogitsProcessor):
         first, size = self.vocabulary.offset, self.vocabulary.codebook_size
         count = input_ids.shape[1] - self.prompt_length
         allowed = torch.full_like(scores, -torch.inf)
-        more, enough = self.max_codes > count, self.min_codes <= count
+        beams = scores.shape[0] // self.max_codes.shape[0]
+        more = (self.max_codes > count).repeat_interleave(beams)
+        enough = (self.min_codes <= count).repeat_interleave(beams)
         codes = scores[:, first : first + size]
         allowed[:, first : first + size] = codes.masked_fill(~more[:, None], -torch.inf)
         end = self.vocabulary.end
@@ -158,6 +161,7 @@ class MotionGenerationMixin:
         top_k: int | None = None,
         top_p: float | None = 0.9,
         seed: int | Sequence[int] | None = None,
+        guidance_scale: float = 1.0,
         **kwargs: Any,
     ) -> MotionGenerationOutput:
         """Motions for prompts that end with `<Motion>`, as `MotionLLMProcessor(text=...)` makes them.
@@ -171,6 +175,9 @@ class MotionGenerationMixin:
             temperature, top_k, top_p: shape the distribution that is drawn from.
             seed: row r draws from `seed + r`, or from the r-th of several seeds; the same seed gives the same motion.
                 None takes one from torch's global random state.
+            guidance_scale: above 1 the motion follows the sentence more closely (classifier-free guidance, see
+                `guidance_motionllm.guide`), at the price of a second, sentence-free pass for every code; 1 is none. The
+                model must have learnt motions without a sentence for it to help.
             kwargs: passed on to `generate`.
 
         Returns:
@@ -182,6 +189,7 @@ class MotionGenerationMixin:
         vocabulary = self.motion_vocabulary
         input_ids = input_ids.to(self.device)
         rows, prompt_length = input_ids.shape
+        guidance_scale = check_guidance_scale(guidance_scale)
         if not bool((input_ids[:, -1] == vocabulary.start).all()):
             raise MotionLLMError("a prompt does not end with <Motion>; make prompts with MotionLLMProcessor(text=...)")
         if num_codes is not None:
@@ -196,6 +204,10 @@ class MotionGenerationMixin:
         if bool((least < 1).any()) or bool((most < least).any()):
             raise MotionLLMError(f"lengths from {int(least.min())} to {int(most.min())} codes make no motion")
         processors: list[LogitsProcessor] = [MotionGrammar(vocabulary, prompt_length, least, most)]
+        if guidance_scale != 1:
+            bos = getattr(self.config.text_config, "bos_token_id", None)
+            context = unconditional_context(input_ids, attention_mask, vocabulary.start, bos)
+            processors.append(ClassifierFreeGuidance(self, context, prompt_length, guidance_scale))
         if do_sample:
             processors += _sampling(seed, temperature, top_k, top_p, torch.tensor(vocabulary.ids))
         sequences = self.generate(

@@ -170,7 +170,7 @@ class MotionLLMProcessor(ProcessorMixin):
         return self._bos + self._fill_motion(str(self.prompts["motion_to_text"]), codes)
 
     def training_example(
-        self, task: str, caption: str, codes: Sequence[int], timed: bool = False
+        self, task: str, caption: str, codes: Sequence[int], timed: bool = False, learn_motion: bool = False
     ) -> dict[str, list[int]]:
         """`input_ids` and `labels` (-100 on the prompt) of one example.
 
@@ -179,6 +179,8 @@ class MotionLLMProcessor(ProcessorMixin):
             caption: the sentence.
             codes: the motion.
             timed: let a text-to-motion prompt tell the duration.
+            learn_motion: for `motion-to-text`, learn the motion of the prompt too: what motions look like whatever the
+                sentence, which classifier-free guidance compares with.
 
         Raises:
             MotionLLMError: unknown task, or as `text_to_motion_ids`.
@@ -192,7 +194,12 @@ class MotionLLMProcessor(ProcessorMixin):
         else:
             raise MotionLLMError(f"there is no task '{task}'; choose text-to-motion or motion-to-text")
         target = [*target, self.tokenizer.eos_token_id]
-        return {"input_ids": prompt + target, "labels": [-100] * len(prompt) + target}
+        labels = [-100] * len(prompt)
+        if learn_motion and task == "motion-to-text":
+            first = prompt.index(self.vocabulary.start) + 1
+            last = first + len(codes)  # </Motion>
+            labels[first : last + 1] = prompt[first : last + 1]
+        return {"input_ids": prompt + target, "labels": labels + target}
 
     def features(self, motion: Motion | np.ndarray) -> np.ndarray:
         """Raw features (T', 263) of a motion of one person, resampled to `fps` where it has another frame rate.
