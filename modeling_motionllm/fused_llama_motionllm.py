@@ -34,7 +34,8 @@ def _name(language_model: Any) -> str:
 
 
 def _structure_obstacle(language_model: Any) -> str | None:
-    base, head = getattr(language_model, "model", None), language_model.get_output_embeddings()
+    base: Any = getattr(language_model, "model", None)
+    head = language_model.get_output_embeddings()
     if not {"embed_tokens", "layers", "norm", "rotary_emb"} <= _children(base) or not len(base.layers):
         return f"the language model ('{_name(language_model)}') is not built like a Llama"
     projections, norms = [head], [base.norm]
@@ -112,7 +113,7 @@ def _disagreement(language_model: Any, ids: Sequence[int]) -> str | None:
     )
 
 
-def _join(parameters: Sequence[nn.Parameter]) -> torch.Tensor:
+def _join(parameters: Sequence[torch.Tensor]) -> torch.Tensor:
     """One tensor of several along dimension 0. The parameters become views of it, so that nothing is held twice.
 
     Where they are views of one tensor already, that is taken as it is; whatever trained, merged or loaded them in place
@@ -143,8 +144,8 @@ def _fuse(*layers: nn.Linear) -> tuple[torch.Tensor, torch.Tensor | None]:
             return weight, None
         if len(biases) == len(layers):
             return weight, _join(biases)
-        none = [torch.zeros_like(layer.weight[:, 0]) if layer.bias is None else layer.bias for layer in layers]
-        return weight, torch.cat(none)
+        filled = [torch.zeros_like(layer.weight[:, 0]) if layer.bias is None else layer.bias.data for layer in layers]
+        return weight, torch.cat(filled)
 
 
 @dataclass
