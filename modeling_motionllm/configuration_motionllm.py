@@ -1,5 +1,6 @@
 """Configurations of the motion VQ-VAE and of the composite motion-language model."""
 
+import math
 from typing import Any
 
 from transformers import AutoConfig, PreTrainedConfig
@@ -64,6 +65,15 @@ class MotionVQConfig(PreTrainedConfig):
     @property
     def frames_per_code(self) -> int:
         return 2**self.num_downsampling
+
+    @property
+    def decoder_context(self) -> int:
+        """Codes on each side that a decoded frame depends on: the receptive field of `MotionDecoder`, rounded up."""
+        blocks = sum(self.dilation_growth**n for n in range(self.depth))
+        reach = 1.0  # conv_in
+        for stage in range(self.num_downsampling):
+            reach += blocks / 2**stage + 1 / 2 ** (stage + 1)  # residual blocks, then the convolution after doubling
+        return math.ceil(reach + 2 / self.frames_per_code)  # conv_mid, conv_out
 
 
 class MotionLLMConfig(PreTrainedConfig):

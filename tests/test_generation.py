@@ -5,7 +5,7 @@ import torch
 from conftest import CODEBOOK_SIZE, SENTENCES
 
 from modeling_motionllm.errors_motionllm import MotionLLMError
-from modeling_motionllm.generation_motionllm import MotionGrammar, SeededSampling, TextGrammar
+from modeling_motionllm.sampling_motionllm import MotionGrammar, SeededSampling, TextGrammar
 from modeling_motionllm.vocabulary_motionllm import MotionVocabulary
 
 VOCABULARY = MotionVocabulary(offset=4, start=2, end=3, codebook_size=3)

@@ -1,133 +1,33 @@
-"""Text-to-motion and captioning: the motion grammar, seeded sampling, and `MotionGenerationMixin`."""
+"""`MotionGenerationMixin`: text-to-motion, whole or as a stream, and captioning."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from transformers import (
-    LogitsProcessor,
-    LogitsProcessorList,
-    TemperatureLogitsWarper,
-    TopKLogitsWarper,
-    TopPLogitsWarper,
-)
+from transformers import LogitsProcessor, LogitsProcessorList
 from transformers.utils import ModelOutput
 
+from .decoding_motionllm import MotionRequest, choose_engine, decode_fast, decode_with_generate
 from .errors_motionllm import MotionLLMError
+from .sampling_motionllm import TextGrammar, sampling_steps
+from .streaming_motionllm import stream_features, stream_generate
 from .vocabulary_motionllm import MotionVocabulary
 
-__all__ = ["MotionGenerationMixin", "MotionGenerationOutput", "MotionGrammar", "SeededSampling", "TextGrammar"]
+__all__ = ["MotionGenerationMixin", "MotionGenerationOutput"]
 
 
 @dataclass
 class MotionGenerationOutput(ModelOutput):
     """Args:
-    codes: int64 (B, L), -1 where padded.
-    attention_mask: bool (B, L), True where a code is real.
-    features: (B, L * frames_per_code, 263) raw features, 0 where padded.
+    codes: int64 (R, L), -1 where padded; R motions, all samples of the first prompt first.
+    attention_mask: bool (R, L), True where a code is real.
+    features: (R, L * frames_per_code, 263) raw features, 0 where padded.
     """
 
     codes: torch.Tensor = None  # type: ignore[assignment]
     attention_mask: torch.Tensor = None  # type: ignore[assignment]
     features: torch.Tensor = None  # type: ignore[assignment]
-
-
-class MotionGrammar(LogitsProcessor):
-    """After `<Motion>` only codes, then `</Motion>`, with at least `min_codes` and at most `max_codes` codes per row.
-
-    Args:
-        vocabulary: which ids are codes.
-        prompt_length: tokens before the first code.
-        min_codes: int64 (B,).
-        max_codes: int64 (B,).
-    """
-
-    def __init__(
-        self, vocabulary: MotionVocabulary, prompt_length: int, min_codes: torch.Tensor, max_codes: torch.Tensor
-    ):
-        self.vocabulary, self.prompt_length = vocabulary, prompt_length
-        self.min_codes, self.max_codes = min_codes, max_codes
-
-    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        first, size = self.vocabulary.offset, self.vocabulary.codebook_size
-        count = input_ids.shape[1] - self.prompt_length
-        allowed = torch.full_like(scores, -torch.inf)
-        more, enough = self.max_codes > count, self.min_codes <= count
-        codes = scores[:, first : first + size]
-        allowed[:, first : first + size] = codes.masked_fill(~more[:, None], -torch.inf)
-        end = self.vocabulary.end
-        allowed[:, end] = scores[:, end].masked_fill(~enough, -torch.inf)
-        return allowed
-
-
-class TextGrammar(LogitsProcessor):
-    """Never a motion token: what captions are made of."""
-
-    def __init__(self, vocabulary: MotionVocabulary):
-        self.ids = torch.tensor(vocabulary.ids)
-
-    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        return scores.index_fill(-1, self.ids.to(scores.device), -torch.inf)
-
-
-class SeededSampling(LogitsProcessor):
-    """Turns the arg-max into a random draw (Gumbel-max), with a random stream of its own for every row.
-
-    Unlike `do_sample=True`, a row's draws do not depend on the batch it is in, nor on the global random state.
-
-    Args:
-        seed: seed of row 0, and row r draws from `seed + r`; or one seed for each row.
-        candidates: ids that can be drawn at all; None for the whole vocabulary.
-    """
-
-    def __init__(self, seed: int | Sequence[int], candidates: torch.Tensor | None = None):
-        self.seed, self.candidates = seed, candidates
-        self.generators: list[torch.Generator] = []
-
-    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        rows, size = scores.shape
-        if not self.generators:
-            seeds = [self.seed + row for row in range(rows)] if isinstance(self.seed, int) else list(self.seed)
-            if len(seeds) != rows:
-                raise MotionLLMError(f"{len(seeds)} seeds for {rows} rows; give one seed, or one for each row")
-            self.generators = [torch.Generator().manual_seed(seed) for seed in seeds]
-        count = size if self.candidates is None else len(self.candidates)
-        uniform = torch.stack([torch.rand(count, generator=generator) for generator in self.generators])
-        noise = -(-uniform.clamp_min(1e-20).log()).log()
-        noise = noise.to(device=scores.device, dtype=scores.dtype)
-        if self.candidates is None:
-            return scores + noise
-        return scores.index_add(-1, self.candidates.to(scores.device), noise)
-
-
-def _sampling(
-    seed: int | Sequence[int] | None,
-    temperature: float,
-    top_k: int | None,
-    top_p: float | None,
-    candidates: torch.Tensor | None,
-) -> list[LogitsProcessor]:
-    """Processors that sample, in the order temperature, top-k, top-p, draw.
-
-    Raises:
-        MotionLLMError: a setting out of range.
-    """
-    if not temperature > 0:
-        raise MotionLLMError(f"temperature is {temperature}; give a positive number, or do_sample=False for greedy")
-    if top_k is not None and top_k < 1:
-        raise MotionLLMError(f"top_k is {top_k}; give at least 1, or leave it out")
-    if top_p is not None and not 0 < top_p <= 1:
-        raise MotionLLMError(f"top_p is {top_p}; give a number above 0 and up to 1")
-    steps: list[LogitsProcessor] = []
-    if temperature != 1:
-        steps.append(TemperatureLogitsWarper(temperature))
-    if top_k is not None:
-        steps.append(TopKLogitsWarper(top_k))
-    if top_p is not None and top_p < 1:
-        steps.append(TopPLogitsWarper(top_p))
-    seed = int(torch.randint(2**31, ())) if seed is None else seed
-    return [*steps, SeededSampling(seed, candidates)]
 
 
 class MotionGenerationMixin:
@@ -153,11 +53,14 @@ class MotionGenerationMixin:
         *,
         min_codes: int = 4,
         max_codes: int = 50,
+        num_samples: int = 1,
         do_sample: bool = True,
         temperature: float = 1.0,
         top_k: int | None = None,
         top_p: float | None = 0.9,
         seed: int | Sequence[int] | None = None,
+        guidance_scale: float = 1.0,
+        engine: str = "auto",
         **kwargs: Any,
     ) -> MotionGenerationOutput:
         """Motions for prompts that end with `<Motion>`, as `MotionLLMProcessor(text=...)` makes them.
@@ -167,48 +70,95 @@ class MotionGenerationMixin:
             attention_mask: (B, S).
             num_codes: exact length of each motion in codes, (B,) or one number; without it the model ends each motion
                 itself, within `min_codes` and `max_codes`.
+            num_samples: motions for each prompt, R = B * num_samples rows, all samples of the first prompt first.
             do_sample: draw codes at random, or take the likeliest ones.
             temperature, top_k, top_p: shape the distribution that is drawn from.
-            seed: row r draws from `seed + r`, or from the r-th of several seeds; the same seed gives the same motion.
-                None takes one from torch's global random state.
+            seed: row r draws from `seed + r`, or from the r-th of R seeds; the same seed gives the same motion. None
+                takes one from torch's global random state.
+            guidance_scale: above 1 the motion follows the sentence more closely (classifier-free guidance, see
+                `guidance_motionllm.guide`), at the price of a second, sentence-free context for every motion; 1 is
+                none. The model must have learnt motions without a sentence for it to help.
+            engine: `fast` decodes with `FusedLlama`, `generate` with transformers, `auto` takes the fast one where it
+                can: Llama-type language models, in eval mode, without an unmerged adapter and without `kwargs`. Both
+                give the same codes in float32; in bfloat16 near ties may fall otherwise.
             kwargs: passed on to `generate`.
 
         Returns:
             Codes and raw features; `MotionLLMProcessor.decode_motion` makes `Motion`s of them.
 
         Raises:
-            MotionLLMError: a setting out of range, or prompts that do not end with `<Motion>`.
+            MotionLLMError: a setting out of range, prompts that do not end with `<Motion>`, or `engine="fast"` where it
+                cannot be used.
         """
-        vocabulary = self.motion_vocabulary
-        input_ids = input_ids.to(self.device)
-        rows, prompt_length = input_ids.shape
-        if not bool((input_ids[:, -1] == vocabulary.start).all()):
-            raise MotionLLMError("a prompt does not end with <Motion>; make prompts with MotionLLMProcessor(text=...)")
-        if num_codes is not None:
-            least = torch.as_tensor(num_codes, device=self.device)
-            if least.ndim > 1 or least.numel() not in (1, rows):
-                raise MotionLLMError(f"num_codes has shape {tuple(least.shape)} for {rows} prompts; give one for each")
-            least = least.expand(rows)
-            most = least
-        else:
-            least = torch.full((rows,), min_codes, device=self.device)
-            most = torch.full((rows,), max_codes, device=self.device)
-        if bool((least < 1).any()) or bool((most < least).any()):
-            raise MotionLLMError(f"lengths from {int(least.min())} to {int(most.min())} codes make no motion")
-        processors: list[LogitsProcessor] = [MotionGrammar(vocabulary, prompt_length, least, most)]
-        if do_sample:
-            processors += _sampling(seed, temperature, top_k, top_p, torch.tensor(vocabulary.ids))
-        sequences = self.generate(
-            input_ids=input_ids,
-            attention_mask=None if attention_mask is None else attention_mask.to(self.device),
-            logits_processor=LogitsProcessorList(processors),
-            do_sample=False,
-            max_new_tokens=int(most.max()) + 1,
-            eos_token_id=vocabulary.end,
-            pad_token_id=vocabulary.end,
-            **kwargs,
-        )
-        return self.decode_motion_ids(sequences[:, prompt_length:])
+        request = self._motion_request(
+            input_ids, attention_mask, num_codes,
+            min_codes=min_codes, max_codes=max_codes, num_samples=num_samples, do_sample=do_sample,
+            temperature=temperature, top_k=top_k, top_p=top_p, seed=seed, guidance_scale=guidance_scale,
+        )  # fmt: skip
+        if choose_engine(engine, self, request, kwargs) == "fast":
+            return self.decode_motion_ids(torch.stack(list(decode_fast(self, request)), dim=1))
+        return self.decode_motion_ids(decode_with_generate(self, request, **kwargs))
+
+    def stream_motion(
+        self,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor | None = None,
+        num_codes: torch.Tensor | int | None = None,
+        *,
+        chunk_codes: int = 5,
+        min_codes: int = 4,
+        max_codes: int = 50,
+        num_samples: int = 1,
+        do_sample: bool = True,
+        temperature: float = 1.0,
+        top_k: int | None = None,
+        top_p: float | None = 0.9,
+        seed: int | Sequence[int] | None = None,
+        guidance_scale: float = 1.0,
+        engine: str = "auto",
+        **kwargs: Any,
+    ) -> Iterator[MotionGenerationOutput]:
+        """The motions of `generate_motion` in chunks, while their codes are decoded.
+
+        Chunks joined along time are what `generate_motion` gives with the same arguments. The first one comes after
+        `chunk_codes + motion_config.decoder_context` codes: a frame depends on that many codes after it.
+
+        Args:
+            chunk_codes: codes of a chunk (5 are one second); the last chunk has the rest.
+            others: as in `generate_motion`.
+
+        Returns:
+            Iterator of outputs with `codes` (R, n), `attention_mask` (R, n) and `features` (R, n * frames_per_code,
+            263); closing it ends the decoding.
+
+        Raises:
+            MotionLLMError: as `generate_motion`, before the first chunk is asked for.
+        """
+        if isinstance(chunk_codes, bool) or not isinstance(chunk_codes, int) or chunk_codes < 1:
+            raise MotionLLMError(f"chunk_codes is {chunk_codes}; give 1 or more")
+        request = self._motion_request(
+            input_ids, attention_mask, num_codes,
+            min_codes=min_codes, max_codes=max_codes, num_samples=num_samples, do_sample=do_sample,
+            temperature=temperature, top_k=top_k, top_p=top_p, seed=seed, guidance_scale=guidance_scale,
+        )  # fmt: skip
+        fast = choose_engine(engine, self, request, kwargs) == "fast"
+        steps = decode_fast(self, request) if fast else stream_generate(self, request, **kwargs)
+        return self._chunks(steps, chunk_codes)
+
+    @torch.no_grad()
+    def _chunks(self, steps: Iterator[torch.Tensor], chunk_codes: int) -> Iterator[MotionGenerationOutput]:
+        for codes, mask, features in stream_features(self.motion_vq, steps, self.motion_vocabulary, chunk_codes):
+            yield MotionGenerationOutput(codes=codes, attention_mask=mask, features=features)
+
+    def _motion_request(
+        self,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor | None,
+        num_codes: torch.Tensor | int | None,
+        **settings: Any,
+    ) -> MotionRequest:
+        mask = None if attention_mask is None else attention_mask.to(self.device)
+        return MotionRequest(input_ids.to(self.device), mask, num_codes, vocabulary=self.motion_vocabulary, **settings)
 
     def decode_motion_ids(self, ids: torch.Tensor) -> MotionGenerationOutput:
         """Generated ids (B, S), each row codes up to the first `</Motion>`, to codes and features.
@@ -272,7 +222,7 @@ class MotionGenerationMixin:
             input_ids = input_ids.masked_scatter(places, ids)
         processors: list[LogitsProcessor] = [TextGrammar(vocabulary)]
         if do_sample:
-            processors += _sampling(seed, temperature, top_k, top_p, None)
+            processors += sampling_steps(seed, temperature, top_k, top_p, None)
         eos = self.generation_config.eos_token_id
         pad = self.generation_config.pad_token_id
         sequences = self.generate(

@@ -1,0 +1,108 @@
+"""`python -m benchmarks.decoding`: text-to-motion by the official procedure, by `generate`, and by the fast decoder."""
+
+import argparse
+import time
+from collections.abc import Callable
+from functools import partial
+
+import torch
+
+from benchmarks.measuring import Timing, alternate, machine
+from hub_scripts.loading import add_model_arguments, check_device, load_processor, quiet
+from modeling_motionllm.modeling_motionllm import MotionLLMForCausalLM
+
+__all__ = ["main"]
+
+_SENTENCES = [
+    "a person waves with the left hand",
+    "an old person walks forward and turns to the right",
+    "someone bows",
+    "a person runs forward, turns around and runs back",
+    "a tired person walks backward slowly",
+    "somebody raises both hands",
+    "a proud person calls someone over with the right hand",
+    "a person dashes forward",
+]
+_OFFICIAL = "official: adapter unmerged, beams 2, one by one"
+_CASES = ("generate fp32", "generate bf16", "fast fp32", "fast bf16")
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.decoding", description=__doc__)
+    add_model_arguments(parser)
+    parser.add_argument("--batches", default="1,8,32", help="batch sizes (default 1,8,32)")
+    parser.add_argument("--cases", default=",".join(_CASES), help=f"of {','.join(_CASES)} (default all)")
+    parser.add_argument("--codes", type=int, default=50, help="codes of each motion, 0.2 s each (default 50)")
+    parser.add_argument("--rounds", type=int, default=5, help="measured rounds (default 5)")
+    parser.add_argument("--threads", type=int, help="of torch (default: its own choice)")
+    parser.add_argument("--no-official", action="store_true", help="leave the official procedure out")
+    parser.add_argument("--cpu-time", action="store_true", help="processor seconds instead of seconds that pass")
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = _arguments()
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    quiet()
+    processor = load_processor(args.model)
+    check_device(args.device)
+    dtypes = {"fp32": torch.float32, "bf16": torch.bfloat16}
+    models = {
+        name: MotionLLMForCausalLM.from_pretrained(args.model, dtype=dtype).to(args.device)
+        for name, dtype in dtypes.items()
+    }
+    if not args.no_official:
+        adapted = MotionLLMForCausalLM.from_pretrained(args.model, merge_adapter=False).to(args.device)
+    clock = time.process_time if args.cpu_time else time.perf_counter
+    sizes = [int(size) for size in args.batches.split(",")]
+
+    print(machine())
+    seconds = "processor seconds" if args.cpu_time else "seconds that pass"
+    print(
+        f"{args.codes} codes a motion, greedy, prefill and VQ-VAE included; {seconds}, median of {args.rounds} rounds"
+    )
+    codes: dict[str, torch.Tensor] = {}
+
+    def run(name: str, model: MotionLLMForCausalLM, inputs: dict, **options: object) -> None:
+        length = {"num_codes": args.codes, "do_sample": False}
+        codes[name] = model.generate_motion(**inputs, **length, **options).codes
+
+    for size in sizes:
+        texts = [_SENTENCES[row % len(_SENTENCES)] for row in range(size)]
+        inputs = dict(processor(text=texts))
+        cases: dict[str, Callable[[], object]] = {}
+        if not args.no_official:
+            alone = dict(processor(text=texts[:1]))
+            cases[_OFFICIAL] = partial(run, _OFFICIAL, adapted, alone, num_beams=2, engine="generate")
+        for name in args.cases.split(","):
+            engine, dtype = name.split()
+            cases[name] = partial(run, name, models[dtype], inputs, engine=engine)
+        timings = alternate(cases, args.rounds, clock)
+        if _OFFICIAL in timings:
+            timings[_OFFICIAL] = Timing([seconds * size for seconds in timings[_OFFICIAL].seconds])
+        _print_table(size, args.codes, timings, codes)
+        codes.clear()
+
+
+def _print_table(size: int, length: int, timings: dict[str, Timing], codes: dict[str, torch.Tensor]) -> None:
+    print(f"\nbatch {size}")
+    print(
+        f"  {'':<48} {'ms/step':>9} {'':>6} {'motions/s':>10} {'x official':>11} {'x generate':>11} {'same codes':>11}"
+    )
+    plain = timings.get("generate fp32")
+    for name, timing in timings.items():
+        ratios = [
+            "-" if other is None else f"{timing.faster_than(other):.2f}" for other in (timings.get(_OFFICIAL), plain)
+        ]
+        same = "-"
+        if plain is not None and name != _OFFICIAL:
+            same = f"{(codes[name] == codes['generate fp32']).float().mean():.1%}"
+        print(
+            f"  {name:<48} {1000 * timing.median / length:>9.1f} {timing.spread():>6} {size / timing.median:>10.3f} "
+            f"{ratios[0]:>11} {ratios[1]:>11} {same:>11}"
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,64 @@
+"""What the benchmarks share: alternating rounds, medians with their spread, and a line about the machine."""
+
+import os
+import platform
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from statistics import median
+
+import torch
+from tqdm import tqdm
+
+__all__ = ["Timing", "alternate", "machine"]
+
+
+@dataclass
+class Timing:
+    """Seconds of one case, round by round."""
+
+    seconds: list[float]
+
+    @property
+    def median(self) -> float:
+        return median(self.seconds)
+
+    def spread(self) -> str:
+        """Half the range of the middle rounds (the outermost left out from five on), in percent of the median."""
+        middle = sorted(self.seconds)[1:-1] if len(self.seconds) >= 5 else self.seconds
+        return f"±{50 * (max(middle) - min(middle)) / self.median:.0f} %"
+
+    def faster_than(self, other: "Timing") -> float:
+        """How many times faster, the median of the rounds' ratios: what slows a round down slows both."""
+        return median(theirs / mine for mine, theirs in zip(self.seconds, other.seconds, strict=True))
+
+
+def alternate(
+    cases: Mapping[str, Callable[[], object]], rounds: int, clock: Callable[[], float] = time.perf_counter
+) -> dict[str, Timing]:
+    """Run every case once in each of `rounds` rounds, one after another, after a warm-up.
+
+    Args:
+        cases: by name.
+        rounds: measured rounds.
+        clock: `time.perf_counter` for seconds that pass, `time.process_time` for seconds of processor time, which
+            other programs on the machine disturb less.
+    """
+    timings: dict[str, list[float]] = {name: [] for name in cases}
+    for number in tqdm(range(rounds + 1), desc="rounds", leave=False):
+        for name, run in cases.items():
+            start = clock()
+            run()
+            if number:
+                timings[name].append(clock() - start)
+    return {name: Timing(seconds) for name, seconds in timings.items()}
+
+
+def machine() -> str:
+    """Processor, threads, load and versions, in one line."""
+    load = f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
+    capability = torch.backends.cpu.get_cpu_capability()
+    return (
+        f"{platform.machine()} ({capability}), {os.cpu_count()} cores, {torch.get_num_threads()} threads{load}; "
+        f"Python {platform.python_version()}, torch {torch.__version__}"
+    )

@@ -1,0 +1,125 @@
+"""What may come next and what is drawn: the motion grammar, its counterpart for captions, and seeded sampling."""
+
+from collections.abc import Sequence
+
+import torch
+from transformers import LogitsProcessor, TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
+
+from .errors_motionllm import MotionLLMError
+from .vocabulary_motionllm import MotionVocabulary
+
+__all__ = ["MotionGrammar", "SeededSampling", "TextGrammar", "check_sampling", "sampling_steps"]
+
+
+class MotionGrammar(LogitsProcessor):
+    """After `<Motion>` only codes, then `</Motion>`, with at least `min_codes` and at most `max_codes` codes per row.
+
+    Args:
+        vocabulary: which ids are codes.
+        prompt_length: tokens before the first code.
+        min_codes: int64 (B,).
+        max_codes: int64 (B,).
+    """
+
+    def __init__(
+        self, vocabulary: MotionVocabulary, prompt_length: int, min_codes: torch.Tensor, max_codes: torch.Tensor
+    ):
+        self.vocabulary, self.prompt_length = vocabulary, prompt_length
+        self.min_codes, self.max_codes = min_codes, max_codes
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        first, size = self.vocabulary.offset, self.vocabulary.codebook_size
+        count = input_ids.shape[1] - self.prompt_length
+        allowed = torch.full_like(scores, -torch.inf)
+        beams = scores.shape[0] // self.max_codes.shape[0]
+        more = (self.max_codes > count).repeat_interleave(beams)
+        enough = (self.min_codes <= count).repeat_interleave(beams)
+        codes = scores[:, first : first + size]
+        allowed[:, first : first + size] = codes.masked_fill(~more[:, None], -torch.inf)
+        end = self.vocabulary.end
+        allowed[:, end] = scores[:, end].masked_fill(~enough, -torch.inf)
+        return allowed
+
+    def keep(self, rows: torch.Tensor) -> None:
+        """Go on with these rows only, in this order."""
+        self.min_codes, self.max_codes = self.min_codes[rows], self.max_codes[rows]
+
+
+class TextGrammar(LogitsProcessor):
+    """Never a motion token: what captions are made of."""
+
+    def __init__(self, vocabulary: MotionVocabulary):
+        self.ids = torch.tensor(vocabulary.ids)
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        return scores.index_fill(-1, self.ids.to(scores.device), -torch.inf)
+
+
+class SeededSampling(LogitsProcessor):
+    """Turns the arg-max into a random draw (Gumbel-max), with a random stream of its own for every row.
+
+    Unlike `do_sample=True`, a row's draws do not depend on the batch it is in, nor on the global random state.
+
+    Args:
+        seed: seed of row 0, and row r draws from `seed + r`; or one seed for each row.
+        candidates: ids that can be drawn at all; None for the whole vocabulary.
+    """
+
+    def __init__(self, seed: int | Sequence[int], candidates: torch.Tensor | None = None):
+        self.seed, self.candidates = seed, candidates
+        self.generators: list[torch.Generator] = []
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        rows, size = scores.shape
+        if not self.generators:
+            seeds = [self.seed + row for row in range(rows)] if isinstance(self.seed, int) else list(self.seed)
+            if len(seeds) != rows:
+                raise MotionLLMError(f"{len(seeds)} seeds for {rows} rows; give one seed, or one for each row")
+            self.generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+        count = size if self.candidates is None else len(self.candidates)
+        uniform = torch.stack([torch.rand(count, generator=generator) for generator in self.generators])
+        noise = -(-uniform.clamp_min(1e-20).log()).log()
+        noise = noise.to(device=scores.device, dtype=scores.dtype)
+        if self.candidates is None:
+            return scores + noise
+        return scores.index_add(-1, self.candidates.to(scores.device), noise)
+
+    def keep(self, rows: torch.Tensor) -> None:
+        """Go on with these rows only, in this order, each with its own stream."""
+        self.generators = [self.generators[row] for row in rows.tolist()]
+
+
+def check_sampling(temperature: float, top_k: int | None, top_p: float | None) -> None:
+    """Raises:
+    MotionLLMError: a setting out of range.
+    """
+    if not temperature > 0:
+        raise MotionLLMError(f"temperature is {temperature}; give a positive number, or do_sample=False for greedy")
+    if top_k is not None and top_k < 1:
+        raise MotionLLMError(f"top_k is {top_k}; give at least 1, or leave it out")
+    if top_p is not None and not 0 < top_p <= 1:
+        raise MotionLLMError(f"top_p is {top_p}; give a number above 0 and up to 1")
+
+
+def sampling_steps(
+    seed: int | Sequence[int] | None,
+    temperature: float,
+    top_k: int | None,
+    top_p: float | None,
+    candidates: torch.Tensor | None,
+) -> list[LogitsProcessor]:
+    """Processors that sample, in the order temperature, top-k, top-p, draw; the last one is a `SeededSampling`.
+
+    Raises:
+        MotionLLMError: a setting out of range.
+    """
+    check_sampling(temperature, top_k, top_p)
+    steps: list[LogitsProcessor] = []
+    if temperature != 1:
+        steps.append(TemperatureLogitsWarper(temperature))
+    if top_k is not None:
+        steps.append(TopKLogitsWarper(top_k))
+    if top_p is not None and top_p < 1:
+        steps.append(TopPLogitsWarper(top_p))
+    seed = int(torch.randint(2**31, ())) if seed is None else seed
+    return [*steps, SeededSampling(seed, candidates)]
