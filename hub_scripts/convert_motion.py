@@ -16,7 +16,8 @@ def _parser() -> argparse.ArgumentParser:
         description="Convert a motion. Reads what `motionllm caption` reads (.npz, .npy, .bvh); writes .npz (joints), "
         ".bvh (rotations, one file a person), .glb (animated mannequins), .mp4, .gif, .png (contact sheet) and .html "
         "(viewer). The suffix chooses.",
-        epilog="example: motionllm convert out/wave.npz wave.bvh wave.glb --fps 30 --skeleton mixamo",
+        epilog="example: motionllm convert out/wave.npz wave.bvh wave.glb --fps 30 --skeleton mixamo   "
+        "(`motionllm convert motion-agent --help`: the official checkpoints to our layout)",
     )
     parser.add_argument("file", help="the motion to read")
     parser.add_argument("out", nargs="+", help="one or more files to write")
@@ -31,6 +32,10 @@ def main(argv: Sequence[str]) -> int:
         MotionLLMError: a file that cannot be read or written, or options that do not fit; nothing has been written
             then, unless a disk fills up.
     """
+    if list(argv[:1]) == ["motion-agent"]:
+        from hub_scripts.convert_motion_agent import main as convert_motion_agent
+
+        return convert_motion_agent(argv[1:])
     args = _parser().parse_args(argv)
     from hub_scripts.data.motion_files import load_motion
     from hub_scripts.export import check_suffix
