@@ -250,10 +250,12 @@ def forward_kinematics(bvh: Bvh, joints: Sequence[int] | None = None) -> np.ndar
         if joint in needed and bvh.parents[joint] >= 0:
             needed.add(bvh.parents[joint])
     chain = sorted(needed)
+    place_of = {joint: place for place, joint in enumerate(chain)}
+    places = [place_of[joint] for joint in wanted]
     positions = np.empty((len(bvh.frames), len(wanted), 3))
     for start in range(0, len(bvh.frames), _FRAMES_AT_A_TIME):
         part = slice(start, start + _FRAMES_AT_A_TIME)
-        positions[part] = _positions(bvh, bvh.frames[part], chain)[:, [chain.index(joint) for joint in wanted]]
+        positions[part] = _positions(bvh, bvh.frames[part], chain)[:, places]
     return positions
 
 
