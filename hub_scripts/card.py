@@ -6,6 +6,7 @@ from typing import Any
 
 from huggingface_hub import ModelCard, ModelCardData
 
+from hub_scripts.evaluation_tables import caption_table, generation_table, markdown, reconstruction_table
 from hub_scripts.training import TRAINING_RECORD, read_training_record
 from modeling_motionllm.checkpoint_motionllm import MOTION_VQ_FOLDER, looks_like_path
 from modeling_motionllm.errors_motionllm import MotionLLMError
@@ -34,11 +35,6 @@ _OTHER = {
     "license": "other",
     "license_text": "as the licence of the training data allows.",
 }
-
-
-def _table(head: list[str], rows: list[list[str]]) -> str:
-    lines = ["| " + " | ".join(head) + " |", "| " + " | ".join(["---"] * len(head)) + " |"]
-    return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)])
 
 
 def _read(path: Path) -> dict[str, Any] | None:
@@ -108,12 +104,21 @@ def render_model_card(
         license_text=data["license_text"],
         max_seconds=f"{processor.get('max_seconds', 10):g}",
         evaluation=evaluation,
-        reconstruction_table=_reconstruction_table(evaluation),
-        generation_table=_generation_table(evaluation),
+        **_tables(evaluation or {}),
         **{name: record[name] for name in ("command", "seed", "hardware", "steps", "train_seconds", "train_loss")},
         data_sha256=record["data_sha256"],
     )
     return str(card).rstrip() + "\n"
+
+
+def _tables(evaluation: dict[str, Any]) -> dict[str, str]:
+    """The tables of an evaluation, in Markdown; empty where nothing was measured."""
+    parts = {
+        "reconstruction_table": (reconstruction_table, evaluation.get("reconstruction")),
+        "generation_table": (generation_table, evaluation.get("generation", {}).get("rows")),
+        "caption_table": (caption_table, evaluation.get("captioning", {}).get("rows")),
+    }
+    return {name: markdown(table(values)) if values else "" for name, (table, values) in parts.items()}
 
 
 def data_of(*records: dict[str, Any] | None) -> dict[str, str]:
@@ -150,24 +155,3 @@ def _data_names(record: dict[str, Any] | None) -> list[str]:
 def is_local_base(name: str | None) -> bool:
     """Whether a base model is named by a path of this machine, which nobody else can load."""
     return name is None or Path(name).is_dir() or looks_like_path(name)
-
-
-def _reconstruction_table(evaluation: dict[str, Any] | None) -> str:
-    if not evaluation or "reconstruction" not in evaluation:
-        return ""
-    values = evaluation["reconstruction"]
-    head = ["VQ reconstruction", "root-relative MPJPE", "global MPJPE", "root drift at the end, median", "perplexity"]
-    names = ("mpjpe_root_mm", "mpjpe_global_mm", "drift_mm_median")
-    row = [f"{values['clips']} clips", *(f"{values[name]:.1f} mm" for name in names), f"{values['perplexity']:.0f}"]
-    return _table(head, [row])
-
-
-def _generation_table(evaluation: dict[str, Any] | None) -> str:
-    if not evaluation or "generation" not in evaluation:
-        return ""
-    values = evaluation["generation"]
-    rows = []
-    for name in ("real", "reconstructed", "greedy", "sampled"):
-        formed = f"{100 * values[name]['well_formed']:.1f} %" if "well_formed" in values[name] else "-"
-        rows.append([name, formed, f"{100 * values[name]['content_accuracy']:.1f} %"])
-    return _table([f"{values['prompts']} captions", "well-formed", "content recognised"], rows)

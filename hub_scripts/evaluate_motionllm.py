@@ -1,164 +1,254 @@
-"""`motionllm evaluate`: reconstruction by the VQ-VAE, and generation from test captions, on a prepared dataset."""
+"""`motionllm evaluate`: reconstruction, text-to-motion and captioning on a prepared dataset, as one set of tables."""
 
 import argparse
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from hub_scripts.card import EVALUATION, write_model_card
 from hub_scripts.data.storage import read_split, read_summary
-from hub_scripts.loading import add_model_arguments, load_model, load_processor, quiet
-from hub_scripts.metrics.content import NearestContent
-from hub_scripts.metrics.reconstruction import batches_by_length, reconstruction_metrics
+from hub_scripts.evaluation_tables import (
+    PUBLISHED_NOTE,
+    caption_table,
+    generation_table,
+    plain_text,
+    reconstruction_table,
+)
+from hub_scripts.generated_outputs import Decoding, OutputStore, generate_captions, generate_codes
+from hub_scripts.loading import DEFAULT_CHECKPOINT, add_model_arguments, load_model, load_processor, quiet
+from hub_scripts.metrics.base import Score
+from hub_scripts.metrics.caption import Captions, SentenceSimilarity
+from hub_scripts.metrics.judge import MotionJudge, load_evaluator, load_sentence_encoder, own_caption
+from hub_scripts.metrics.reconstruction import reconstruction_metrics
+from hub_scripts.metrics.score import score_captions, score_folder, score_motions
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.files_motionllm import atomic_path, ensure_folder
 from modeling_motionllm.modeling_motion_vq import MotionVQModel
-from modeling_motionllm.processing_motionllm import pad_features
 
-__all__ = ["evaluate_generation", "main"]
+__all__ = ["DEFAULT_EVALUATOR", "main"]
 
-_RECONSTRUCTION = {
-    "mpjpe_root_mm": "root-relative MPJPE, mm",
-    "mpjpe_global_mm": "global MPJPE, mm",
-    "drift_mm_median": "root drift at the end, median mm",
-    "drift_mm_mean": "root drift at the end, mean mm",
-    "velocity_mm": "velocity error, mm per frame",
-    "perplexity": "code perplexity",
-    "codes_used": "codes used",
-}
+DEFAULT_EVALUATOR = DEFAULT_CHECKPOINT.parent / "motionllm-evaluator"
+_TASKS = ("reconstruction", "generation", "captioning")
 
 
-def choose_clips(rows: list[dict[str, Any]], count: int) -> list[dict[str, Any]]:
-    """`count` rows in the order of a hash of their names: a fixed random sample."""
-    return sorted(rows, key=lambda row: hashlib.sha256(row["name"].encode()).hexdigest())[:count]
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="motionllm evaluate",
+        description="Measure a checkpoint on a prepared dataset. reconstruction: the VQ-VAE on whole clips. "
+        "generation: a motion for one caption of each clip, as long as its real motion, by the protocol of Guo et al. "
+        "2022, with the rows of the real motions and of their VQ reconstruction from the same run. captioning: a "
+        "sentence for each real motion. docs/evaluation.md explains every column.",
+        epilog="example: motionllm evaluate --data data/bandai --split test --work runs/work --out runs/figures.json",
+    )
+    add_model_arguments(parser)
+    parser.add_argument("--data", required=True, help="folder written by `motionllm prepare`")
+    parser.add_argument("--split", default="test", choices=["train", "val", "test"], help="default test")
+    parser.add_argument("--tasks", default=",".join(_TASKS), help=f"of {','.join(_TASKS)} (default all)")
+    parser.add_argument("--vq", help="measure this VQ-VAE folder instead of the checkpoint's (reconstruction only)")
+    parser.add_argument("--folder", help="score a folder of .npz of any system instead (see docs/evaluation.md)")
+    parser.add_argument("--evaluator", default=str(DEFAULT_EVALUATOR), help="default: the one in checkpoints/")
+    parser.add_argument("--clips", type=int, help="only so many clips, a fixed random choice (default all)")
+    parser.add_argument("--draws", type=int, default=1, help="motions per caption; from 2 on with multimodality")
+    parser.add_argument("--repeats", type=int, default=20, help="repeats of the protocol (default 20)")
+    parser.add_argument("--greedy", action="store_true", help="take the likeliest codes instead of drawing them")
+    parser.add_argument("--temperature", type=float, default=Decoding.temperature, help="of the draws")
+    parser.add_argument("--top-p", type=float, default=Decoding.top_p, help="of the draws")
+    parser.add_argument("--guidance", type=float, default=Decoding.guidance_scale, help="guidance scale (1: none)")
+    parser.add_argument("--batch-size", type=int, default=32, help="motions per batch (default 32)")
+    parser.add_argument("--seed", type=int, default=0, help="of all draws (default 0)")
+    parser.add_argument("--work", help="keep what is generated in this folder; a run that died goes on from there")
+    parser.add_argument("--out", help="also write the figures as JSON to this file")
+    parser.add_argument("--card", action="store_true", help="write the figures into the checkpoint and its card")
+    return parser
 
 
-def well_formed(codes: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
-    """Bool (B,): codes (B, L) first, padding after them, as many as wanted."""
-    real = codes != -1
-    contiguous = ~(real[:, 1:] & ~real[:, :-1]).any(-1)
-    return contiguous & (real.sum(-1) == wanted)
+def _check(args: argparse.Namespace) -> set[str]:
+    tasks = set(args.tasks.split(","))
+    if not tasks <= set(_TASKS):
+        raise MotionLLMError(f"--tasks is '{args.tasks}'; choose from {','.join(_TASKS)}")
+    for name in ("clips", "draws", "repeats", "batch_size"):
+        value = getattr(args, name)
+        if value is not None and value < 1:
+            raise MotionLLMError(f"--{name.replace('_', '-')} is {value}; give at least 1")
+    if args.card and (args.vq is not None or args.folder is not None or not Path(args.model).is_dir()):
+        raise MotionLLMError("--card writes into a checkpoint folder; give one with --model, and no --vq or --folder")
+    if args.vq is not None and args.folder is not None:
+        raise MotionLLMError("give --vq or --folder, not both")
+    return {"reconstruction"} if args.vq is not None else tasks
 
 
-def evaluate_generation(
-    model: Any, processor: Any, rows: list[dict[str, Any]], greedy: bool, seed: int, batch_size: int
-) -> tuple[list[np.ndarray], int]:
-    """Generate a motion for one caption of each row, as long as its real motion; features, and how many well-formed."""
-    limit = processor.num_codes(processor.max_seconds)
-    lengths = [min(len(row["features"]) // processor.frames_per_code, limit) for row in rows]
-    features: list[np.ndarray] = [np.zeros(0)] * len(rows)
-    correct = 0
-    name = "greedy" if greedy else "sampled"
-    for batch in tqdm(batches_by_length(lengths, batch_size), desc=f"generate ({name})"):
-        texts = [rows[index]["captions"][index % len(rows[index]["captions"])] for index in batch]
-        seconds = [lengths[index] * processor.frames_per_code / processor.fps for index in batch]
-        inputs = processor(text=texts, duration=seconds)
-        output = model.generate_motion(**inputs, do_sample=not greedy, seed=seed + 1000 * batch[0])
-        correct += int(well_formed(output.codes.cpu(), inputs["num_codes"]).sum())
-        for row, index in enumerate(batch):
-            features[index] = output.features[row, : lengths[index] * processor.frames_per_code].cpu().numpy()
-    return features, correct
+def choose_clips(rows: list[dict[str, Any]], count: int | None) -> list[dict[str, Any]]:
+    """All rows, or `count` of them by the hash of their names: a fixed random choice."""
+    if count is None:
+        return rows
+    chosen = sorted(rows, key=lambda row: hashlib.sha256(row["name"].encode()).hexdigest())[:count]
+    return [row for row in rows if any(row is other for other in chosen)]
+
+
+def _values(scores: Mapping[str, Score]) -> dict[str, list[float]]:
+    return {column: [score.mean, score.interval] for column, score in scores.items()}
 
 
 @torch.no_grad()
-def _reconstruct(vq: MotionVQModel, clips: list[np.ndarray]) -> list[np.ndarray]:
-    out = []
-    for clip in clips:
-        features, _ = pad_features([clip])
-        codes = vq.encode(features.to(vq.device)).codes
-        out.append(vq.decode(codes).features[0].cpu().numpy())
-    return out
+def _decode(vq: MotionVQModel, codes: Sequence[Sequence[int]]) -> list[np.ndarray]:
+    """Raw features of codes; a motion that failed is a standing frame, so that it is judged and not left out."""
+    clips = []
+    for row in codes:
+        features = vq.decode(torch.tensor([row or [0]], device=vq.device)).features[0]
+        clips.append(features.cpu().numpy())
+    return clips
 
 
-def _generation_table(model: Any, processor: Any, args: argparse.Namespace) -> dict[str, Any]:
-    columns = ["name", "content", "captions", "features"]
-    train = read_split(args.data, "train", columns)
-    least = processor.frames_per_code
-    rows = [row for row in read_split(args.data, args.split, columns) if len(row["features"]) >= least]
-    rows = choose_clips(rows, args.prompts)
-    judge = NearestContent([row["features"] for row in train], [row["content"] for row in train])
-    asked = [row["content"] for row in rows]
+@torch.no_grad()
+def _reconstruct(vq: MotionVQModel, clips: Sequence[np.ndarray]) -> list[np.ndarray]:
+    codes = [vq.encode(torch.tensor(clip, device=vq.device)[None]).codes[0].tolist() for clip in clips]
+    return _decode(vq, codes)
 
-    def share(clips: list[np.ndarray]) -> float:
-        return float(np.mean([found == content for found, content in zip(judge.predict(clips), asked, strict=True)]))
 
+def _settings(args: argparse.Namespace, **more: Any) -> dict[str, Any]:
+    """What generated outputs depend on: the weights by their hash where they are local."""
+    weights = sorted(Path(args.model).rglob("*.safetensors")) if Path(args.model).is_dir() else []
+    hashes = [hashlib.sha256(path.read_bytes()).hexdigest() for path in weights]
+    return {"model": hashes or args.model, **more}
+
+
+def _evaluate_generation(
+    model: Any, processor: Any, judge: MotionJudge, rows: list[dict[str, Any]], args: argparse.Namespace
+) -> dict[str, Any]:
+    decoding = Decoding(args.greedy, args.temperature, args.top_p, args.guidance)
+    limit = processor.num_codes(processor.max_seconds)
+    lengths = [min(len(row["features"]) // processor.frames_per_code, limit) for row in rows]
+    frames = [length * processor.frames_per_code for length in lengths]
+    captions = [own_caption(row["captions"], index) for index, row in enumerate(rows)]
+    store = OutputStore(args.work, **_settings(args, task="generation", decoding=str(decoding)))
+    draws = [
+        generate_codes(
+            model, processor, captions, lengths, decoding, seed=args.seed + 1_000_003 * draw,
+            batch_size=args.batch_size, store=store, label=f"generate {draw + 1}/{args.draws}",
+        )
+        for draw in range(args.draws)
+    ]  # fmt: skip
+    failed = sum(not codes for draw in draws for codes in draw)
     real = [row["features"] for row in rows]
-    table: dict[str, Any] = {
-        "prompts": len(rows),
-        "real": {"content_accuracy": share(real)},
-        "reconstructed": {"content_accuracy": share(_reconstruct(model.motion_vq, real))},
+    known = {
+        "content": [row["content"] for row in rows],
+        "style": [row["style"] for row in rows],
+        "repeats": args.repeats,
+        "seed": args.seed,
+        "pool": min(32, len(rows)),
     }
-    for name, greedy in (("greedy", True), ("sampled", False)):
-        clips, correct = evaluate_generation(model, processor, rows, greedy, args.seed, args.batch_size)
-        table[name] = {"content_accuracy": share(clips), "well_formed": correct / len(rows)}
-    return table
+    motions = {
+        "real": [real],
+        "reconstructed": [_reconstruct(model.motion_vq, real)],
+        "generated": [_decode(model.motion_vq, draw) for draw in draws],
+    }
+    asked = [count / processor.fps for count in frames]
+    return {
+        "captions": len(rows),
+        "failed": failed,
+        "protocol": f"{len(rows)} captions (caption i mod n of clip i), lengths of the real motions (at most "
+        f"{processor.max_seconds:g} s), pools of {known['pool']}, {args.repeats} repeats, {args.draws} draw(s), seed "
+        f"{args.seed}, {decoding}; {failed} of {len(rows) * args.draws} outputs not well-formed",
+        "rows": {
+            name: _values(
+                score_motions(judge, clips, captions, real, **known, seconds=asked if name == "generated" else None)
+            )
+            for name, clips in motions.items()
+        },
+    }
+
+
+def _evaluate_captioning(
+    model: Any, processor: Any, rows: list[dict[str, Any]], args: argparse.Namespace
+) -> dict[str, Any]:
+    store = OutputStore(args.work, **_settings(args, task="captioning", split=args.split, data=args.data))
+    clips = [row["features"] for row in rows]
+    written = generate_captions(
+        model, processor, [row["name"] for row in rows], clips, batch_size=args.batch_size, store=store
+    )
+    labels = {"content": [row["content"] for row in rows], "style": [row["style"] for row in rows]}
+    own = [own_caption(row["captions"], index) for index, row in enumerate(rows)]
+    # A true caption is judged against the others of its clip; where it has no other, against itself.
+    others = [
+        [text for text in row["captions"] if text != caption] or [caption]
+        for row, caption in zip(rows, own, strict=True)
+    ]
+    similarity = SentenceSimilarity(load_sentence_encoder())
+    return {
+        "clips": len(rows),
+        "protocol": f"{len(rows)} real motions, greedy; all captions of a clip are references (for 'one true caption' "
+        "the others)",
+        "rows": {
+            "real": _values(score_captions(Captions(own, others, **labels), similarity)),
+            "generated": _values(
+                score_captions(Captions(written, [row["captions"] for row in rows], **labels), similarity)
+            ),
+        },
+        "examples": [
+            {"name": row["name"], "written": text, "true": row["captions"][0]}
+            for row, text in list(zip(rows, written, strict=True))[:: max(1, len(rows) // 12)]
+        ],
+    }
+
+
+def _print(results: Mapping[str, Any]) -> None:
+    if "reconstruction" in results:
+        print("\n" + plain_text(reconstruction_table(results["reconstruction"])))
+    for task, table in (("generation", generation_table), ("captioning", caption_table)):
+        if task in results:
+            print(f"\n{task}, {results['split']}: {results[task]['protocol']}")
+            print(plain_text(table(results[task]["rows"])))
+    if "generation" in results:
+        print(f"\n{PUBLISHED_NOTE}")
 
 
 def main(argv: Sequence[str]) -> int:
     """Run `motionllm evaluate`.
 
     Raises:
-        MotionLLMError: no checkpoint or dataset there.
+        MotionLLMError: no checkpoint, dataset or evaluator there, or a setting out of range.
     """
-    parser = argparse.ArgumentParser(
-        prog="motionllm evaluate",
-        description="Measure a checkpoint on a prepared dataset: how well its VQ-VAE reconstructs whole clips, and "
-        "whether motions generated from the captions are well-formed and recognised as the content that was asked for "
-        "(nearest neighbours among the train clips; the same share for real motions stands beside it).",
-        epilog="example: motionllm evaluate --data data/bandai --split test --tasks reconstruction",
-    )
-    add_model_arguments(parser)
-    parser.add_argument("--data", required=True, help="folder written by `motionllm prepare`")
-    parser.add_argument("--split", default="test", choices=["train", "val", "test"], help="default test")
-    parser.add_argument("--tasks", default="reconstruction,generation", help="default reconstruction,generation")
-    parser.add_argument("--vq", help="measure this VQ-VAE folder instead of the checkpoint's (reconstruction only)")
-    parser.add_argument("--prompts", type=int, default=64, help="number of captions to generate from (default 64)")
-    parser.add_argument("--batch-size", type=int, default=16, help="motions per batch (default 16)")
-    parser.add_argument("--seed", type=int, default=0, help="random seed of the draws (default 0)")
-    parser.add_argument("--out", help="also write the figures as JSON to this file")
-    parser.add_argument("--card", action="store_true", help="write the figures into the checkpoint and its card")
-    args = parser.parse_args(argv)
-    tasks = set(args.tasks.split(","))
-    if not tasks <= {"reconstruction", "generation"}:
-        raise MotionLLMError(f"--tasks is '{args.tasks}'; choose from reconstruction,generation")
-    if args.prompts < 1 or args.batch_size < 1:
-        raise MotionLLMError(f"--prompts {args.prompts} and --batch-size {args.batch_size} must be 1 or more")
-    if args.card and (args.vq is not None or not Path(args.model).is_dir()):
-        raise MotionLLMError("--card writes into a checkpoint folder; give one with --model, and no --vq")
-    if args.vq is not None:
-        tasks = {"reconstruction"}
+    args = _parser().parse_args(argv)
+    tasks = _check(args)
     quiet()
     results: dict[str, Any] = {"split": args.split, "data_sha256": read_summary(args.data)["sha256"], "seed": args.seed}
     if args.out:
         ensure_folder(Path(args.out).parent)
-    model = None
-    if args.vq is None:
+    rows = choose_clips(
+        read_split(args.data, args.split, ["name", "content", "style", "captions", "features"]), args.clips
+    )
+    if args.folder is not None:
+        scores = score_folder(
+            args.folder, rows, MotionJudge(load_evaluator(args.evaluator, args.device)), args.repeats, args.seed
+        )
+        results["generation"] = {"protocol": f"motions of {args.folder}", "rows": {args.folder: _values(scores)}}
+    elif args.vq is not None:
+        vq = MotionVQModel.from_pretrained(args.vq).eval().to(args.device)
+        results["reconstruction"] = _reconstruction(vq, rows)
+    else:
         processor, model = load_processor(args.model), load_model(args.model, args.device)
-    if "reconstruction" in tasks:
-        vq = MotionVQModel.from_pretrained(args.vq).eval() if model is None else model.motion_vq
-        clips = [row["features"] for row in read_split(args.data, args.split, ["features"])]
-        clips = [clip for clip in clips if len(clip) >= vq.config.frames_per_code]
-        results["reconstruction"] = {"clips": len(clips), **reconstruction_metrics(vq, clips, progress=True)}
-        print(f"\nVQ reconstruction, {len(clips)} whole clips of {args.split}")
-        for key, label in _RECONSTRUCTION.items():
-            print(f"  {label:<34} {results['reconstruction'][key]:10.1f}")
-    if "generation" in tasks and model is not None:
-        table = _generation_table(model, processor, args)
-        results["generation"] = table
-        print(f"\ngeneration from {table['prompts']} captions of {args.split}, lengths of the real motions")
-        print(f"  {'':<16} {'well-formed':>12} {'content recognised':>20}")
-        for name in ("real", "reconstructed", "greedy", "sampled"):
-            formed = f"{100 * table[name]['well_formed']:.1f} %" if "well_formed" in table[name] else "-"
-            print(f"  {name:<16} {formed:>12} {100 * table[name]['content_accuracy']:>18.1f} %")
+        rows = [row for row in rows if len(row["features"]) >= processor.frames_per_code]
+        if "reconstruction" in tasks:
+            results["reconstruction"] = _reconstruction(model.motion_vq, rows)
+        if "generation" in tasks:
+            judge = MotionJudge(load_evaluator(args.evaluator, args.device))
+            results["generation"] = _evaluate_generation(model, processor, judge, rows, args)
+        if "captioning" in tasks:
+            results["captioning"] = _evaluate_captioning(model, processor, rows, args)
+    _print(results)
     for path in [args.out] * bool(args.out) + [Path(args.model) / EVALUATION] * args.card:
         with atomic_path(path) as temporary:
             temporary.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
     if args.card:
         write_model_card(Path(args.model))
     return 0
+
+
+def _reconstruction(vq: MotionVQModel, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    clips = [row["features"] for row in rows if len(row["features"]) >= vq.config.frames_per_code]
+    return {"clips": len(clips), **reconstruction_metrics(vq, clips, progress=True)}

@@ -1,0 +1,96 @@
+"""The figures of `motionllm evaluate` as tables: for the terminal, and in Markdown for the card."""
+
+from collections.abc import Mapping, Sequence
+
+__all__ = ["PUBLISHED_NOTE", "caption_table", "generation_table", "markdown", "plain_text", "reconstruction_table"]
+
+Table = tuple[list[str], list[list[str]]]
+Values = Mapping[str, Sequence[float]]  # column to mean and half of its 95 % interval
+
+_GENERATION = {
+    "r_precision_top1": ("R@1", 1, 3),
+    "r_precision_top2": ("R@2", 1, 3),
+    "r_precision_top3": ("R@3", 1, 3),
+    "fid": ("FID", 1, 3),
+    "mm_dist": ("MM-Dist", 1, 3),
+    "diversity": ("diversity", 1, 3),
+    "multimodality": ("multimodality", 1, 3),
+    "content_accuracy": ("content %", 100, 1),
+    "style_accuracy": ("style %", 100, 1),
+    "foot_skating_cm": ("skating cm/s", 1, 1),
+    "floor_penetration_mm": ("in floor mm", 1, 2),
+    "jerk": ("jerk m/s³", 1, 1),
+}
+_CAPTIONS = {
+    "bleu1": ("BLEU@1", 1, 1),
+    "bleu4": ("BLEU@4", 1, 1),
+    "rouge_l": ("ROUGE-L", 1, 1),
+    "cider": ("CIDEr", 1, 1),
+    "sentence_similarity": ("similarity", 1, 3),
+    "content_words": ("content words %", 100, 1),
+    "style_words": ("style words %", 100, 1),
+}
+_RECONSTRUCTION = {
+    "mpjpe_root_mm": "root-relative MPJPE, mm",
+    "mpjpe_global_mm": "global MPJPE, mm",
+    "drift_mm_median": "root drift at the end, median mm",
+    "drift_mm_mean": "root drift at the end, mean mm",
+    "velocity_mm": "velocity error, mm per frame",
+    "perplexity": "code perplexity",
+    "codes_used": "codes used",
+}
+_NAMES = {"real": "real motion", "reconstructed": "VQ reconstruction", "generated": "generated"}
+PUBLISHED_NOTE = "Scores through different evaluators and on other data cannot be compared with published ones."
+
+
+def _rows(columns: Mapping[str, tuple[str, int, int]], rows: Mapping[str, Values], names: Mapping[str, str]) -> Table:
+    shown = [key for key in columns if any(key in row for row in rows.values())]
+    head = ["", *(columns[key][0] for key in shown)]
+    body = []
+    for name, row in rows.items():
+        cells = [names.get(name, name)]
+        for key in shown:
+            _, factor, digits = columns[key]
+            mean, interval = row.get(key, (None, 0))
+            cell = "-" if mean is None else f"{factor * mean:.{digits}f}"
+            cells.append(f"{cell} ± {factor * interval:.{digits}f}" if interval else cell)
+        body.append(cells)
+    return head, body
+
+
+def generation_table(rows: Mapping[str, Values]) -> Table:
+    """Text-to-motion: the rows `real`, `reconstructed` and `generated`."""
+    return _rows(_GENERATION, rows, _NAMES)
+
+
+def caption_table(rows: Mapping[str, Values]) -> Table:
+    """Captioning: the rows `real` (one true caption against the others) and `generated`."""
+    return _rows(_CAPTIONS, rows, {"real": "one true caption", "generated": "generated"})
+
+
+def reconstruction_table(values: Mapping[str, float]) -> Table:
+    """The VQ-VAE alone: one figure a line."""
+    return ["VQ reconstruction", f"{values['clips']:g} clips"], [
+        [label, f"{values[key]:.1f}"] for key, label in _RECONSTRUCTION.items()
+    ]
+
+
+def markdown(table: Table) -> str:
+    """A table for a README."""
+    head, body = table
+    lines = ["| " + " | ".join(head) + " |", "| " + " | ".join(["---"] * len(head)) + " |"]
+    return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in body)])
+
+
+def plain_text(table: Table) -> str:
+    """A table for the terminal, two spaces between its columns."""
+    head, body = table
+    widths = [max(len(row[column]) for row in [head, *body]) for column in range(len(head))]
+    lines = []
+    for row in [head, *body]:
+        cells = [
+            cell.ljust(width) if not place else cell.rjust(width)
+            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append("  " + "  ".join(cells).rstrip())
+    return "\n".join(lines)

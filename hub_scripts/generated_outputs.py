@@ -1,0 +1,151 @@
+"""Generating for a whole split: codes for sentences and captions for motions, in batches, kept as they come."""
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from hub_scripts.metrics.reconstruction import batches_by_length
+from modeling_motionllm.errors_motionllm import MotionLLMError
+from modeling_motionllm.files_motionllm import ensure_folder
+
+__all__ = ["Decoding", "OutputStore", "generate_captions", "generate_codes", "well_formed"]
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """How motions are drawn; see `generate_motion`."""
+
+    greedy: bool = False
+    temperature: float = 1.0
+    top_p: float = 0.9
+    guidance_scale: float = 1.0
+
+    def __str__(self) -> str:
+        guidance = f", guidance {self.guidance_scale:g}" if self.guidance_scale != 1 else ""
+        kind = "greedy" if self.greedy else f"sampled, temperature {self.temperature:g}, top-p {self.top_p:g}"
+        return kind + guidance
+
+
+class OutputStore:
+    """Outputs by key in a file of JSON lines, written as they come; what is there is not made again.
+
+    Args:
+        folder: where to keep them; None keeps them in memory.
+        settings: everything that the outputs depend on; other settings are kept in another file.
+    """
+
+    def __init__(self, folder: str | Path | None, **settings: Any):
+        self.values: dict[str, Any] = {}
+        self.path: Path | None = None
+        if folder is None:
+            return
+        key = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
+        self.path = ensure_folder(folder) / f"outputs-{key}.jsonl"
+        if self.path.is_file():
+            # A run that was killed may have left half a line at the end.
+            lines = self.path.read_text(encoding="utf-8").split("\n")[:-1]
+            self.values = dict(json.loads(line) for line in lines)
+            self.path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+
+    def add(self, outputs: dict[str, Any]) -> None:
+        """Keep some outputs."""
+        self.values |= outputs
+        if self.path is not None:
+            with self.path.open("a", encoding="utf-8") as file:
+                file.writelines(json.dumps(item) + "\n" for item in outputs.items())
+
+
+def well_formed(codes: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+    """Bool (B,): codes (B, L) first, padding after them, as many as wanted."""
+    real = codes != -1
+    contiguous = ~(real[:, 1:] & ~real[:, :-1]).any(-1)
+    return contiguous & (real.sum(-1) == wanted)
+
+
+def _run(
+    store: OutputStore, lengths: Sequence[int], keys: Sequence[str], batch_size: int, label: str, make: Callable
+) -> list[Any]:
+    missing = [index for index, key in enumerate(keys) if key not in store.values]
+    batches = batches_by_length([lengths[index] for index in missing], batch_size)
+    for batch in tqdm(batches, desc=label):
+        rows = [missing[place] for place in batch]
+        store.add(dict(zip([keys[row] for row in rows], make(rows), strict=True)))
+    return [store.values[key] for key in keys]
+
+
+def generate_codes(
+    model: Any,
+    processor: Any,
+    captions: Sequence[str],
+    lengths: Sequence[int],
+    decoding: Decoding,
+    *,
+    seed: int = 0,
+    batch_size: int = 32,
+    store: OutputStore | None = None,
+    label: str = "generate",
+) -> list[list[int]]:
+    """Codes for sentences; what comes out for one does not depend on the batch it is in.
+
+    Args:
+        captions: N sentences.
+        lengths: N numbers of codes to ask for.
+        decoding: how to draw; sentence i draws from `seed + i`.
+        batch_size: motions at once.
+        store: where to keep them.
+
+    Returns:
+        N lists of codes; empty for an output that is not well-formed, which is counted and never replaced.
+    """
+    store = store or OutputStore(None)
+    keys = [f"{seed + index} {lengths[index]} {caption}" for index, caption in enumerate(captions)]
+    code_seconds = processor.frames_per_code / processor.fps
+
+    def make(rows: list[int]) -> list[list[int]]:
+        inputs = processor(text=[captions[row] for row in rows], duration=[lengths[row] * code_seconds for row in rows])
+        options = {name: value for name, value in asdict(decoding).items() if name != "greedy"}
+        output = model.generate_motion(
+            **inputs, **options, do_sample=not decoding.greedy, seed=[seed + row for row in rows]
+        )
+        codes = output.codes.cpu()
+        good = well_formed(codes, inputs["num_codes"])
+        return [row[row != -1].tolist() if fine else [] for row, fine in zip(codes, good, strict=True)]
+
+    return _run(store, lengths, keys, batch_size, label, make)
+
+
+def generate_captions(
+    model: Any,
+    processor: Any,
+    names: Sequence[str],
+    clips: Sequence[np.ndarray],
+    *,
+    batch_size: int = 32,
+    store: OutputStore | None = None,
+) -> list[str]:
+    """Greedy captions of motions.
+
+    Args:
+        names: N names, of the motions.
+        clips: N raw features (T_i, 263); a motion longer than the model takes is described by its beginning.
+
+    Raises:
+        MotionLLMError: not a name for each.
+    """
+    if len(names) != len(clips):
+        raise MotionLLMError(f"{len(names)} names for {len(clips)} motions; give one each")
+    store = store or OutputStore(None)
+    limit = processor.num_codes(processor.max_seconds) * processor.frames_per_code
+
+    def make(rows: list[int]) -> list[str]:
+        inputs = processor(motion=[clips[row][:limit] for row in rows])
+        return processor.decode_caption(model.generate_caption(**inputs))
+
+    return _run(store, [len(clip) for clip in clips], list(names), batch_size, "describe", make)
