@@ -1,6 +1,7 @@
 """Filling `model_card.md` from the records a checkpoint folder holds."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -113,7 +114,7 @@ def render_model_card(
 
 def _tables(evaluation: dict[str, Any]) -> dict[str, str]:
     """The tables of an evaluation, in Markdown; empty where nothing was measured."""
-    parts = {
+    parts: dict[str, tuple[Callable[[Any], Any], Any]] = {
         "reconstruction_table": (reconstruction_table, evaluation.get("reconstruction")),
         "generation_table": (generation_table, evaluation.get("generation", {}).get("rows")),
         "caption_table": (caption_table, evaluation.get("captioning", {}).get("rows")),

@@ -21,6 +21,7 @@ from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dic
 
 from hub_scripts.hub_part_cards import render_converted_card
 from hub_scripts.loading import quiet
+from hub_scripts.train_motionllm import new_rows
 from modeling_motionllm.base_model_motionllm import load_base_tokenizer
 from modeling_motionllm.checkpoint_motionllm import save_thin_checkpoint
 from modeling_motionllm.configuration_motionllm import MotionVQConfig
@@ -156,25 +157,13 @@ def convert_llm(
     Raises:
         MotionLLMError: the rows or the adapter do not fit the base model.
     """
-    ids = model.motion_vocabulary.ids
-    layers = {"embeddings": model.get_input_embeddings(), "lm_head": model.get_output_embeddings()}
-    for name, layer in layers.items():
-        rows, shape = state.get(name), (len(ids), layer.weight.shape[1])
-        if rows is None or tuple(rows.shape) != shape:
-            found = "missing" if rows is None else f"{tuple(rows.shape)}"
-            raise MotionLLMError(
-                f"'{name}' is {found}, not {shape}: give the base model and the VQ-VAE that it was trained with"
-            )
-        with torch.no_grad():
-            layer.weight[ids] = rows.to(layer.weight)
-    found = [(match, value) for name, value in state.items() if (match := _LORA.match(name))]
-    chosen = [(match, value) for match, value in found if match["adapter"] == adapter]
+    trained_rows = _set_new_rows(state, model)
+    lora = [(match, value) for name, value in state.items() if (match := _LORA.match(name))]
+    chosen = [(match, value) for match, value in lora if match["adapter"] == adapter]
     if not chosen:
-        names = sorted({match["adapter"] for match, _ in found})
-        raise MotionLLMError(f"there is no adapter '{adapter}' in the file; it has {', '.join(names) or 'none'}")
+        known = sorted({match["adapter"] for match, _ in lora})
+        raise MotionLLMError(f"there is no adapter '{adapter}' in the file; it has {', '.join(known) or 'none'}")
     rank = next(value.shape[0] for match, value in chosen if match["matrix"] == "A")
-    tied = layers["embeddings"].weight is layers["lm_head"].weight
-    trained_rows: Any = ids if tied else {"embed_tokens": ids, "lm_head": ids}
     config = LoraConfig(
         task_type="CAUSAL_LM",
         r=rank,
@@ -197,6 +186,22 @@ def convert_llm(
     values |= {ours: official[name].float() for ours, name in names.items()}
     set_peft_model_state_dict(peft_model, values)
     return peft_model.eval()
+
+
+def _set_new_rows(state: Mapping[str, Any], model: MotionLLMForCausalLM) -> Any:
+    """Put the rows of the new tokens into the model; returns the rows for PEFT to train."""
+    ids = model.motion_vocabulary.ids
+    layers: dict[str, Any] = {"embeddings": model.get_input_embeddings(), "lm_head": model.get_output_embeddings()}
+    for name, layer in layers.items():
+        rows, shape = state.get(name), (len(ids), layer.weight.shape[1])
+        if rows is None or tuple(rows.shape) != shape:
+            given = "missing" if rows is None else f"{tuple(rows.shape)}"
+            raise MotionLLMError(
+                f"'{name}' is {given}, not {shape}: give the base model and the VQ-VAE that it was trained with"
+            )
+        with torch.no_grad():
+            layer.weight[ids] = rows.to(layer.weight)
+    return new_rows(model)
 
 
 def _sha256(path: Path) -> str:

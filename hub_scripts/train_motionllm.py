@@ -32,7 +32,7 @@ from modeling_motionllm.prompts_motionllm import PROMPT_PRESETS
 from modeling_motionllm.vocabulary_motionllm import motion_token_names
 from tokenization.tokenization_motionllm import MotionLLMTokenizer
 
-__all__ = ["add_adapter", "build_model", "main", "trained_share"]
+__all__ = ["add_adapter", "build_model", "main", "new_rows", "trained_share"]
 
 
 @dataclass
@@ -133,7 +133,7 @@ def add_adapter(model: MotionLLMForCausalLM, arguments: ModelArguments) -> PeftM
         lora_alpha=arguments.lora_alpha,
         lora_dropout=arguments.lora_dropout,
         target_modules="all-linear",
-        trainable_token_indices=None if arguments.freeze_new_rows else _new_rows(model),
+        trainable_token_indices=None if arguments.freeze_new_rows else new_rows(model),
     )
     peft_model = get_peft_model(model, config)
     if arguments.init_from is not None:
@@ -158,7 +158,7 @@ def _load_adapter_weights(model: PeftModel, arguments: ModelArguments) -> None:
         raise MotionLLMError(f"the adapter '{path}' has weights this one lacks: {report.unexpected_keys[:2]}")
 
 
-def _new_rows(model: MotionLLMForCausalLM) -> list[int] | dict[str, list[int]]:
+def new_rows(model: MotionLLMForCausalLM) -> list[int] | dict[str, list[int]]:
     """The rows to train, as PEFT takes them: an output head that is not tied to the embeddings has rows of its own."""
     ids = model.motion_vocabulary.ids
     layers = (model.get_input_embeddings(), model.get_output_embeddings())

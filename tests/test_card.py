@@ -15,17 +15,24 @@ _EVALUATION = {
     "seed": 0,
     "reconstruction": {
         "clips": 7,
+        "drift_mm_mean": 10.0,
+        "velocity_mm": 4.0,
+        "codes_used": 30,
         "mpjpe_root_mm": 12.34,
         "mpjpe_global_mm": 56.78,
         "drift_mm_median": 9.1,
         "perplexity": 300.4,
     },
     "generation": {
-        "prompts": 4,
-        "real": {"content_accuracy": 1.0},
-        "reconstructed": {"content_accuracy": 0.75},
-        "greedy": {"content_accuracy": 0.5, "well_formed": 1.0},
-        "sampled": {"content_accuracy": 0.25, "well_formed": 1.0},
+        "protocol": "4 captions, pools of 4, 20 repeats, seed 0, greedy",
+        "rows": {
+            "real": {"r_precision_top3": [0.97, 0.01], "fid": [0.0, 0.0], "content_accuracy": [1.0, 0.0]},
+            "generated": {"r_precision_top3": [0.5, 0.02], "fid": [0.25, 0.0], "content_accuracy": [0.75, 0.0]},
+        },
+    },
+    "captioning": {
+        "protocol": "7 real motions, greedy",
+        "rows": {"real": {"bleu4": [30.0, 0]}, "generated": {"bleu4": [12.5, 0], "content_words": [0.5, 0]}},
     },
 }
 
@@ -52,10 +59,13 @@ def test_every_field_is_filled_and_the_metadata_is_read_back(folder):
 def test_measured_figures_appear_with_their_rows(folder):
     (folder / EVALUATION).write_text(json.dumps(_EVALUATION))
     text = write_model_card(folder).read_text()
-    assert "12.3 mm" in text
-    assert "56.8 mm" in text
-    assert "| greedy | 100.0 % | 50.0 % |" in text
-    assert "| real | - | 100.0 % |" in text
+    assert "| root-relative MPJPE, mm | 12.3 |" in text
+    assert "| global MPJPE, mm | 56.8 |" in text
+    assert "4 captions, pools of 4" in text
+    assert "| real motion | 0.970 ± 0.010 | 0.000 | 100.0 |" in text
+    assert "| generated | 0.500 ± 0.020 | 0.250 | 75.0 |" in text
+    assert "| generated | 12.5 | 50.0 |" in text
+    assert "| one true caption | 30.0 | - |" in text
     assert "Nothing has been measured" not in text
 
 

@@ -5,7 +5,6 @@ import pytest
 import torch
 from conftest import make_vq
 
-from hub_scripts.metrics.content import NearestContent
 from hub_scripts.metrics.reconstruction import batches_by_length, pad_features, reconstruction_metrics
 
 
@@ -84,33 +83,3 @@ def test_padding_is_marked():
     features, mask = pad_features([np.ones((2, 3), np.float32), np.ones((4, 3), np.float32)])
     assert mask.tolist() == [[True, True, False, False], [True] * 4]
     assert torch.equal(features.sum(-1), 3.0 * mask)
-
-
-def synthetic(kind: str, seed: int) -> np.ndarray:
-    """Features of a made-up content, with noise and a random length."""
-    rng = np.random.default_rng(seed)
-    clip = still_clip(int(rng.integers(30, 60)))
-    if kind == "walk":
-        clip[:, 2] = 0.05
-    elif kind == "turn":
-        clip[:, 0] = -0.02
-    elif kind == "wave":
-        clip[:, 4 + 3 * 19] += 1 + 0.2 * np.sin(np.arange(len(clip)) / 3)
-    clip[:, :67] += rng.normal(size=(len(clip), 67)).astype(np.float32) * 1e-4
-    return clip
-
-
-def test_contents_that_differ_are_told_apart():
-    kinds = ["walk", "turn", "wave", "stand"]
-    train = [(kind, synthetic(kind, 10 * index + seed)) for index, kind in enumerate(kinds) for seed in range(5)]
-    judge = NearestContent([clip for _, clip in train], [kind for kind, _ in train])
-    asked = kinds * 3
-    clips = [synthetic(kind, 1000 + index) for index, kind in enumerate(asked)]
-    assert judge.predict(clips) == asked
-    assert judge.predict([clip[:1] for clip in clips[3:4]]) == ["stand"]
-
-
-def test_the_nearest_clip_breaks_ties():
-    clips = [synthetic("walk", 0), synthetic("turn", 1), synthetic("wave", 2)]
-    judge = NearestContent(clips, ["walk", "turn", "wave"], neighbours=3)
-    assert judge.predict(clips) == ["walk", "turn", "wave"]
