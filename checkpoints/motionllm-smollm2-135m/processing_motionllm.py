@@ -12,7 +12,7 @@ from .errors_motionllm import MotionLLMError
 from .motion import Motion
 from .motion_features import HUMANML3D, features_to_joints, joints_to_features, resample_joints
 from .prompts_motionllm import PROMPT_PRESETS
-from .vocabulary_motionllm import MOTION_START, MotionVocabulary
+from .vocabulary_motionllm import MOTION_END, MOTION_START, PLACEMENT_START, MotionVocabulary
 
 __all__ = ["MotionLLMProcessor", "pad_features"]
 
@@ -134,7 +134,7 @@ class MotionLLMProcessor(ProcessorMixin):
         clean = " ".join(caption.split())
         if not clean:
             raise MotionLLMError("the text is empty; describe a motion, such as 'a person waves with the left hand'")
-        if MOTION_START[:-1] in clean or "</Motion" in clean:
+        if any(start in clean for start in (MOTION_START[:-1], MOTION_END[:-1], PLACEMENT_START)):
             raise MotionLLMError(f"the text holds motion tokens ('{clean[:60]}'); describe the motion in words")
         control = [token for token in self.tokenizer.all_special_tokens if token in clean]
         if control:
@@ -170,7 +170,7 @@ class MotionLLMProcessor(ProcessorMixin):
         return self._bos + self._fill_motion(str(self.prompts["motion_to_text"]), codes)
 
     def training_example(
-        self, task: str, caption: str, codes: Sequence[int], timed: bool = False
+        self, task: str, caption: str, codes: Sequence[int], timed: bool = False, learn_motion: bool = False
     ) -> dict[str, list[int]]:
         """`input_ids` and `labels` (-100 on the prompt) of one example.
 
@@ -179,6 +179,8 @@ class MotionLLMProcessor(ProcessorMixin):
             caption: the sentence.
             codes: the motion.
             timed: let a text-to-motion prompt tell the duration.
+            learn_motion: for `motion-to-text`, learn the motion of the prompt too: what motions look like whatever the
+                sentence, which classifier-free guidance compares with.
 
         Raises:
             MotionLLMError: unknown task, or as `text_to_motion_ids`.
@@ -192,7 +194,12 @@ class MotionLLMProcessor(ProcessorMixin):
         else:
             raise MotionLLMError(f"there is no task '{task}'; choose text-to-motion or motion-to-text")
         target = [*target, self.tokenizer.eos_token_id]
-        return {"input_ids": prompt + target, "labels": [-100] * len(prompt) + target}
+        labels = [-100] * len(prompt)
+        if learn_motion and task == "motion-to-text":
+            first = prompt.index(self.vocabulary.start) + 1
+            last = first + len(codes)  # </Motion>
+            labels[first : last + 1] = prompt[first : last + 1]
+        return {"input_ids": prompt + target, "labels": labels + target}
 
     def features(self, motion: Motion | np.ndarray) -> np.ndarray:
         """Raw features (T', 263) of a motion of one person, resampled to `fps` where it has another frame rate.
