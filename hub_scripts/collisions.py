@@ -27,8 +27,8 @@ def body_gaps(joints: np.ndarray) -> np.ndarray:
         joints: (P, T, 22, 3) metres, in one world.
 
     Returns:
-        float64 (T,) metres; negative where bodies overlap, by the depth. Where nobody is near anybody it is the smallest
-        distance of two roots less 2.6 m, which is no more than the gap; infinite for one person.
+        float64 (T,) metres; negative where bodies overlap, by the depth. Where nobody is near anybody it is the
+        smallest distance of two roots less 2.6 m, which is no more than the gap; infinite for one person.
 
     Raises:
         MotionLLMError: wrong shape, or NaN.

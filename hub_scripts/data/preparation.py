@@ -2,23 +2,16 @@
 
 import hashlib
 import json
-import multiprocessing
-import multiprocessing.connection
 import os
 import shutil
-import threading
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
-import torch
 from tqdm.auto import tqdm
 
 from modeling_motionllm.errors_motionllm import MotionLLMError
@@ -31,6 +24,7 @@ from .captions import content_of, describe
 from .dataset_card import BANDAI_CARD, BANDAI_CARD_METADATA
 from .splits import SPLITS, assign_splits
 from .storage import SUMMARY, shard_path, write_card, write_shard, write_summary
+from .workers import batched, in_order, workers
 
 __all__ = ["Preparation", "prepare_bandai"]
 
@@ -40,9 +34,6 @@ _MIN_FRAMES = 5
 _CLIPS_PER_PART = 64
 _ROWS_PER_SHARD = 512
 _WORK = ".prepare"
-
-_T = TypeVar("_T")
-_R = TypeVar("_R")
 
 
 @dataclass(frozen=True)
@@ -93,7 +84,7 @@ def prepare_bandai(
             raise MotionLLMError(f"'{folder}' holds a dataset already; give --overwrite or another --out folder")
         (folder / SUMMARY).unlink()
     work = ensure_folder(folder / _WORK)
-    with _workers(num_proc) as pool:
+    with workers(num_proc) as pool:
         clips, failures = _read_clips(src, limit, work, pool, num_proc)
         if not clips:
             shutil.rmtree(work)
@@ -128,8 +119,8 @@ def _read_clips(
     clips: list[_Clip] = []
     failures: list[tuple[str, str]] = []
     with tqdm(desc="reading clips", unit=" clips", total=limit) as bar:
-        batches = _batched(islice(_once_each(iter_bandai_clips(src), failures), limit), _CLIPS_PER_PART)
-        for path, size in _in_order(pool, num_proc, _convert_part, ((work, batch) for batch in batches)):
+        batches = batched(islice(_once_each(iter_bandai_clips(src), failures), limit), _CLIPS_PER_PART)
+        for path, size in in_order(pool, num_proc, _convert_part, ((work, batch) for batch in batches)):
             usable, broken = _load_part(path)
             clips += usable
             failures += broken
@@ -145,12 +136,6 @@ def _once_each(clips: Iterable[BandaiClip], failures: list[tuple[str, str]]) -> 
         else:
             seen.add(clip.name)
             yield clip
-
-
-def _batched(items: Iterable[_T], size: int) -> Iterator[list[_T]]:
-    iterator = iter(items)
-    while batch := list(islice(iterator, size)):
-        yield batch
 
 
 def _convert_part(task: tuple[Path, list[BandaiClip]]) -> tuple[Path, int]:
@@ -225,12 +210,12 @@ def _write_shards(
             "clips": len(mine),
             "frames": sum(len(clip.joints) for clip, _ in rows),
         }
-        for batch in _batched(rows, _ROWS_PER_SHARD):
+        for batch in batched(rows, _ROWS_PER_SHARD):
             path = work / f"{split}-{_key(f'{c.name}:{c.source_sha256}:{mirrored}' for c, mirrored in batch)}.parquet"
             shards.setdefault(split, []).append(path)
             tasks.append((path, batch))
     with tqdm(desc="writing rows", unit=" rows", total=sum(len(batch) for _, batch in tasks)) as bar:
-        for size in _in_order(pool, num_proc, _make_shard, tasks):
+        for size in in_order(pool, num_proc, _make_shard, tasks):
             bar.update(size)
     return shards, counts
 
@@ -262,53 +247,3 @@ def _row(clip: _Clip, mirrored: bool) -> dict[str, Any]:
 
 def _key(names: Iterable[str]) -> str:
     return hashlib.sha256("\n".join([f"recipe {_RECIPE}", *names]).encode()).hexdigest()[:32]
-
-
-@contextmanager
-def _workers(num_proc: int) -> Iterator[Executor | None]:
-    """A process pool, or None for work in this process."""
-    if num_proc == 1:
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)  # as in a worker: sums then come out the same
-        try:
-            yield None
-        finally:
-            torch.set_num_threads(threads)
-        return
-    pool = ProcessPoolExecutor(num_proc, multiprocessing.get_context("spawn"), initializer=_start_worker)
-    try:
-        yield pool
-    except BrokenProcessPool as error:
-        raise MotionLLMError(
-            "a worker process was ended from outside (out of memory?); give the same command with --num-proc 1, "
-            "it continues where this one stopped"
-        ) from error
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _start_worker() -> None:
-    torch.set_num_threads(1)
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
-
-
-def _end_with(sentinel: int) -> None:
-    """End this worker when its parent is gone: waiting for work, it would never notice a killed parent."""
-    multiprocessing.connection.wait([sentinel])
-    os._exit(1)
-
-
-def _in_order(pool: Executor | None, num_proc: int, function: Callable[[_T], _R], tasks: Iterable[_T]) -> Iterator[_R]:
-    """Results in the order of the tasks, with only a few tasks in memory at a time."""
-    if pool is None:
-        yield from map(function, tasks)
-        return
-    waiting: deque[Future[_R]] = deque()
-    for task in tasks:
-        waiting.append(pool.submit(function, task))
-        if len(waiting) > 2 * num_proc:
-            yield waiting.popleft().result()
-    while waiting:
-        yield waiting.popleft().result()

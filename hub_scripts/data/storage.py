@@ -21,6 +21,7 @@ __all__ = [
     "read_split",
     "read_summary",
     "shard_path",
+    "split_shards",
     "write_card",
     "write_shard",
     "write_summary",
@@ -141,7 +142,7 @@ def read_split(
     if unknown:
         raise MotionLLMError(f"no column {', '.join(unknown)} in a motion dataset; known: {', '.join(_SCHEMA.names)}")
     rows: list[dict[str, Any]] = []
-    for path in _shards(folder, split):
+    for path in split_shards(folder, split):
         try:
             table = pq.read_table(path, columns=list(columns) if columns is not None else None)
         except (OSError, pa.ArrowInvalid, KeyError) as error:
@@ -168,7 +169,12 @@ def _column_values(column: pa.ChunkedArray, name: str) -> list[Any]:
     return values
 
 
-def _shards(folder: str | os.PathLike[str], split: str | None) -> list[Path]:
+def split_shards(folder: str | os.PathLike[str], split: str | None) -> list[Path]:
+    """Paths of a split's shards in order; None for those of all splits.
+
+    Raises:
+        MotionLLMError: there are none.
+    """
     shards = sorted((Path(folder) / "data").glob(f"{split or '*'}-?????-of-?????.parquet"))
     if not shards:
         what = f"split '{split}'" if split else "data"
@@ -183,7 +189,7 @@ def dataset_hash(folder: str | os.PathLike[str]) -> str:
         MotionLLMError: no dataset there.
     """
     digest = hashlib.sha256()
-    for path in _shards(folder, None):
+    for path in split_shards(folder, None):
         with path.open("rb") as file:
             digest.update(f"{path.name}\0{hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
     return digest.hexdigest()
