@@ -12,7 +12,7 @@ from modeling_motionllm.motion_features import canonicalize_joints
 
 from .caption_words import ACTIONS, ADVERBS_OF_PACE, IRREGULAR, NUMBERS, STYLE_ALIASES, STYLES, SUBJECTS, StyleWords
 
-__all__ = ["action_phrases", "content_of", "describe", "inflect"]
+__all__ = ["action_phrases", "content_of", "describe", "inflect", "side_of"]
 
 _NECK, _HEAD = 12, 15
 _LEFT_HIP, _RIGHT_HIP = 1, 2
@@ -165,7 +165,7 @@ def _measure(content: str, joints: np.ndarray) -> _Facts:
     """Measure what the words for `content` can use; joints (T, 22, 3)."""
     body = np.asarray(canonicalize_joints(joints), dtype=np.float64)
     facts = _Facts()
-    side = _side(content, body)
+    side = side_of(content, body)
     if side:
         facts.fields["side"] = [side]
     if content.startswith(("walk", "run", "dash")):
@@ -178,7 +178,8 @@ def _measure(content: str, joints: np.ndarray) -> _Facts:
     return facts
 
 
-def _side(content: str, body: np.ndarray) -> str | None:
+def side_of(content: str, body: np.ndarray) -> str | None:
+    """ "left" or "right", where what someone does has a side: from the label, else measured in the canonical joints."""
     if content.startswith("walk-turn"):
         turn = _turned(body)
         clear = np.flatnonzero(np.abs(turn) > 45)

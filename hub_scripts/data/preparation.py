@@ -23,7 +23,7 @@ from .bvh import parse_bvh
 from .captions import content_of, describe
 from .dataset_card import BANDAI_CARD, BANDAI_CARD_METADATA
 from .splits import SPLITS, assign_splits
-from .storage import SUMMARY, shard_path, write_card, write_shard, write_summary
+from .storage import put_in_place, start_dataset, write_card, write_shard, write_summary
 from .workers import batched, in_order, workers
 
 __all__ = ["Preparation", "prepare_bandai"]
@@ -33,7 +33,6 @@ _RECIPE = 1
 _MIN_FRAMES = 5
 _CLIPS_PER_PART = 64
 _ROWS_PER_SHARD = 512
-_WORK = ".prepare"
 
 
 @dataclass(frozen=True)
@@ -79,11 +78,7 @@ def prepare_bandai(
         MotionLLMError: `src` cannot be read, `out` cannot be written or holds a dataset already.
     """
     folder = ensure_folder(out)
-    if (folder / SUMMARY).exists():
-        if not overwrite:
-            raise MotionLLMError(f"'{folder}' holds a dataset already; give --overwrite or another --out folder")
-        (folder / SUMMARY).unlink()
-    work = ensure_folder(folder / _WORK)
+    work = start_dataset(folder, overwrite)
     with workers(num_proc) as pool:
         clips, failures = _read_clips(src, limit, work, pool, num_proc)
         if not clips:
@@ -91,12 +86,7 @@ def prepare_bandai(
             return Preparation(None, failures)
         splits = assign_splits((clip.name, clip.content, clip.style) for clip in clips)
         shards, counts = _write_shards(clips, splits, mirror, work, pool, num_proc)
-    data = ensure_folder(folder / "data")
-    for stale in data.glob("*.parquet"):
-        stale.unlink()
-    for split, paths in shards.items():
-        for index, path in enumerate(paths):
-            path.replace(shard_path(folder, split, index, len(paths)))
+    put_in_place(folder, shards)
     write_card(folder, shards, BANDAI_CARD, BANDAI_CARD_METADATA)
     summary = {
         "name": "bandai-namco",

@@ -5,7 +5,7 @@ import json
 import os
 import shutil
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,25 +25,16 @@ from .scenes_clips import FPS, ClipPool, load_pool
 from .scenes_kinds import KINDS, Actor, Kind
 from .scenes_storage import write_scenes
 from .splits import SPLITS
-from .storage import SUMMARY, dataset_hash, shard_path, write_card, write_summary
+from .storage import dataset_hash, put_in_place, start_dataset, write_card, write_summary
 from .workers import batched, in_order, workers
 
-__all__ = ["MIN_GAP", "ComposedScenes", "compose_scene", "prepare_pairs"]
+__all__ = ["MIN_GAP", "compose_scene", "prepare_pairs"]
 
 # Goes into the names of intermediate files: raise it when the code changes what they hold.
 _RECIPE = 1
 MIN_GAP = 0.04  # metres that bodies keep between each other, in every frame
 _ATTEMPTS = 400
 _SCENES_PER_SHARD = 128
-_WORK = ".prepare"
-
-
-@dataclass
-class ComposedScenes:
-    """What came out: the summary as written, and how often scenes had to be drawn again, by reason."""
-
-    summary: dict[str, Any]
-    tries: Counter[str] = field(default_factory=Counter)
 
 
 def prepare_pairs(
@@ -54,7 +45,7 @@ def prepare_pairs(
     num_proc: int = 2,
     mirror: bool = True,
     overwrite: bool = False,
-) -> ComposedScenes:
+) -> dict[str, Any]:
     """Compose scenes of the clips in `data`, each of clips of one split.
 
     Args:
@@ -66,6 +57,9 @@ def prepare_pairs(
         mirror: store mirrored copies of the train scenes.
         overwrite: replace a finished dataset in `out`.
 
+    Returns:
+        The summary as written: counts by split and kind, and how often a scene was drawn again, by reason.
+
     Raises:
         MotionLLMError: `data` cannot be read, `out` cannot be written or holds a dataset already.
     """
@@ -73,15 +67,11 @@ def prepare_pairs(
     if folder.resolve() == Path(data).resolve():
         raise MotionLLMError(f"'{folder}' holds the clips themselves; give another --out folder")
     data_hash = dataset_hash(data)
-    if (folder / SUMMARY).exists():
-        if not overwrite:
-            raise MotionLLMError(f"'{folder}' holds a dataset already; give --overwrite or another --out folder")
-        (folder / SUMMARY).unlink()
-    work = ensure_folder(folder / _WORK)
+    work = start_dataset(folder, overwrite)
     shards: dict[str, list[Path]] = {}
     tasks = []
     for split in SPLITS:
-        scenes = _plan(load_pool(data, split), counts.get(split, 0)) if counts.get(split) else []
+        scenes = _plan(load_pool(os.fspath(data), split), counts.get(split, 0)) if counts.get(split) else []
         for batch in batched(scenes, _SCENES_PER_SHARD):
             mirrored = mirror and split == "train"
             key = "\n".join([f"recipe {_RECIPE}", data_hash, str(seed), split, str(mirrored), *map(str, batch)])
@@ -90,18 +80,16 @@ def prepare_pairs(
             tasks.append(_Task(path, os.fspath(data), split, batch, seed, mirrored))
     if not tasks:
         raise MotionLLMError("no scenes were asked for; give --train, --val or --test a number above 0")
-    tries: Counter[str] = Counter()
+    tries: Counter[str] = Counter()  # how often was drawn, by outcome
     per_split: dict[str, Counter[str]] = {split: Counter() for split in shards}
     with (
         workers(num_proc) as pool,
         tqdm(desc="composing", unit=" scenes", total=sum(len(task.scenes) for task in tasks)) as bar,
     ):
-        for split, made, task_tries in in_order(pool, num_proc, _make_shard, tasks):
-            per_split[split].update(made)
+        for task_split, made, task_tries in in_order(pool, num_proc, _make_shard, tasks):
+            per_split[task_split].update(made)
             tries.update(task_tries)
             bar.update(made["scenes"])
-    _replace_data(folder, shards)
-    write_card(folder, shards, SCENES_CARD, SCENES_CARD_METADATA)
     summary = {
         "name": "bandai-namco-composed-scenes",
         "type": "scenes",
@@ -114,23 +102,25 @@ def prepare_pairs(
         "splits": {split: _summed(made) for split, made in per_split.items()},
         "drawn_again": {name: count for name, count in sorted(tries.items()) if name != "scenes"},
     }
+    if not any(made["scenes"] for made in per_split.values()):
+        raise MotionLLMError(f"no scene could be composed of the clips in '{data}'; prepare more of them")
+    put_in_place(folder, shards)
+    write_card(folder, shards, SCENES_CARD, SCENES_CARD_METADATA)
     written = write_summary(folder, summary)
     shutil.rmtree(work)
-    return ComposedScenes(written, tries)
-
-
-def _replace_data(folder: Path, shards: dict[str, list[Path]]) -> None:
-    data = ensure_folder(folder / "data")
-    for stale in data.glob("*.parquet"):
-        stale.unlink()
-    for split, paths in shards.items():
-        for index, path in enumerate(paths):
-            path.replace(shard_path(folder, split, index, len(paths)))
+    return written
 
 
 def _summed(made: Counter[str]) -> dict[str, Any]:
-    kinds = {name.removeprefix("kind:"): count for name, count in sorted(made.items()) if name.startswith("kind:")}
-    return {name: made[name] for name in ("rows", "scenes", "people", "frames")} | {"kinds": kinds}
+    """Counts of one split: rows and frames with the mirrored copies, scenes, people and kinds without."""
+    kinds, given_up = (
+        {name.removeprefix(start): count for name, count in sorted(made.items()) if name.startswith(start)}
+        for start in ("kind:", "given up:")
+    )
+    return {name: made[name] for name in ("rows", "scenes", "people", "frames")} | {
+        "kinds": kinds,
+        "given_up": given_up,
+    }
 
 
 def _plan(pool: ClipPool, count: int) -> list[tuple[str, int]]:
@@ -174,9 +164,12 @@ def _make_shard(task: _Task) -> tuple[str, Counter[str], Counter[str]]:
         rows = []
         for kind, number in task.scenes:
             scene_rows = _compose_rows(pool, KINDS[kind], number, task, tries)
+            if scene_rows is None:
+                made[f"given up:{kind}"] += 1
+                continue
             rows += scene_rows
             made.update({f"kind:{kind}": 1, "scenes": 1, "rows": len(scene_rows)})
-            made.update({"people": len(scene_rows[0]["roles"]), "frames": scene_rows[0]["num_frames"]})
+            made.update({"people": len(scene_rows[0]["roles"]), "frames": sum(row["num_frames"] for row in scene_rows)})
         write_scenes(task.path, rows)
         with atomic_path(notes) as temporary:
             temporary.write_text(json.dumps([made, tries]), encoding="utf-8")
@@ -184,10 +177,15 @@ def _make_shard(task: _Task) -> tuple[str, Counter[str], Counter[str]]:
     return task.split, made, tries
 
 
-def _compose_rows(pool: ClipPool, kind: Kind, number: int, task: _Task, tries: Counter[str]) -> list[dict[str, Any]]:
-    """A scene's row and, where wanted, that of its mirrored copy."""
+def _compose_rows(
+    pool: ClipPool, kind: Kind, number: int, task: _Task, tries: Counter[str]
+) -> list[dict[str, Any]] | None:
+    """A scene's row and, where wanted, that of its mirrored copy; None where no scene could be composed."""
     name = f"{kind.name}_{task.split}_{number:04d}"
-    actors, canonical, placements = compose_scene(pool, kind, f"{task.seed}/{name}", tries)
+    composed = compose_scene(pool, kind, f"{task.seed}/{name}", tries)
+    if composed is None:
+        return None
+    actors, canonical, placements = composed
     rows = [_row(kind, name, task.split, actors, canonical, placements, mirrored=False)]
     if task.mirrored:
         rows.append(_row(kind, name, task.split, actors, canonical, placements, mirrored=True))
@@ -196,7 +194,7 @@ def _compose_rows(pool: ClipPool, kind: Kind, number: int, task: _Task, tries: C
 
 def compose_scene(
     pool: ClipPool, kind: Kind, key: str, tries: Counter[str] | None = None
-) -> tuple[list[Actor], np.ndarray, np.ndarray]:
+) -> tuple[list[Actor], np.ndarray, np.ndarray] | None:
     """One scene in which nobody runs into anybody; drawn again until there is one.
 
     Args:
@@ -207,10 +205,8 @@ def compose_scene(
             (bodies closer than `MIN_GAP`) and "too far" (a start that placements do not reach).
 
     Returns:
-        The people, their canonical joints float64 (P, T, 22, 3), and their placements (P, 3) relative to the first.
-
-    Raises:
-        MotionLLMError: no such scene after many draws.
+        The people, their canonical joints float64 (P, T, 22, 3), and their placements (P, 3) relative to the first;
+        None where many draws gave no such scene.
     """
     tries = Counter() if tries is None else tries
     for attempt in range(_ATTEMPTS):
@@ -232,7 +228,7 @@ def compose_scene(
             continue
         tries["scenes"] += 1
         return actors, canonical, placements
-    raise MotionLLMError(f"no scene of kind '{kind.name}' could be composed in {_ATTEMPTS} draws; use more clips")
+    return None
 
 
 def _row(

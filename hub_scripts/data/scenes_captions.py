@@ -210,7 +210,7 @@ def _measure(content: str, joints: np.ndarray, placements: np.ndarray) -> dict[s
 
 
 def _aside(one: np.ndarray, other: np.ndarray) -> float:
-    """How far to the left the other person is, in metres, when nearest, seen along the way that one has gone until then.
+    """How far to the left the other person is when nearest, in metres, seen along the way that one has gone until then.
 
     Both (T, 22, 3), in a world in which `one` faces +Z at first.
     """

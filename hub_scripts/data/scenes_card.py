@@ -1,6 +1,6 @@
-"""The dataset card of composed scenes. Text only."""
+"""The dataset cards of scenes. Text only."""
 
-__all__ = ["SCENES_CARD", "SCENES_CARD_METADATA"]
+__all__ = ["INTERHUMAN_CARD", "INTERHUMAN_CARD_METADATA", "SCENES_CARD", "SCENES_CARD_METADATA"]
 
 SCENES_CARD_METADATA = {
     "license": "cc-by-nc-4.0",
@@ -32,7 +32,7 @@ of real standing frames, placed together, mirrored; captions written.
 ## How it was made
 
 `motionllm prepare pairs DATA --out DIR`, where DATA was written by `motionllm prepare bandai`. Clips of one split only
-are put together, so no test clip is in a train scene. Scenes in which two bodies come closer than 4 cm were drawn again.
+are put together, so no test clip is in a train scene. Scenes where two bodies come closer than 4 cm were drawn again.
 **The captions were not written by people**: rules compose them from the kind of scene, the labels of the clips and
 measured distances and sides. Train scenes are there twice, as composed and mirrored (left and right swapped in motion,
 placements, labels and captions).
@@ -54,4 +54,35 @@ placements, labels and captions).
 | `source_clips` | P lists of strings | the clips each person's motion was made of |
 
 `motionllm_dataset.json` holds the counts and a hash over the data files.
+"""
+
+INTERHUMAN_CARD_METADATA = {
+    "license": "cc-by-nc-sa-4.0",
+    "language": "en",
+    "pretty_name": "InterHuman for MotionLLM",
+    "tags": "[human-motion, text-to-motion, multi-person]",
+}
+
+INTERHUMAN_CARD = """\
+# InterHuman for MotionLLM
+
+Recorded scenes of two people with the sentences of their annotators, prepared from InterHuman by
+`motionllm prepare interhuman`.
+
+## Licence
+
+CC BY-NC-SA 4.0. **The authors give the data on request and forbid passing it on: keep this folder to yourself.**
+
+> H. Liang, W. Zhang, W. Li, J. Yu, L. Xu: "InterGen: Diffusion-based Multi-human Motion Generation under Complex
+> Interactions", arXiv:2304.05684.
+
+Changes: 22 joint positions taken, turned from Z up to Y up, resampled from 30 to 20 fps, each person put on the bones
+of HumanML3D and on the floor, scenes over 10 s divided, mirrored copies of the train scenes added. Putting people of
+different size on the same bones moves hands that touch apart, or into each other, by centimetres.
+
+## Columns
+
+As for composed scenes, with `composed` false, `kind` `interhuman`, and `contents` and `styles` empty. `joints` float32
+(2, T, 22, 3) at 20 fps, metres, Y up; person 1 starts at the origin and faces +Z. `placements` (2, 3): x (left), z
+(ahead) and heading in radians, as person 1 sees them at first. Splits are InterHuman's own.
 """

@@ -1,6 +1,5 @@
 """The recorded clips that scenes are composed of: by content, by style, and moments of standing still among them."""
 
-import os
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -67,7 +66,7 @@ class ClipPool:
         style: str | None = None,
         speed: tuple[float, float] | None = None,
         frames: tuple[int, int] | None = None,
-        but: Sequence[Clip] = (),
+        but: Collection[Clip] = (),
     ) -> Clip | None:
         """A clip at random; the contents that are there are equally likely, however many clips they have.
 
@@ -77,7 +76,7 @@ class ClipPool:
             style: this style only.
             speed: least and greatest mean speed, m/s.
             frames: least and greatest number of frames.
-            but: not one of these, unless there is no other.
+            but: not one of these.
 
         Returns:
             None where no clip fits.
@@ -90,8 +89,8 @@ class ClipPool:
                 if (style is None or clip.style == style)
                 and (speed is None or speed[0] <= clip.speed <= speed[1])
                 and (frames is None or frames[0] <= len(clip) <= frames[1])
+                and clip not in but
             ]
-            clips = [clip for clip in clips if clip not in but] or clips
             if clips:
                 fitting[content] = clips
         if not fitting:
@@ -119,7 +118,7 @@ class ClipPool:
 
 
 @lru_cache(maxsize=3)
-def load_pool(folder: str | os.PathLike[str], split: str) -> ClipPool:
+def load_pool(folder: str, split: str) -> ClipPool:
     """The clips of a prepared dataset, without their mirrored copies.
 
     Raises:

@@ -6,6 +6,7 @@ from math import pi, radians
 
 import numpy as np
 
+from .captions import side_of
 from .scenes_clips import FPS, Clip, ClipPool
 from .scenes_tracks import stand, travel
 
@@ -44,6 +45,9 @@ class _Draw:
         return float(self.rng.uniform(low, high))
 
     def wait(self, low: int, high: int) -> int:
+        """Frames before someone begins; often none where `low` is 0, because not every clip can be waited for."""
+        if low == 0 and self.rng.random() < 0.35:
+            return 0
         return int(self.rng.integers(low, high + 1))
 
     def side(self) -> int:
@@ -60,8 +64,9 @@ class _Draw:
         """
         speed = (0.87 * like.speed, 1.15 * like.speed) if like else None
         style = self._drawn[0].style if self._drawn and self._one_style else None
-        for wanted in dict.fromkeys((style, None)):
-            clip = self.pool.draw(self.rng, contents, style=wanted, speed=speed, frames=frames, but=tuple(self._drawn))
+        fresh, worn = self._drawn[:], ()
+        for but, wanted in ((fresh, style), (fresh, None), (worn, None)):
+            clip = self.pool.draw(self.rng, contents, style=wanted, speed=speed, frames=frames, but=but)
             if clip is not None:
                 self._drawn.append(clip)
                 return clip
@@ -246,7 +251,8 @@ def _abreast(draw: _Draw, roles: Sequence[str], contents: Sequence[str], gap: tu
     while len(clips) < len(roles):
         clips.append(draw.clip((clips[0].content,), like=clips[0]))
     frames = _whole(min(161, *map(len, clips)))
-    side, place, actors = draw.side(), 0.0, []
+    side, place = draw.side(), 0.0
+    actors: list[Actor] = []
     for role, clip in zip(roles, clips, strict=True):
         track, course, _ = travel(clip.joints, 0, frames)
         ahead = draw.uniform(-0.25, 0.25) if actors else 0.0
@@ -269,7 +275,8 @@ def _in_line(draw: _Draw, roles: Sequence[str], contents: Sequence[str], gap: tu
     while len(clips) < len(roles):
         clips.append(draw.clip((clips[0].content,), like=clips[0]))
     frames = _whole(min(161, *map(len, clips)))
-    place, actors = 0.0, []
+    place = 0.0
+    actors: list[Actor] = []
     for role, clip in zip(roles, clips, strict=True):
         track, course, _ = travel(clip.joints, 0, frames)
         aside = draw.uniform(-0.25, 0.25) if actors else 0.0
@@ -332,7 +339,7 @@ def _dance(draw: _Draw) -> list[Actor]:
     dance = draw.clip(("dance-short", "dance-long"))
     frames = _whole(draw.uniform(80, 170))
     # It begins with some seconds of standing.
-    first = draw.wait(160, max(160, len(dance) - frames))
+    first = int(draw.uniform(160, max(161, len(dance) - frames)))
     if first + frames > len(dance):
         raise _NoFit
     dancer, _, _ = travel(dance.joints, first, frames)
@@ -347,9 +354,10 @@ def _dance(draw: _Draw) -> list[Actor]:
 @_kind("fight", ("attacking", "retreating"), [_ATTACKS, ("walk-back",)], weight=0.8)
 def _fight(draw: _Draw) -> list[Actor]:
     attack, retreat = draw.clip(_ATTACKS), draw.clip(("walk-back",))
-    frames = _whole(min(len(attack), len(retreat), draw.uniform(60, 141)))
-    attacker, _, _ = travel(attack.joints, draw.wait(0, len(attack) - frames), frames)
-    track, course, _ = travel(retreat.joints, draw.wait(0, len(retreat) - frames), frames)
+    # Whoever attacks stays in place, so the other one need not go far.
+    frames = _whole(min(len(attack), len(retreat), draw.uniform(1.0, 2.8) / retreat.speed * FPS))
+    attacker, _, _ = travel(attack.joints, int(draw.uniform(0, len(attack) - frames)), frames)
+    track, course, _ = travel(retreat.joints, int(draw.uniform(0, len(retreat) - frames)), frames)
     direction = draw.uniform(radians(-8), radians(8))
     x, z = _polar(draw.uniform(1.2, 2.0), direction)
     return [
@@ -382,9 +390,7 @@ def _guide(draw: _Draw) -> list[Actor]:
     guide, walk = draw.clip(("guide",)), draw.clip(("walk",))
     frames = _whole(min(len(walk), len(guide) + 20))
     track, course, way = travel(walk.joints, 0, frames)
-    # The hand that is held out farther to its side.
-    left, right = guide.joints[:, 20, 0].max(), -guide.joints[:, 21, 0].min()
-    to_left = 1 if left > right else -1
+    to_left = 1 if side_of("guide", guide.joints) == "left" else -1
     start = -to_left * draw.uniform(0.3, 0.6) * min(way, 5.0)
     guiding = draw.stand([guide.joints], 0, frames)
     heading = to_left * pi / 2 + draw.uniform(radians(-8), radians(8)) - course

@@ -77,7 +77,7 @@ def _column(rows: Sequence[dict[str, Any]], field: pa.Field) -> pa.Array:
 def _nested(rows: Sequence[dict[str, Any]]) -> pa.Array:
     """Joints (P, T, 22, 3) of the scenes as one Arrow column; built from flat numbers, lists would take minutes."""
     scenes = [np.ascontiguousarray(row["joints"], dtype=np.float32) for row in rows]
-    flat = pa.array(np.concatenate([scene.reshape(-1) for scene in scenes]))
+    flat = pa.array(np.concatenate([np.empty(0, np.float32), *(scene.reshape(-1) for scene in scenes)]))
     column: pa.Array = pa.FixedSizeListArray.from_arrays(flat, _JOINTS[1])
     column = pa.FixedSizeListArray.from_arrays(column, _JOINTS[0])
     frames = [scene.shape[1] for scene in scenes for _ in scene]

@@ -171,7 +171,7 @@ SENTENCES: dict[str, tuple[str, ...]] = {
         "one person dances and the other cheers",
         "{one} dances while {other} {b}",
         "{one} {a} and {other} cheers: {other} {b}",
-        "{other} {b} for {one}, who is dancing",
+        "{other} {b} while {one} is dancing",
         "{one} dances in front of {other}, who {b}",
         "{one} dances, and {other}, {dist} away, {b}",
         "{other} watches {one} dance and {b}",
@@ -238,6 +238,6 @@ SENTENCES: dict[str, tuple[str, ...]] = {
         "{third} {goes2} away while the other two wave goodbye",
         "side by side, {one} and {other} wave, and {third} leaves at a {goes2:noun}",
         "{one} {a} and {other} {b} while {third} {goes2} away",
-        "two people see off a third: they wave while {third} {goes2} away",
+        "two people see off a third: they wave while the third {goes2} away",
     ),
 }

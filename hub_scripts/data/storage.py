@@ -13,21 +13,24 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from modeling_motionllm.errors_motionllm import MotionLLMError
-from modeling_motionllm.files_motionllm import atomic_path
+from modeling_motionllm.files_motionllm import atomic_path, ensure_folder
 
 __all__ = [
     "SUMMARY",
     "dataset_hash",
+    "put_in_place",
     "read_split",
     "read_summary",
     "shard_path",
     "split_shards",
+    "start_dataset",
     "write_card",
     "write_shard",
     "write_summary",
 ]
 
 SUMMARY = "motionllm_dataset.json"
+_WORK = ".prepare"
 _FORMAT = 1
 _JOINTS, _FEATURES = (22, 3), 263
 # The description `datasets` reads from a Parquet schema; written by hand so that the file is the same under every
@@ -77,6 +80,30 @@ _SCHEMA = pa.schema(
     ],
     metadata={"huggingface": json.dumps({"info": {"features": _HF_FEATURES}})},
 )
+
+
+def start_dataset(folder: str | os.PathLike[str], overwrite: bool) -> Path:
+    """Make the folder for a dataset ready; returns the one inside for unfinished work, which may be there already.
+
+    Raises:
+        MotionLLMError: it cannot be written, or holds a finished dataset that is not to be replaced.
+    """
+    summary = ensure_folder(folder) / SUMMARY
+    if summary.exists():
+        if not overwrite:
+            raise MotionLLMError(f"'{folder}' holds a dataset already; give --overwrite or another --out folder")
+        summary.unlink()
+    return ensure_folder(Path(folder) / _WORK)
+
+
+def put_in_place(folder: str | os.PathLike[str], shards: dict[str, list[Path]]) -> None:
+    """Move finished shards of each split to where the dataset has them, in order; what was there goes."""
+    data = ensure_folder(Path(folder) / "data")
+    for stale in data.glob("*.parquet"):
+        stale.unlink()
+    for split, paths in shards.items():
+        for index, path in enumerate(paths):
+            path.replace(shard_path(folder, split, index, len(paths)))
 
 
 def shard_path(folder: str | os.PathLike[str], split: str, index: int, count: int) -> Path:
