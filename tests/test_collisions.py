@@ -45,7 +45,7 @@ def test_all_pairs_are_looked_at():
 
 def test_the_gap_shrinks_as_they_come_closer(walk):
     stand = np.repeat(walk[:1], 2, axis=0)
-    gaps = [float(body_gaps(np.stack([stand, stand + [x, 0, 0]]))[0]) for x in (2.0, 1.5, 1.0, 0.6, 0.2)]
+    gaps = [float(body_gaps(np.stack([stand, stand + np.array([x, 0, 0])]))[0]) for x in (2.0, 1.5, 1.0, 0.6, 0.2)]
     assert np.diff(gaps[:3]) == pytest.approx([-0.5, -0.5], abs=0.002)
     assert gaps == sorted(gaps, reverse=True)
     assert gaps[0] > 0 > gaps[-1]
@@ -53,7 +53,7 @@ def test_the_gap_shrinks_as_they_come_closer(walk):
 
 def test_far_away_the_gap_is_a_lower_bound(walk):
     stand = np.repeat(walk[:1], 2, axis=0)
-    gap = float(body_gaps(np.stack([stand, stand + [5.0, 0, 0]]))[0])
+    gap = float(body_gaps(np.stack([stand, stand + np.array([5.0, 0, 0])]))[0])
     assert 0 < gap <= 5.0 - np.ptp(stand[0, :, 0])
 
 
@@ -62,19 +62,19 @@ def test_walking_through_someone_is_seen(walk):
     middle = walk[len(walk) // 2, 0] * [1, 0, 1]
     hit = interpenetration_share(np.stack([walk, stand + middle]))
     assert 0.05 < hit < 0.6
-    assert interpenetration_share(np.stack([walk, stand + middle + [1.2, 0, 0]])) == 0
+    assert interpenetration_share(np.stack([walk, stand + middle + np.array([1.2, 0, 0])])) == 0
 
 
 def test_the_third_person_counts_too(walk):
     stand = np.repeat(walk[:1], len(walk), axis=0)
-    third = stand + [4.1, 0, 0]
-    assert interpenetration_share(np.stack([stand, stand + [4.0, 0, 0], third])) == 1
-    assert interpenetration_share(np.stack([stand, stand + [2.0, 0, 0], third])) == 0
+    third = stand + np.array([4.1, 0, 0])
+    assert interpenetration_share(np.stack([stand, stand + np.array([4.0, 0, 0]), third])) == 1
+    assert interpenetration_share(np.stack([stand, stand + np.array([2.0, 0, 0]), third])) == 0
 
 
 def test_order_place_and_size_do_not_matter(walk):
     rng = np.random.default_rng(1)
-    other = walk[::-1] + [0.5, 0, 0.3]
+    other = walk[::-1] + np.array([0.5, 0, 0.3])
     gaps = body_gaps(np.stack([walk, other]))
     np.testing.assert_allclose(body_gaps(np.stack([other, walk])), gaps, atol=1e-9)
     np.testing.assert_allclose(body_gaps(np.stack([walk, other]) + rng.uniform(-9, 9, 3) * [1, 0, 1]), gaps, atol=1e-9)
