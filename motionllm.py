@@ -21,6 +21,7 @@ from modeling_motionllm.placement_motionllm import (
     decode_placements,
     encode_placements,
     join_people,
+    mirror_people,
     split_people,
 )
 from modeling_motionllm.processing_motionllm import MotionLLMProcessor
@@ -48,6 +49,7 @@ __all__ = [
     "joints_to_features",
     "load_motion",  # noqa: F822
     "mirror_joints",
+    "mirror_people",
     "motion_token_names",
     "resample_joints",
     "save_motion",  # noqa: F822

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .errors_motionllm import MotionLLMError
-from .motion_features import HUMANML3D, Skeleton, canonicalize_joints, motion_start
+from .motion_features import HUMANML3D, Skeleton, canonicalize_joints, mirror_joints, motion_start
 
 __all__ = [
     "HEADING_BINS",
@@ -16,6 +16,7 @@ __all__ = [
     "decode_placements",
     "encode_placements",
     "join_people",
+    "mirror_people",
     "split_people",
 ]
 
@@ -180,6 +181,28 @@ def join_people(canonical: np.ndarray, placements: np.ndarray) -> np.ndarray:
     x, z = _turned(canonical[..., 0].astype(np.float64), canonical[..., 2].astype(np.float64), place[..., 2])
     world = np.stack([x + place[..., 0], canonical[..., 1], z + place[..., 1]], axis=-1)
     return world.astype(canonical.dtype)
+
+
+def mirror_people(
+    canonical: np.ndarray, placements: np.ndarray, skeleton: Skeleton = HUMANML3D
+) -> tuple[np.ndarray, np.ndarray]:
+    """The scene in the mirror: left and right change places in every motion and in where people are.
+
+    The skeleton's own left and right bones differ by millimetres, so the mirrored people are put on its bones anew; the
+    world grows or shrinks by about one percent with that.
+
+    Args:
+        canonical: (..., P, T, J, 3), as `split_people` gives them.
+        placements: (..., P, 3).
+        skeleton: of the joints.
+
+    Returns:
+        Canonical joints and placements of the mirrored scene.
+
+    Raises:
+        MotionLLMError: shapes that do not fit together.
+    """
+    return split_people(mirror_joints(join_people(canonical, placements), skeleton), skeleton)
 
 
 def _turned(x: np.ndarray, z: np.ndarray, angle: np.ndarray) -> np.ndarray:

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 
 from modeling_motionllm.errors_motionllm import MotionLLMError
-from modeling_motionllm.motion_features import canonicalize_joints, joints_to_features
+from modeling_motionllm.motion_features import canonicalize_joints, joints_to_features, mirror_joints
 from modeling_motionllm.placement_motionllm import (
     Placement,
     decode_placements,
     encode_placements,
     join_people,
+    mirror_people,
     split_people,
 )
 
@@ -163,6 +164,15 @@ def test_many_scenes_at_once_and_in_float32(pair):
     world = join_people(canonical, placements)
     assert world.dtype == np.float32
     np.testing.assert_allclose(world[1], scene, atol=2e-4)
+
+
+def test_the_mirror_swaps_left_and_right(pair):
+    placements = np.array([[0, 0, 0], [1.5, 2, 0.7]])
+    canonical, mirrored = mirror_people(pair, placements)
+    np.testing.assert_allclose(mirrored, [[0, 0, 0], [-1.5, 2, -0.7]], atol=0.04)
+    world = join_people(canonical, mirrored)
+    np.testing.assert_allclose(world, mirror_joints(join_people(pair, placements)), atol=0.1)
+    np.testing.assert_allclose(split_people(world)[1], mirrored, atol=1e-9)
 
 
 def test_one_motion_is_no_scene(pair):

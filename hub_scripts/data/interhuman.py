@@ -17,8 +17,8 @@ from tqdm.auto import tqdm
 
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.files_motionllm import ensure_folder
-from modeling_motionllm.motion_features import mirror_joints, resample_joints
-from modeling_motionllm.placement_motionllm import encode_placements, join_people, split_people
+from modeling_motionllm.motion_features import resample_joints
+from modeling_motionllm.placement_motionllm import encode_placements, join_people, mirror_people, split_people
 
 from .preparation import Preparation
 from .scenes_card import INTERHUMAN_CARD, INTERHUMAN_CARD_METADATA
@@ -226,8 +226,7 @@ def _row(
     mirrored: bool,
 ) -> dict[str, Any]:
     if mirrored:
-        canonical = np.asarray(mirror_joints(canonical))
-        placements = placements * np.array([-1.0, 1.0, -1.0])
+        canonical, placements = mirror_people(canonical, placements)
         captions = [mirror_text(caption) for caption in captions]
     return {
         "name": f"{name}_mirrored" if mirrored else name,

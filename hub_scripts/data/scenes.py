@@ -14,8 +14,7 @@ from tqdm.auto import tqdm
 
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.files_motionllm import atomic_path, ensure_folder
-from modeling_motionllm.motion_features import mirror_joints
-from modeling_motionllm.placement_motionllm import encode_placements, join_people, split_people
+from modeling_motionllm.placement_motionllm import encode_placements, join_people, mirror_people, split_people
 
 from ..collisions import body_gaps
 from .captions import content_of
@@ -31,8 +30,8 @@ from .workers import batched, in_order, workers
 __all__ = ["MIN_GAP", "compose_scene", "prepare_pairs"]
 
 # Goes into the names of intermediate files: raise it when the code changes what they hold.
-_RECIPE = 1
-MIN_GAP = 0.04  # metres that bodies keep between each other, in every frame
+_RECIPE = 2
+MIN_GAP = 0.05  # metres that bodies keep between each other, in every frame
 _ATTEMPTS = 400
 _SCENES_PER_SHARD = 128
 
@@ -241,8 +240,7 @@ def _row(
     mirrored: bool,
 ) -> dict[str, Any]:
     if mirrored:
-        canonical = np.asarray(mirror_joints(canonical))
-        placements = placements * np.array([-1.0, 1.0, -1.0])
+        canonical, placements = mirror_people(canonical, placements)
     joints = join_people(canonical, placements)
     contents = [actor.clips[0].content for actor in actors]
     styles = [actor.clips[0].style for actor in actors]
