@@ -16,6 +16,14 @@ from modeling_motionllm.motion_features import (
     mirror_joints,
     resample_joints,
 )
+from modeling_motionllm.placement_motionllm import (
+    Placement,
+    decode_placements,
+    encode_placements,
+    join_people,
+    mirror_people,
+    split_people,
+)
 from modeling_motionllm.processing_motionllm import MotionLLMProcessor
 from modeling_motionllm.vocabulary_motionllm import MotionVocabulary, motion_token_names
 from tokenization.tokenization_motionllm import MotionLLMTokenizer
@@ -31,16 +39,22 @@ __all__ = [
     "MotionVQConfig",
     "MotionVQModel",
     "MotionVocabulary",
+    "Placement",
     "Skeleton",
     "canonicalize_joints",
+    "decode_placements",
+    "encode_placements",
     "features_to_joints",
+    "join_people",
     "joints_to_features",
     "load_motion",  # noqa: F822
     "mirror_joints",
+    "mirror_people",
     "motion_token_names",
     "resample_joints",
     "save_motion",  # noqa: F822
     "save_motion_files",  # noqa: F822
+    "split_people",
 ]
 
 AutoConfig.register("motion_vq", MotionVQConfig)

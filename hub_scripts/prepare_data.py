@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from hub_scripts.data.bvh_arguments import add_bvh_arguments, bvh_options
+from hub_scripts.prepare_scenes import add_scene_sources
 from modeling_motionllm.errors_motionllm import MotionLLMError
 
 __all__ = ["main"]
@@ -53,12 +54,16 @@ def main(argv: Sequence[str]) -> int:
         MotionLLMError: bad input, or a folder that cannot be used.
     """
     args = _parser().parse_args(argv)
+    for name, least in (("num_proc", 1), ("limit", 1), ("train", 0), ("val", 0), ("test", 0)):
+        value = getattr(args, name, None)
+        if value is not None and value < least:
+            raise MotionLLMError(f"--{name.replace('_', '-')} is {value}; give {least} or more")
+    return args.run(args)
+
+
+def _prepare(args: argparse.Namespace) -> int:
     from .data.preparation import prepare
 
-    if args.num_proc < 1:
-        raise MotionLLMError(f"--num-proc is {args.num_proc}; give 1 or more")
-    if args.limit is not None and args.limit < 1:
-        raise MotionLLMError(f"--limit is {args.limit}; give 1 or more")
     report = prepare(
         args.source(args),
         args.out,
@@ -151,4 +156,6 @@ def _parser() -> argparse.ArgumentParser:
             help="store mirrored copies of the train clips (default: yes)",
         )
         source.add_argument("--overwrite", action="store_true", help="replace a dataset that is already in DIR")
+        source.set_defaults(run=_prepare)
+    add_scene_sources(sources)
     return parser

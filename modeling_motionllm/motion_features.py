@@ -37,6 +37,7 @@ __all__ = [
     "integrate_root",
     "joints_to_features",
     "mirror_joints",
+    "motion_start",
     "resample_joints",
 ]
 
@@ -181,8 +182,8 @@ def _bone_matrices(parents: tuple[int, ...]) -> tuple[torch.Tensor, torch.Tensor
     return to_bones, to_joints
 
 
-def _canonicalize(joints: torch.Tensor, skeleton: Skeleton) -> tuple[torch.Tensor, torch.Tensor]:
-    """Canonical joints (3, ..., T, J) and unit bone directions (3, ..., T, J-1) of component-first joints."""
+def _put_on_bones(joints: torch.Tensor, skeleton: Skeleton) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Component-first joints with the skeleton's bones, the unit bones, and the scale (..., 1, 1) of the root path."""
     to_bones, to_joints = (matrix.to(joints.device) for matrix in _bone_matrices(skeleton.parents))
     bones = joints @ to_bones
     lengths = bones.square().sum(0).sqrt()
@@ -191,18 +192,29 @@ def _canonicalize(joints: torch.Tensor, skeleton: Skeleton) -> tuple[torch.Tenso
         names = (skeleton.joint_names[joint], skeleton.joint_names[skeleton.parents[joint]])
         raise MotionLLMError(f"joints '{names[0]}' and '{names[1]}' share one place; map them to different joints")
     bones = bones / lengths
+    scale = torch.ones_like(lengths[..., :1, :1])
     if skeleton.bone_lengths is not None:
         target = joints.new_tensor(skeleton.bone_lengths[1:])
         leg = [joint - 1 for joint in skeleton.leg]
         scale = target[leg].sum() / lengths[..., :1, leg].sum(-1, keepdim=True)
         joints = joints[..., :1] * scale + (bones * target) @ to_joints
+    return joints, bones, scale
 
-    x, y, z = joints
-    joints = torch.stack([x - x[..., :1, :1], y - y.amin(dim=(-1, -2), keepdim=True), z - z[..., :1, :1]])
+
+def _half_angle_of_first(joints: torch.Tensor, skeleton: Skeleton) -> torch.Tensor:
+    """Half of the angle (..., 1, 1) that turns the facing of the first frame of component-first joints to +Z."""
     right_hip, left_hip, right_shoulder, left_shoulder = skeleton.facing
     first = joints[..., 0, :]
     across = first[..., right_hip] - first[..., left_hip] + first[..., right_shoulder] - first[..., left_shoulder]
-    half = _half_angle_to_forward(across[2], -across[0])[..., None, None]
+    return _half_angle_to_forward(across[2], -across[0])[..., None, None]
+
+
+def _canonicalize(joints: torch.Tensor, skeleton: Skeleton) -> tuple[torch.Tensor, torch.Tensor]:
+    """Canonical joints (3, ..., T, J) and unit bone directions (3, ..., T, J-1) of component-first joints."""
+    joints, bones, _ = _put_on_bones(joints, skeleton)
+    x, y, z = joints
+    joints = torch.stack([x - x[..., :1, :1], y - y.amin(dim=(-1, -2), keepdim=True), z - z[..., :1, :1]])
+    half = _half_angle_of_first(joints, skeleton)
     return _turn(joints, half), _turn(bones, half)
 
 
@@ -297,6 +309,29 @@ def canonicalize_joints(
     if lengths is not None:
         joints = _hold_last(joints, lengths)
     return _canonicalize(_first(joints), skeleton)[0].movedim(0, -1).to(joints.dtype).contiguous()
+
+
+@_for_arrays
+def motion_start(joints: torch.Tensor, skeleton: Skeleton = HUMANML3D) -> torch.Tensor:
+    """Where a motion starts: what `canonicalize_joints` takes away from it.
+
+    Args:
+        joints: (..., T, J, 3) metres, Y up.
+        skeleton: target skeleton.
+
+    Returns:
+        (..., 4) float64: x and z of the root in the first frame, as given (metres); its heading, the angle about Y from
+        +Z towards +X, so that turning left is positive, in (-pi, pi]; the factor that lengths are scaled by.
+
+    Raises:
+        MotionLLMError: wrong shape, or a bone of length zero.
+    """
+    _check_joints(joints, skeleton, 1)
+    first = _first(joints[..., :1, :, :])
+    on_bones, _, scale = _put_on_bones(first, skeleton)
+    heading = -2 * _half_angle_of_first(on_bones, skeleton)
+    root = first[..., :1, :1]
+    return torch.stack([root[0], root[2], heading, scale], dim=-1)[..., 0, 0, :]
 
 
 @_for_arrays

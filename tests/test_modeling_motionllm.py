@@ -18,6 +18,7 @@ from modeling_motionllm.checkpoint_motionllm import is_thin_checkpoint, save_thi
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.modeling_motionllm import MotionLLMForCausalLM
 from modeling_motionllm.processing_motionllm import MotionLLMProcessor
+from modeling_motionllm.vocabulary_motionllm import MotionVocabulary, motion_token_names
 from tokenization.tokenization_motionllm import MotionLLMTokenizer
 
 PICKLES = {".bin", ".pt", ".pth", ".pkl", ".pickle"}
@@ -160,6 +161,18 @@ def test_new_rows_differ_and_look_like_the_old_ones(fresh, base_tokenizer):
     assert torch.pdist(new).min() > 0.1 * torch.pdist(old).median()
     assert new.std() == pytest.approx(float(old.std()), rel=0.2)
     assert fresh.get_output_embeddings().weight is fresh.get_input_embeddings().weight
+
+
+def test_placement_tokens_get_rows_and_survive_saving(base_tokenizer, base_folder, tmp_path):
+    tokenizer = MotionLLMTokenizer.from_base(base_tokenizer, motion_token_names(CODEBOOK_SIZE, placement=True))
+    model = MotionLLMForCausalLM.from_base(str(base_folder), tokenizer, make_vq())
+    vocabulary = MotionVocabulary.from_tokenizer(tokenizer, CODEBOOK_SIZE)
+    assert model.motion_vocabulary == vocabulary
+    rows = model.get_input_embeddings().weight[vocabulary.ids]
+    assert len(rows) == CODEBOOK_SIZE + 2 + 328
+    assert len(rows.unique(dim=0)) == len(rows)
+    model.save_pretrained(tmp_path)
+    assert MotionLLMForCausalLM.from_pretrained(tmp_path).motion_vocabulary == vocabulary
 
 
 def test_new_rows_are_fixed_by_the_seed(base_folder, tokenizer, fresh):

@@ -85,6 +85,8 @@ class MotionLLMConfig(PreTrainedConfig):
         motion_token_offset: token id of code 0, `<Motion_0>`; the codes' ids are contiguous from there.
         motion_start_token_id: token id of `<Motion>`.
         motion_end_token_id: token id of `</Motion>`.
+        placement_token_offset: token id of `<Place_x_0>`, the other placement tokens are contiguous from there; None
+            for a model of single people, which has none.
         motion_rows_seed: seed that the new vocabulary rows were drawn with; thin checkpoints draw those again that they
             do not store.
         base_model_name_or_path: the pre-trained language model, for thin checkpoints that do not contain it.
@@ -102,6 +104,7 @@ class MotionLLMConfig(PreTrainedConfig):
     motion_token_offset: int | None = None
     motion_start_token_id: int | None = None
     motion_end_token_id: int | None = None
+    placement_token_offset: int | None = None
     motion_rows_seed: int = 0
     base_model_name_or_path: str | None = None
     tie_word_embeddings: bool = True

@@ -84,6 +84,7 @@ class MotionLLMForCausalLM(MotionGenerationMixin, PreTrainedModel, GenerationMix
             motion_token_offset=vocabulary.offset,
             motion_start_token_id=vocabulary.start,
             motion_end_token_id=vocabulary.end,
+            placement_token_offset=vocabulary.placement.offset if vocabulary.placement else None,
             motion_rows_seed=seed,
             base_model_name_or_path=base_model_name_or_path,
         )

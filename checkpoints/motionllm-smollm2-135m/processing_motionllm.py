@@ -13,7 +13,7 @@ from .errors_motionllm import MotionLLMError
 from .motion import Motion
 from .motion_features import HUMANML3D, features_to_joints, joints_to_features, resample_joints
 from .prompts_motionllm import PROMPT_PRESETS
-from .vocabulary_motionllm import MOTION_END, MOTION_START, MotionVocabulary
+from .vocabulary_motionllm import MOTION_END, MOTION_START, PLACEMENT_START, MotionVocabulary
 
 __all__ = ["MotionLLMProcessor", "pad_features"]
 
@@ -135,7 +135,7 @@ class MotionLLMProcessor(ProcessorMixin):
         clean = " ".join(caption.split())
         if not clean:
             raise MotionLLMError("the text is empty; describe a motion, such as 'a person waves with the left hand'")
-        if MOTION_START[:-1] in clean or "</Motion" in clean:
+        if any(start in clean for start in (MOTION_START[:-1], MOTION_END[:-1], PLACEMENT_START)):
             raise MotionLLMError(f"the text holds motion tokens ('{clean[:60]}'); describe the motion in words")
         control = [token for token in self.tokenizer.all_special_tokens if token in clean]
         if control:

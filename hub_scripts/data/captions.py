@@ -12,7 +12,7 @@ from modeling_motionllm.motion_features import canonicalize_joints
 
 from .caption_words import ACTIONS, ADVERBS_OF_PACE, IRREGULAR, NUMBERS, STYLE_ALIASES, STYLES, SUBJECTS, StyleWords
 
-__all__ = ["content_of", "describe"]
+__all__ = ["action_phrases", "content_of", "describe", "inflect", "side_of"]
 
 _NECK, _HEAD = 12, 15
 _LEFT_HIP, _RIGHT_HIP = 1, 2
@@ -65,11 +65,11 @@ def describe(
         raise MotionLLMError(f"no words for style '{style}' of '{name}'; known: {', '.join(sorted(STYLES))}")
     content = content_of(content, mirrored)
     facts = _measure(content, np.asarray(joints))
-    actions = [action for action in ACTIONS[content] if set(_FIELD.findall(action)) - {"my"} <= facts.fields.keys()]
+    actions = _known(content, facts)
     digest = hashlib.sha256(f"{name}/{mirrored}".encode()).digest()
     rng = random.Random(int.from_bytes(digest[:8], "big"))
     subjects = SUBJECTS[:-2] if STYLE_ALIASES.get(style, style) in _WHO_IS_SAID else SUBJECTS
-    sentences = [f"a person {_inflect(_fill(actions[0], facts, rng), 's')}"]
+    sentences = [f"a person {inflect(_fill(actions[0], facts, rng), 's')}"]
     fresh: list[str] = []
     for _ in range(40 * count):
         if len(sentences) >= count:
@@ -82,6 +82,30 @@ def describe(
     if len(sentences) < count:
         raise MotionLLMError(f"only {len(sentences)} different captions can be written for '{name}'; ask for fewer")
     return sentences[:count]
+
+
+def action_phrases(content: str, joints: np.ndarray, rng: random.Random, mirrored: bool = False) -> list[str]:
+    """What someone does, in several ways of saying it, for sentences that are built elsewhere (see `inflect`).
+
+    Args:
+        content: content label of the recorded clip (not swapped for a mirrored copy).
+        joints: (T, 22, 3) at 20 fps, metres; already mirrored where `mirrored`.
+        rng: chooses among the words for what was measured.
+        mirrored: the joints are a mirrored copy.
+
+    Raises:
+        MotionLLMError: a content there are no words for.
+    """
+    if content not in ACTIONS:
+        raise MotionLLMError(f"no words for content '{content}'; known: {', '.join(sorted(ACTIONS))}")
+    content = content_of(content, mirrored)
+    facts = _measure(content, np.asarray(joints))
+    return [_fill(action, facts, rng) for action in _known(content, facts)]
+
+
+def _known(content: str, facts: _Facts) -> list[str]:
+    """The actions whose fields are known."""
+    return [action for action in ACTIONS[content] if set(_FIELD.findall(action)) - {"my"} <= facts.fields.keys()]
 
 
 def _sentence(action: str, words: StyleWords, subjects: tuple[str, ...], facts: _Facts, rng: random.Random) -> str:
@@ -105,23 +129,25 @@ def _sentence(action: str, words: StyleWords, subjects: tuple[str, ...], facts: 
             return _statement(who, action, extra, rng)
     form = rng.choices(("statement", "imperative", "gerund"), (6, 2, 1))[0]
     if form == "imperative":
-        return f"{opening.replace(', ', ' ')}{_inflect(action, '', 'your')}{way}{extra}"
+        return f"{opening.replace(', ', ' ')}{inflect(action, '', 'your')}{way}{extra}"
     if form == "gerund" and not opening:
-        return f"{_inflect(action, 'ing')}{way}{extra}"
+        return f"{inflect(action, 'ing')}{way}{extra}"
     return opening + _statement(who, action, way + extra, rng)
 
 
 def _statement(who: str, action: str, ending: str, rng: random.Random) -> str:
     if rng.random() < 0.35:
-        return f"{who} is {_inflect(action, 'ing')}{ending}"
-    return f"{who} {_inflect(action, 's')}{ending}"
+        return f"{who} is {inflect(action, 'ing')}{ending}"
+    return f"{who} {inflect(action, 's')}{ending}"
 
 
 def _fill(action: str, facts: _Facts, rng: random.Random) -> str:
     return _FIELD.sub(lambda found: found[0] if found[1] == "my" else rng.choice(facts.fields[found[1]]), action)
 
 
-def _inflect(action: str, ending: str, owner: str = "their") -> str:
+def inflect(action: str, ending: str, owner: str = "their") -> str:
+    """An action as words: `[verb]` with the ending "s", "ing" or "", `{my}` as the owner."""
+
     def verb(found: re.Match[str]) -> str:
         base = found[1]
         if not ending:
@@ -139,7 +165,7 @@ def _measure(content: str, joints: np.ndarray) -> _Facts:
     """Measure what the words for `content` can use; joints (T, 22, 3)."""
     body = np.asarray(canonicalize_joints(joints), dtype=np.float64)
     facts = _Facts()
-    side = _side(content, body)
+    side = side_of(content, body)
     if side:
         facts.fields["side"] = [side]
     if content.startswith(("walk", "run", "dash")):
@@ -152,7 +178,8 @@ def _measure(content: str, joints: np.ndarray) -> _Facts:
     return facts
 
 
-def _side(content: str, body: np.ndarray) -> str | None:
+def side_of(content: str, body: np.ndarray) -> str | None:
+    """ "left" or "right", where what someone does has a side: from the label, else measured in the canonical joints."""
     if content.startswith("walk-turn"):
         turn = _turned(body)
         clear = np.flatnonzero(np.abs(turn) > 45)

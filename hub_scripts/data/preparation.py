@@ -21,7 +21,7 @@ from modeling_motionllm.motion_features import HUMANML3D, joints_to_features, mi
 
 from .sources import Clip, MotionSource, Recording
 from .splits import SPLITS
-from .storage import SUMMARY, shard_path, write_card, write_shard, write_summary
+from .storage import put_in_place, start_dataset, write_card, write_shard, write_summary
 from .workers import batched, in_order, workers
 
 __all__ = ["Preparation", "prepare"]
@@ -30,7 +30,6 @@ __all__ = ["Preparation", "prepare"]
 _RECIPE = 2
 _RECORDINGS_PER_PART = 64
 _ROWS_PER_SHARD = 512
-_WORK = ".prepare"
 
 
 @dataclass(frozen=True)
@@ -79,23 +78,14 @@ def prepare(
         MotionLLMError: the source cannot be read, `out` cannot be written or holds a dataset already.
     """
     folder = ensure_folder(out)
-    if (folder / SUMMARY).exists():
-        if not overwrite:
-            raise MotionLLMError(f"'{folder}' holds a dataset already; give --overwrite or another --out folder")
-        (folder / SUMMARY).unlink()
-    work = ensure_folder(folder / _WORK)
+    work = start_dataset(folder, overwrite)
     with workers(num_proc) as pool:
         reading = _read(source, limit, work, pool, num_proc)
         if not reading.clips:
             shutil.rmtree(work)
             return Preparation(None, reading.failures, reading.notes)
         shards, counts = _write_shards(source, reading.clips, mirror, work, pool, num_proc)
-    data = ensure_folder(folder / "data")
-    for stale in data.glob("*.parquet"):
-        stale.unlink()
-    for split, paths in shards.items():
-        for index, path in enumerate(paths):
-            path.replace(shard_path(folder, split, index, len(paths)))
+    put_in_place(folder, shards)
     write_card(folder, shards, *source.card())
     summary = {
         "name": source.name,

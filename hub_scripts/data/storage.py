@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from modeling_motionllm.errors_motionllm import MotionLLMError
-from modeling_motionllm.files_motionllm import atomic_path
+from modeling_motionllm.files_motionllm import atomic_path, ensure_folder
 
 from .splits import SPLITS, Split
 
@@ -21,15 +21,19 @@ __all__ = [
     "SUMMARY",
     "dataset_hash",
     "existing_splits",
+    "put_in_place",
     "read_split",
     "read_summary",
     "shard_path",
+    "split_shards",
+    "start_dataset",
     "write_card",
     "write_shard",
     "write_summary",
 ]
 
 SUMMARY = "motionllm_dataset.json"
+_WORK = ".prepare"
 _FORMAT = 1
 _JOINTS, _FEATURES = (22, 3), 263
 # The description `datasets` reads from a Parquet schema; written by hand so that the file is the same under every
@@ -79,6 +83,30 @@ _SCHEMA = pa.schema(
     ],
     metadata={"huggingface": json.dumps({"info": {"features": _HF_FEATURES}})},
 )
+
+
+def start_dataset(folder: str | os.PathLike[str], overwrite: bool) -> Path:
+    """Make the folder for a dataset ready; returns the one inside for unfinished work, which may be there already.
+
+    Raises:
+        MotionLLMError: it cannot be written, or holds a finished dataset that is not to be replaced.
+    """
+    summary = ensure_folder(folder) / SUMMARY
+    if summary.exists():
+        if not overwrite:
+            raise MotionLLMError(f"'{folder}' holds a dataset already; give --overwrite or another --out folder")
+        summary.unlink()
+    return ensure_folder(Path(folder) / _WORK)
+
+
+def put_in_place(folder: str | os.PathLike[str], shards: dict[str, list[Path]]) -> None:
+    """Move finished shards of each split to where the dataset has them, in order; what was there goes."""
+    data = ensure_folder(Path(folder) / "data")
+    for stale in data.glob("*.parquet"):
+        stale.unlink()
+    for split, paths in shards.items():
+        for index, path in enumerate(paths):
+            path.replace(shard_path(folder, split, index, len(paths)))
 
 
 def shard_path(folder: str | os.PathLike[str], split: str, index: int, count: int) -> Path:
@@ -144,7 +172,7 @@ def read_split(
     if unknown:
         raise MotionLLMError(f"no column {', '.join(unknown)} in a motion dataset; known: {', '.join(_SCHEMA.names)}")
     rows: list[dict[str, Any]] = []
-    for path in _shards(folder, split):
+    for path in split_shards(folder, split):
         try:
             table = pq.read_table(path, columns=list(columns) if columns is not None else None)
         except (OSError, pa.ArrowInvalid, KeyError) as error:
@@ -171,7 +199,12 @@ def _column_values(column: pa.ChunkedArray, name: str) -> list[Any]:
     return values
 
 
-def _shards(folder: str | os.PathLike[str], split: str | None) -> list[Path]:
+def split_shards(folder: str | os.PathLike[str], split: str | None) -> list[Path]:
+    """Paths of a split's shards in order; None for those of all splits.
+
+    Raises:
+        MotionLLMError: there are none.
+    """
     shards = sorted((Path(folder) / "data").glob(f"{split or '*'}-?????-of-?????.parquet"))
     if not shards:
         what = f"split '{split}'" if split else "data"
@@ -185,7 +218,7 @@ def existing_splits(folder: str | os.PathLike[str]) -> list[Split]:
     Raises:
         MotionLLMError: no dataset there.
     """
-    names = {path.name[: -len("-00000-of-00000.parquet")] for path in _shards(folder, None)}
+    names = {path.name[: -len("-00000-of-00000.parquet")] for path in split_shards(folder, None)}
     return [split for split in SPLITS if split in names]
 
 
@@ -196,7 +229,7 @@ def dataset_hash(folder: str | os.PathLike[str]) -> str:
         MotionLLMError: no dataset there.
     """
     digest = hashlib.sha256()
-    for path in _shards(folder, None):
+    for path in split_shards(folder, None):
         with path.open("rb") as file:
             digest.update(f"{path.name}\0{hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
     return digest.hexdigest()
