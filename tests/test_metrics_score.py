@@ -71,6 +71,16 @@ def test_joints_and_features_say_the_same(judge, golden, captions):
     assert a["fid"].mean == pytest.approx(0, abs=1e-6)
 
 
+def test_where_the_floor_of_a_file_is_does_not_matter(judge, make_joints):
+    joints = [make_joints(40, seed) for seed in range(POOL)]
+    raised = [clip + np.float32([3, 0.7, -2]) for clip in joints]
+    names = [f"motion number {index}" for index in range(POOL)]
+    a, b = (score_motions(judge, [each], names, joints, pool=POOL, repeats=1) for each in (joints, raised))
+    for name in ("floating_mm", "foot_skating_cm", "jerk", "mm_dist"):
+        assert a[name].mean == pytest.approx(b[name].mean, rel=1e-3), name
+    assert b["floor_penetration_mm"].mean == 0
+
+
 def test_labels_lengths_and_several_draws(judge, short, captions):
     count = len(short)
     content, style = judge.name_labels(judge.embed_motions(short))

@@ -16,7 +16,13 @@ from hub_scripts.metrics.judge import Judge
 from hub_scripts.metrics.physics import FloorDistance, FootSkating, Jerk, LengthError, MotionClips
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.motion import Motion
-from modeling_motionllm.motion_features import HUMANML3D, features_to_joints, joints_to_features, resample_joints
+from modeling_motionllm.motion_features import (
+    HUMANML3D,
+    canonicalize_joints,
+    features_to_joints,
+    joints_to_features,
+    resample_joints,
+)
 
 __all__ = ["load_motion_folder", "score_captions", "score_folder", "score_motions"]
 
@@ -50,7 +56,8 @@ def score_motions(
     Args:
         judge: the evaluator: `MotionJudge`, or `T2MJudge` (which names no labels).
         draws: K times N motions, one for each caption: features (T, 263), or joints (T, 22, 3) at 20 fps, metres, Y up.
-            With K > 1 multimodality is measured too.
+            Joints are put on the bones of the features and on the floor first, as features are. With K > 1
+            multimodality is measured too.
         captions: N sentences.
         real: real motions, in the same forms, of any number; FID is against these.
         content, style: N true labels, None where unknown: for the accuracies.
@@ -86,7 +93,10 @@ def score_motions(
     scores = repeat(metrics, lambda number: samples[number % len(samples)], repeats, seed)
 
     bodies = [
-        MotionClips([features_to_joints(c) if c.ndim == 2 else c for c in draw], seconds=seconds) for draw in draws
+        MotionClips(
+            [(features_to_joints if clip.ndim == 2 else canonicalize_joints)(clip) for clip in draw], seconds=seconds
+        )
+        for draw in draws
     ]
     physical: list[Metric[Any]] = [FootSkating(), FloorDistance(), Jerk()]
     if any(value is not None for value in seconds or ()):
