@@ -44,7 +44,7 @@ class Preparation:
 
     summary: dict[str, Any] | None
     failures: list[tuple[str, str]]
-    notes: Counter[str]
+    notes: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass
