@@ -3,8 +3,11 @@
 import argparse
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from tqdm import tqdm
 
 from hub_scripts.loading import add_model_arguments, check_device, load_model, load_processor, quiet
 from hub_scripts.writing import add_export_arguments, check_export_arguments, write_motion
@@ -29,13 +32,16 @@ def _parser() -> argparse.ArgumentParser:
         ".html (viewer that opens in any browser, offline), or as --formats says. The same seed gives the same motion.",
         epilog='example: motionllm generate "a person waves with the left hand" --duration 4 --seed 1 -o out/',
     )
-    parser.add_argument("text", nargs="+", help="one or more sentences, each in quotes")
+    parser.add_argument("text", nargs="*", help="one or more sentences, each in quotes")
+    parser.add_argument("--prompts", metavar="FILE", help="a text file with one sentence a line instead")
     parser.add_argument("--duration", type=float, help="seconds (default: the model decides)")
     parser.add_argument("--samples", type=int, default=1, help="motions per sentence, with seeds SEED, SEED+1 ...")
     parser.add_argument("--seed", type=int, default=0, help="random seed (default 0)")
     parser.add_argument("--greedy", action="store_true", help="take the likeliest codes instead of drawing them")
     parser.add_argument("--temperature", type=float, default=1.0, help="of drawing (default 1.0)")
     parser.add_argument("--top-p", type=float, default=0.9, help="draw from this share of the likeliest (default 0.9)")
+    parser.add_argument("--guidance", type=float, default=1.0, help="above 1: follow the sentence more closely")
+    parser.add_argument("--skip-existing", action="store_true", help="make only what is not in --out yet")
     parser.add_argument("-o", "--out", default="out", help="folder for the files (default out/)")
     parser.add_argument("--formats", default="npz,mp4,html", help=f"of {','.join(_FORMATS)} (default npz,mp4,html)")
     add_export_arguments(parser, ".bvh, .glb, .mp4 and .gif")
@@ -56,8 +62,35 @@ def _check(args: argparse.Namespace) -> list[str]:
         raise MotionLLMError(f"--temperature is {args.temperature:g}; give a positive number, or --greedy")
     if not 0 < args.top_p <= 1:
         raise MotionLLMError(f"--top-p is {args.top_p:g}; give a number above 0 and up to 1")
+    if not 0 < args.guidance < 100:
+        raise MotionLLMError(f"--guidance is {args.guidance:g}; give a positive number, 1 for none")
     check_export_arguments(args, [f".{name}" for name in formats])
     return formats
+
+
+def _texts(args: argparse.Namespace) -> list[str]:
+    """The sentences to make motions of: those of the command line, or the lines of --prompts that are not empty."""
+    if bool(args.text) == (args.prompts is not None):
+        raise MotionLLMError("give sentences, or a file of them with --prompts")
+    if args.prompts is None:
+        return args.text
+    try:
+        lines = Path(args.prompts).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise MotionLLMError(f"--prompts '{args.prompts}' cannot be read as text: {error}") from error
+    texts = [line.strip() for line in lines if line.strip()]
+    if not texts:
+        raise MotionLLMError(f"--prompts '{args.prompts}' holds no sentence; write one a line")
+    return texts
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One motion to make."""
+
+    text: str
+    seed: int
+    stem: str
 
 
 def _stems(texts: Sequence[str], samples: int) -> list[list[str]]:
@@ -83,25 +116,33 @@ def main(argv: Sequence[str]) -> int:
     quiet()
     from modeling_motionllm.files_motionllm import ensure_folder
 
+    texts = _texts(args)
     processor = load_processor(args.model)
-    texts = [text for text in args.text for _ in range(args.samples)]
-    seeds = [args.seed + sample for _ in args.text for sample in range(args.samples)]
-    stems = [stem for group in _stems(args.text, args.samples) for stem in group]
-    inputs = [
-        processor(text=texts[start : start + _BATCH], duration=args.duration) for start in range(0, len(texts), _BATCH)
+    jobs = [
+        _Job(text, args.seed + sample, stem)
+        for text, stems in zip(texts, _stems(texts, args.samples), strict=True)
+        for sample, stem in enumerate(stems)
     ]
+    # All sentences are checked before the first is used; sentences of one length share a batch without padding.
+    lengths = {text: len(processor(text=text, duration=args.duration)["input_ids"][0]) for text in set(texts)}
     check_device(args.device)
     out = ensure_folder(args.out)
+    if args.skip_existing:
+        jobs = [job for job in jobs if not all((out / f"{job.stem}.{name}").is_file() for name in formats)]
+    if len(jobs) > _BATCH:
+        jobs.sort(key=lambda job: lengths[job.text])
     model = load_model(args.model, args.device)
     sampling: dict[str, Any] = {"do_sample": not args.greedy, "temperature": args.temperature, "top_p": args.top_p}
-    for start, batch in zip(range(0, len(texts), _BATCH), inputs, strict=True):
-        rows = slice(start, start + _BATCH)
-        output = model.generate_motion(**batch, seed=seeds[rows], **sampling)
-        motions = processor.decode_motion(output, texts[rows])
-        for motion, seed, stem in zip(motions, seeds[rows], stems[rows], strict=True):
-            motion.seed = None if args.greedy else seed
+    sampling["guidance_scale"] = args.guidance
+    batches = [jobs[start : start + _BATCH] for start in range(0, len(jobs), _BATCH)]
+    for batch in tqdm(batches, desc="generate", disable=len(batches) < 2):
+        sentences = [job.text for job in batch]
+        inputs = processor(text=sentences, duration=args.duration)
+        output = model.generate_motion(**inputs, seed=[job.seed for job in batch], **sampling)
+        for motion, job in zip(processor.decode_motion(output, sentences), batch, strict=True):
+            motion.seed = None if args.greedy else job.seed
             motion.model = Path(args.model).name
-            _write(motion, out / stem, formats, args)
+            _write(motion, out / job.stem, formats, args)
     return 0
 
 

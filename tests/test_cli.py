@@ -289,3 +289,35 @@ def test_captions_tell_what_they_found_in_a_bvh_file(tmp_path, thin_checkpoint, 
     error = capsys.readouterr().err
     assert "1 joints were not found (left_hip); its joints are: Hips, LHipJoint, Thigh" in error
     assert f"complete the map '{tmp_path / 'renamed.map.json'}'" in error
+
+
+def test_generate_takes_a_file_of_sentences_and_goes_on_with_it(thin_checkpoint, tmp_path, capsys):
+    prompts = tmp_path / "prompts.txt"
+    prompts.write_text("a person walks forward\n\nthe person bows slowly\n  someone jumps  \n")
+    options = ["generate", "--model", str(thin_checkpoint), "--prompts", str(prompts), "--duration", "1"]
+    options += ["--formats", "npz", "--samples", "2", "--seed", "4"]
+    assert main([*options, "-o", str(tmp_path / "all")]) == 0
+    made = {path.name: path for path in (tmp_path / "all").iterdir()}
+    assert len(made) == 6
+    (tmp_path / "some").mkdir()
+    kept = "someone-jumps-sample2.npz"
+    (tmp_path / "some" / kept).write_bytes(b"kept")
+    assert main([*options, "-o", str(tmp_path / "some"), "--skip-existing"]) == 0
+    assert (tmp_path / "some" / kept).read_bytes() == b"kept"
+    for name in set(made) - {kept}:
+        again, first = Motion.load(tmp_path / "some" / name), Motion.load(made[name])
+        assert again.codes.tolist() == first.codes.tolist()
+    single = ["generate", "someone jumps", *options[1:3], *options[5:], "-o", str(tmp_path / "one")]
+    assert main(single) == 0
+    one = Motion.load(tmp_path / "one" / "someone-jumps-sample1.npz")
+    assert one.codes.tolist() == Motion.load(made["someone-jumps-sample1.npz"]).codes.tolist()
+
+
+def test_files_of_sentences_that_cannot_be_used(refused, tmp_path):
+    (tmp_path / "empty.txt").write_text("\n \n")
+    (tmp_path / "binary.txt").write_bytes(b"\xff\xfe\x00")
+    assert "holds no sentence" in refused("generate", "--prompts", tmp_path / "empty.txt")
+    assert "cannot be read as text" in refused("generate", "--prompts", tmp_path / "binary.txt")
+    assert "give sentences, or a file" in refused("generate", "a person walks", "--prompts", tmp_path / "empty.txt")
+    assert "give sentences, or a file" in refused("generate")
+    assert "--guidance is 0" in refused("generate", "a person walks", "--guidance", "0")
