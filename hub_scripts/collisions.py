@@ -12,6 +12,7 @@ __all__ = ["OVERLAP_TOLERANCE", "body_gaps", "interpenetration_share"]
 
 OVERLAP_TOLERANCE = 0.02  # metres that two bodies may sink into each other before it counts: skin and cloth give way
 _REACH = 2.6  # metres between two roots from which adults cannot touch, arms and all
+_EXACT = 0.5  # metres; below this a gap is measured, not only bounded
 _STARTS = np.array([capsule.start for capsule in CAPSULES])
 _ENDS = np.array([capsule.end for capsule in CAPSULES])
 _START_RADII = np.array([capsule.start_radius for capsule in CAPSULES])
@@ -27,8 +28,8 @@ def body_gaps(joints: np.ndarray) -> np.ndarray:
         joints: (P, T, 22, 3) metres, in one world.
 
     Returns:
-        float64 (T,) metres; negative where bodies overlap, by the depth. Where nobody is near anybody it is the
-        smallest distance of two roots less 2.6 m, which is no more than the gap; infinite for one person.
+        float64 (T,) metres; negative where bodies overlap, by the depth. Gaps that must be over half a metre are not
+        measured out: there it is a lower bound, the distance of the roots less 2.6 m. Infinite for one person.
 
     Raises:
         MotionLLMError: wrong shape, or NaN.
@@ -45,7 +46,7 @@ def body_gaps(joints: np.ndarray) -> np.ndarray:
     for one, other in combinations(range(len(joints)), 2):
         reach = _REACH * max(scales[one], scales[other])
         apart = np.linalg.norm(joints[one, :, 0] - joints[other, :, 0], axis=-1) - reach
-        near = apart < 0
+        near = apart < _EXACT * max(scales[one], scales[other])
         gap = apart
         gap[near] = _capsule_gap(points[one, near], points[other, near], scales[one], scales[other])
         gaps = np.minimum(gaps, gap)

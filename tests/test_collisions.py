@@ -57,6 +57,16 @@ def test_far_away_the_gap_is_a_lower_bound(walk):
     assert 0 < gap <= 5.0 - np.ptp(stand[0, :, 0])
 
 
+def test_gaps_under_half_a_metre_are_exact_whatever_the_distance(walk):
+    stand = np.repeat(walk[:1], 60, axis=0)
+    away = stand + np.linspace(1, 4, 60)[:, None, None] * np.array([1.0, 0, 0])
+    gaps = body_gaps(np.stack([stand, away]))
+    measured = gaps[0] + np.linspace(0, 3, 60)  # it grows as the distance does
+    assert (gaps <= measured + 0.01).all()
+    assert (gaps[measured > 0.5] > 0.45).all()
+    np.testing.assert_allclose(gaps[np.linspace(1, 4, 60) < 3], measured[np.linspace(1, 4, 60) < 3], atol=0.01)
+
+
 def test_walking_through_someone_is_seen(walk):
     stand = np.repeat(walk[:1], len(walk), axis=0)
     middle = walk[len(walk) // 2, 0] * [1, 0, 1]

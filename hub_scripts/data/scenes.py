@@ -30,7 +30,7 @@ from .workers import batched, in_order, workers
 __all__ = ["MIN_GAP", "compose_scene", "prepare_pairs"]
 
 # Goes into the names of intermediate files: raise it when the code changes what they hold.
-_RECIPE = 2
+_RECIPE = 3
 MIN_GAP = 0.05  # metres that bodies keep between each other, in every frame
 _ATTEMPTS = 400
 _SCENES_PER_SHARD = 128

@@ -32,7 +32,8 @@ of real standing frames, placed together, mirrored; captions written.
 ## How it was made
 
 `motionllm prepare pairs DATA --out DIR`, where DATA was written by `motionllm prepare bandai`. Clips of one split only
-are put together, so no test clip is in a train scene. Scenes where two bodies come closer than 4 cm were drawn again.
+are put together, so no test clip is in a train scene. Scenes where two bodies come closer than 5 cm were drawn again
+(a mirrored copy is put on the skeleton's bones anew, which can cost some of these).
 **The captions were not written by people**: rules compose them from the kind of scene, the labels of the clips and
 measured distances and sides. Train scenes are there twice, as composed and mirrored (left and right swapped in motion,
 placements, labels and captions).
