@@ -22,7 +22,7 @@ from modeling_motionllm.placement_motionllm import encode_placements, join_peopl
 
 from .preparation import Preparation
 from .scenes_card import INTERHUMAN_CARD, INTERHUMAN_CARD_METADATA
-from .scenes_kinds import MAX_FRAMES
+from .scenes_drawing import MAX_FRAMES
 from .scenes_storage import write_scenes
 from .splits import SPLITS
 from .storage import put_in_place, start_dataset, write_card, write_summary

@@ -21,7 +21,8 @@ from .captions import content_of
 from .scenes_captions import describe_scene
 from .scenes_card import SCENES_CARD, SCENES_CARD_METADATA
 from .scenes_clips import FPS, ClipPool, load_pool
-from .scenes_kinds import KINDS, Actor, Kind
+from .scenes_drawing import Actor
+from .scenes_kinds import KINDS, Kind
 from .scenes_storage import write_scenes
 from .splits import SPLITS
 from .storage import dataset_hash, put_in_place, start_dataset, write_card, write_summary

@@ -8,79 +8,14 @@ import numpy as np
 
 from .captions import side_of
 from .scenes_clips import FPS, Clip, ClipPool
-from .scenes_tracks import stand, travel
+from .scenes_drawing import FARTHEST, MAX_FRAMES, Actor, Draw, NoFit, polar, whole_frames
+from .scenes_tracks import travel
 
-__all__ = ["KINDS", "MAX_FRAMES", "Actor", "Kind"]
-
-MAX_FRAMES = 201  # 10 s: 200 feature frames, 50 codes
-_MIN_FRAMES = 33
-_FARTHEST = 6.2  # metres; placements reach to 6.4
+__all__ = ["KINDS", "Kind"]
 
 _WAVES = ("wave-left-hand", "wave-right-hand", "wave-both-hands")
 _RAISES = ("raise-up-left-hand", "raise-up-right-hand", "raise-up-both-hands")
 _ATTACKS = ("punch", "kick", "slash")
-
-
-@dataclass(frozen=True)
-class Actor:
-    """One person of a scene: role, clips, canonical joints (T, 22, 3), and where it starts (metres, radians)."""
-
-    role: str
-    clips: tuple[Clip, ...]
-    joints: np.ndarray
-    x: float = 0.0
-    z: float = 0.0
-    heading: float = 0.0
-
-
-class _Draw:
-    """One attempt at a scene: a pool, a random stream, and for half of the scenes one style for everybody."""
-
-    def __init__(self, pool: ClipPool, rng: np.random.Generator):
-        self.pool, self.rng = pool, rng
-        self._drawn: list[Clip] = []
-        self._one_style = rng.random() < 0.5
-
-    def uniform(self, low: float, high: float) -> float:
-        return float(self.rng.uniform(low, high))
-
-    def wait(self, low: int, high: int) -> int:
-        """Frames before someone begins; often none where `low` is 0, because not every clip can be waited for."""
-        if low == 0 and self.rng.random() < 0.35:
-            return 0
-        return int(self.rng.integers(low, high + 1))
-
-    def side(self) -> int:
-        return 1 if self.rng.random() < 0.5 else -1
-
-    def one_of(self, *choices: tuple[str, ...]) -> tuple[str, ...]:
-        return choices[int(self.rng.integers(len(choices)))]
-
-    def clip(self, contents: Sequence[str], like: Clip | None = None, frames: tuple[int, int] | None = None) -> Clip:
-        """A clip; `like` another one it has about the same speed. A clip already used only where there is no other.
-
-        Raises:
-            _NoFit: the pool has none.
-        """
-        speed = (0.87 * like.speed, 1.15 * like.speed) if like else None
-        style = self._drawn[0].style if self._drawn and self._one_style else None
-        fresh, worn = self._drawn[:], ()
-        for but, wanted in ((fresh, style), (fresh, None), (worn, None)):
-            clip = self.pool.draw(self.rng, contents, style=wanted, speed=speed, frames=frames, but=but)
-            if clip is not None:
-                self._drawn.append(clip)
-                return clip
-        raise _NoFit
-
-    def stand(self, parts: Sequence[np.ndarray], wait: int, frames: int) -> np.ndarray:
-        track = stand(self.pool, parts, wait, frames)
-        if track is None:
-            raise _NoFit
-        return track
-
-
-class _NoFit(Exception):
-    """The clips drawn make no such scene; the next draw may."""
 
 
 @dataclass(frozen=True)
@@ -99,13 +34,13 @@ class Kind:
     roles: tuple[str, ...]
     needs: tuple[tuple[str, ...], ...]
     weight: float
-    draw: Callable[[_Draw], list[Actor]]
+    draw: Callable[[Draw], list[Actor]]
 
     def compose(self, pool: ClipPool, rng: np.random.Generator) -> list[Actor] | None:
         """People of one scene, all equally long; None where the clips drawn do not go together."""
         try:
-            return self.draw(_Draw(pool, rng))
-        except _NoFit:
+            return self.draw(Draw(pool, rng))
+        except NoFit:
             return None
 
 
@@ -114,58 +49,41 @@ KINDS: dict[str, Kind] = {}
 
 def _kind(
     name: str, roles: Sequence[str], needs: Sequence[Sequence[str]], weight: float = 1.0
-) -> Callable[[Callable[[_Draw], list[Actor]]], Callable[[_Draw], list[Actor]]]:
-    def register(draw: Callable[[_Draw], list[Actor]]) -> Callable[[_Draw], list[Actor]]:
+) -> Callable[[Callable[[Draw], list[Actor]]], Callable[[Draw], list[Actor]]]:
+    def register(draw: Callable[[Draw], list[Actor]]) -> Callable[[Draw], list[Actor]]:
         KINDS[name] = Kind(name, tuple(roles), tuple(tuple(group) for group in needs), weight, draw)
         return draw
 
     return register
 
 
-def _whole(frames: float) -> int:
-    """The most frames up to `frames` that whole codes are made of: 4 L + 1.
-
-    Raises:
-        _NoFit: too short for a scene.
-    """
-    whole = (min(int(frames), MAX_FRAMES) - 1) // 4 * 4 + 1
-    if whole < _MIN_FRAMES:
-        raise _NoFit
-    return whole
-
-
-def _polar(distance: float, direction: float) -> tuple[float, float]:
-    """x and z of a place that far in that direction (radians from +Z towards +X)."""
-    return float(distance * np.sin(direction)), float(distance * np.cos(direction))
-
-
-def _gestures(draw: _Draw, clips: Sequence[Clip], waits: Sequence[int]) -> list[np.ndarray]:
+def _gestures(draw: Draw, clips: Sequence[Clip], waits: Sequence[int]) -> list[np.ndarray]:
     """Everybody stays in place; the scene lasts until the last gesture is over, and somewhat longer."""
     end = max(wait + len(clip) for wait, clip in zip(waits, clips, strict=True))
     if end > MAX_FRAMES:
-        raise _NoFit
-    frames = _whole(end + 3 + draw.wait(0, 8))
+        raise NoFit
+    frames = whole_frames(end + 3 + draw.wait(0, 8))
     return [draw.stand([clip.joints], wait, frames) for clip, wait in zip(clips, waits, strict=True)]
 
 
 def _face_to_face(
-    draw: _Draw, roles: Sequence[str], clips: Sequence[Clip], waits: Sequence[int], near: float, far: float
+    draw: Draw, roles: Sequence[str], clips: Sequence[Clip], waits: Sequence[int], near: float, far: float
 ) -> list[Actor]:
     one, other = _gestures(draw, clips, waits)
     direction = draw.uniform(radians(-15), radians(15))
-    x, z = _polar(draw.uniform(near, far), direction)
+    x, z = polar(draw.uniform(near, far), direction)
     heading = direction + pi + draw.uniform(radians(-12), radians(12))
     return [Actor(roles[0], (clips[0],), one), Actor(roles[1], (clips[1],), other, x, z, heading)]
 
 
 @_kind("bow", ("first to bow", "second to bow"), [("bow",)])
-def _bow(draw: _Draw) -> list[Actor]:
+def _bow(draw: Draw) -> list[Actor]:
     clips = [draw.clip(("bow",)), draw.clip(("bow",))]
     return _face_to_face(draw, KINDS["bow"].roles, clips, (draw.wait(0, 8), draw.wait(0, 30)), 1.3, 3.2)
 
 
 @_kind("wave", ("waving", "waving"), [_WAVES])
-def _wave(draw: _Draw) -> list[Actor]:
+def _wave(draw: Draw) -> list[Actor]:
     first = draw.clip(_WAVES)
     second = draw.clip((first.content,) if draw.rng.random() < 0.5 else _WAVES)
     waits = (draw.wait(0, 8), draw.wait(0, 25))
@@ -173,7 +91,7 @@ def _wave(draw: _Draw) -> list[Actor]:
 
 
 @_kind("raise-hands", ("raising", "raising"), [_RAISES])
-def _raise_hands(draw: _Draw) -> list[Actor]:
+def _raise_hands(draw: Draw) -> list[Actor]:
     first = draw.clip(_RAISES)
     second = draw.clip((first.content,) if draw.rng.random() < 0.6 else _RAISES)
     waits = (draw.wait(0, 8), draw.wait(0, 15))
@@ -181,76 +99,76 @@ def _raise_hands(draw: _Draw) -> list[Actor]:
 
 
 @_kind("wave-answer", ("greeting", "answering"), [_WAVES])
-def _wave_answer(draw: _Draw) -> list[Actor]:
+def _wave_answer(draw: Draw) -> list[Actor]:
     clips = [draw.clip(_WAVES), draw.clip(draw.one_of(_WAVES, _RAISES))]
     waits = (draw.wait(0, 5), draw.wait(30, 60))
     return _face_to_face(draw, KINDS["wave-answer"].roles, clips, waits, 1.2, 4.5)
 
 
 @_kind("call-answer", ("calling", "answering"), [("call",), _RAISES], weight=0.6)
-def _call_answer(draw: _Draw) -> list[Actor]:
+def _call_answer(draw: Draw) -> list[Actor]:
     clips = [draw.clip(("call",)), draw.clip(draw.one_of(("respond", *_RAISES[:2]), _WAVES[:2]))]
     waits = (draw.wait(0, 8), draw.wait(45, 70))
     return _face_to_face(draw, KINDS["call-answer"].roles, clips, waits, 2.0, 5.8)
 
 
-def _comer(draw: _Draw, contents: Sequence[str], shortest: int) -> tuple[Clip, np.ndarray, float, float]:
+def _comer(draw: Draw, contents: Sequence[str], shortest: int) -> tuple[Clip, np.ndarray, float, float]:
     """Someone who comes a few metres: clip, joints, direction, distance."""
     clip = draw.clip(contents)
     path = np.linalg.norm((clip.joints[:, 0] - clip.joints[0, 0])[:, [0, 2]], axis=-1)
     frames = int(np.searchsorted(path, draw.uniform(2.5, 5.0)))
     if frames < shortest or frames > len(clip):
-        raise _NoFit
-    return clip, *travel(clip.joints, 0, _whole(frames))
+        raise NoFit
+    return clip, *travel(clip.joints, 0, whole_frames(frames))
 
 
 @_kind("call-come", ("calling", "coming"), [("call",), ("walk",)], weight=0.6)
-def _call_come(draw: _Draw) -> list[Actor]:
+def _call_come(draw: Draw) -> list[Actor]:
     call = draw.clip(("call",))
     clip, track, course, way = _comer(draw, ("walk",), 61)
     caller = draw.stand([call.joints], 0, len(track))
     direction = draw.uniform(radians(-20), radians(20))
-    x, z = _polar(way + draw.uniform(0.9, 1.4), direction)
+    x, z = polar(way + draw.uniform(0.9, 1.4), direction)
     return [Actor("calling", (call,), caller), Actor("coming", (clip,), track, x, z, direction + pi - course)]
 
 
 @_kind("greet-comer", ("greeting", "coming"), [_WAVES, ("walk", "run")])
-def _greet_comer(draw: _Draw) -> list[Actor]:
+def _greet_comer(draw: Draw) -> list[Actor]:
     clip, track, course, way = _comer(draw, ("walk", "walk", "run"), 33)
     greeting = draw.clip(draw.one_of(_WAVES, _RAISES))
     greeter = draw.stand([greeting.joints], 0, len(track))
     direction = draw.uniform(radians(-20), radians(20))
-    x, z = _polar(way + draw.uniform(0.9, 1.5), direction)
+    x, z = polar(way + draw.uniform(0.9, 1.5), direction)
     return [Actor("greeting", (greeting,), greeter), Actor("coming", (clip,), track, x, z, direction + pi - course)]
 
 
-def _leaver(draw: _Draw, role: str) -> tuple[Actor, float]:
+def _leaver(draw: Draw, role: str) -> tuple[Actor, float]:
     """Someone who goes away, and the direction from the origin."""
     clip = draw.clip(draw.one_of(("walk",), ("walk",), ("run",)))
-    track, course, _ = travel(clip.joints, 0, _whole(min(len(clip), 161)))
+    track, course, _ = travel(clip.joints, 0, whole_frames(min(len(clip), 161)))
     direction = draw.uniform(radians(-25), radians(25))
-    x, z = _polar(draw.uniform(0.9, 2.2), direction)
+    x, z = polar(draw.uniform(0.9, 2.2), direction)
     away = direction + draw.uniform(radians(-15), radians(15))
     return Actor(role, (clip,), track, x, z, away - course), direction
 
 
-def _goodbye_clip(draw: _Draw) -> Clip:
+def _goodbye_clip(draw: Draw) -> Clip:
     return draw.clip(draw.one_of(("bye", "byebye"), _WAVES))
 
 
 @_kind("goodbye", ("waving goodbye", "leaving"), [("bye", "byebye", *_WAVES), ("walk", "run")], weight=1.3)
-def _goodbye(draw: _Draw) -> list[Actor]:
+def _goodbye(draw: Draw) -> list[Actor]:
     leaver, _ = _leaver(draw, "leaving")
     clip = _goodbye_clip(draw)
     return [Actor("waving goodbye", (clip,), draw.stand([clip.joints], 0, len(leaver.joints))), leaver]
 
 
-def _abreast(draw: _Draw, roles: Sequence[str], contents: Sequence[str], gap: tuple[float, float]) -> list[Actor]:
+def _abreast(draw: Draw, roles: Sequence[str], contents: Sequence[str], gap: tuple[float, float]) -> list[Actor]:
     """People going the same way at the same pace, side by side; each next one on the same side."""
     clips = [draw.clip(contents)]
     while len(clips) < len(roles):
         clips.append(draw.clip((clips[0].content,), like=clips[0]))
-    frames = _whole(min(161, *map(len, clips)))
+    frames = whole_frames(min(161, *map(len, clips)))
     side, place = draw.side(), 0.0
     actors: list[Actor] = []
     for role, clip in zip(roles, clips, strict=True):
@@ -265,16 +183,16 @@ _PACES = (("walk",), ("walk",), ("run",), ("walk-turn-left",), ("walk-turn-right
 
 
 @_kind("walk-together", ("walking", "walking"), [("walk", "run")], weight=1.3)
-def _walk_together(draw: _Draw) -> list[Actor]:
+def _walk_together(draw: Draw) -> list[Actor]:
     return _abreast(draw, KINDS["walk-together"].roles, draw.one_of(*_PACES), (0.65, 1.3))
 
 
-def _in_line(draw: _Draw, roles: Sequence[str], contents: Sequence[str], gap: tuple[float, float]) -> list[Actor]:
+def _in_line(draw: Draw, roles: Sequence[str], contents: Sequence[str], gap: tuple[float, float]) -> list[Actor]:
     """People going one behind the other; the first one leads."""
     clips = [draw.clip(contents)]
     while len(clips) < len(roles):
         clips.append(draw.clip((clips[0].content,), like=clips[0]))
-    frames = _whole(min(161, *map(len, clips)))
+    frames = whole_frames(min(161, *map(len, clips)))
     place = 0.0
     actors: list[Actor] = []
     for role, clip in zip(roles, clips, strict=True):
@@ -286,18 +204,18 @@ def _in_line(draw: _Draw, roles: Sequence[str], contents: Sequence[str], gap: tu
 
 
 @_kind("follow", ("leading", "following"), [("walk", "run")], weight=1.3)
-def _follow(draw: _Draw) -> list[Actor]:
+def _follow(draw: Draw) -> list[Actor]:
     return _in_line(draw, KINDS["follow"].roles, draw.one_of(("walk",), ("walk",), ("run",)), (1.0, 3.0))
 
 
-def _towards(draw: _Draw, roles: Sequence[str], clips: Sequence[Clip], frames: int, meet: bool) -> list[Actor]:
+def _towards(draw: Draw, roles: Sequence[str], clips: Sequence[Clip], frames: int, meet: bool) -> list[Actor]:
     """Two people going towards each other, until they meet or past each other."""
     tracks = [travel(clip.joints, 0, frames) for clip in clips]
     (one, course, way), (other, other_course, other_way) = tracks
     aside = draw.uniform(-0.3, 0.3) if meet else draw.side() * draw.uniform(0.75, 1.5)
     apart = way + other_way + draw.uniform(0.9, 1.5) if meet else draw.uniform(0.45, 0.75) * (way + other_way)
-    if not 2.0 < apart < _FARTHEST:
-        raise _NoFit
+    if not 2.0 < apart < FARTHEST:
+        raise NoFit
     return [
         Actor(roles[0], (clips[0],), one, 0.0, 0.0, -course),
         Actor(roles[1], (clips[1],), other, aside, apart, pi - other_course),
@@ -305,29 +223,29 @@ def _towards(draw: _Draw, roles: Sequence[str], clips: Sequence[Clip], frames: i
 
 
 @_kind("meet", ("coming", "coming"), [("walk", "run")])
-def _meet(draw: _Draw) -> list[Actor]:
+def _meet(draw: Draw) -> list[Actor]:
     contents = draw.one_of(("walk",), ("walk",), ("walk", "run"))
     clips = [draw.clip(contents), draw.clip(contents)]
     seconds = draw.uniform(2.6, 4.8) / sum(clip.speed for clip in clips)
-    frames = _whole(min(seconds * FPS, *map(len, clips)))
+    frames = whole_frames(min(seconds * FPS, *map(len, clips)))
     return _towards(draw, KINDS["meet"].roles, clips, frames, meet=True)
 
 
 @_kind("pass-by", ("passing", "passing"), [("walk", "run")], weight=1.3)
-def _pass_by(draw: _Draw) -> list[Actor]:
+def _pass_by(draw: Draw) -> list[Actor]:
     clips = [draw.clip(draw.one_of(("walk",), ("walk",), ("run",))), draw.clip(draw.one_of(("walk",), ("run",)))]
     seconds = draw.uniform(5.0, 11.0) / sum(clip.speed for clip in clips)
-    frames = _whole(min(seconds * FPS, *map(len, clips)))
+    frames = whole_frames(min(seconds * FPS, *map(len, clips)))
     return _towards(draw, KINDS["pass-by"].roles, clips, frames, meet=False)
 
 
 @_kind("part", ("turning off", "turning off"), [("walk-turn-left",), ("walk-turn-right",)])
-def _part(draw: _Draw) -> list[Actor]:
+def _part(draw: Draw) -> list[Actor]:
     side = draw.side()  # 1: the second person is on the left and turns left
     names = ("walk-turn-right", "walk-turn-left")[::side]
     one = draw.clip((names[0],))
     other = draw.clip((names[1],), like=one)
-    frames = _whole(min(len(one), len(other)))
+    frames = whole_frames(min(len(one), len(other)))
     aside = side * draw.uniform(0.7, 1.4)
     first, second = (travel(clip.joints, 0, frames)[0] for clip in (one, other))
     roles = KINDS["part"].roles
@@ -335,31 +253,31 @@ def _part(draw: _Draw) -> list[Actor]:
 
 
 @_kind("dance", ("dancing", "cheering"), [("dance-short", "dance-long"), _RAISES], weight=0.6)
-def _dance(draw: _Draw) -> list[Actor]:
+def _dance(draw: Draw) -> list[Actor]:
     dance = draw.clip(("dance-short", "dance-long"))
-    frames = _whole(draw.uniform(80, 170))
+    frames = whole_frames(draw.uniform(80, 170))
     # It begins with some seconds of standing.
     first = int(draw.uniform(160, max(161, len(dance) - frames)))
     if first + frames > len(dance):
-        raise _NoFit
+        raise NoFit
     dancer, _, _ = travel(dance.joints, first, frames)
     cheer = draw.clip(draw.one_of(_RAISES, ("wave-both-hands",)))
     parts = [cheer.joints] * (2 if 2 * len(cheer) < frames else 1)
     watcher = draw.stand(parts, draw.wait(0, 15), frames)
     direction = draw.uniform(radians(-40), radians(40))
-    x, z = _polar(draw.uniform(2.0, 3.8), direction)
+    x, z = polar(draw.uniform(2.0, 3.8), direction)
     return [Actor("dancing", (dance,), dancer), Actor("cheering", (cheer,), watcher, x, z, direction + pi)]
 
 
 @_kind("fight", ("attacking", "retreating"), [_ATTACKS, ("walk-back",)], weight=0.8)
-def _fight(draw: _Draw) -> list[Actor]:
+def _fight(draw: Draw) -> list[Actor]:
     attack, retreat = draw.clip(_ATTACKS), draw.clip(("walk-back",))
     # Whoever attacks stays in place, so the other one need not go far.
-    frames = _whole(min(len(attack), len(retreat), draw.uniform(1.0, 2.8) / retreat.speed * FPS))
+    frames = whole_frames(min(len(attack), len(retreat), draw.uniform(1.0, 2.8) / retreat.speed * FPS))
     attacker, _, _ = travel(attack.joints, int(draw.uniform(0, len(attack) - frames)), frames)
     track, course, _ = travel(retreat.joints, int(draw.uniform(0, len(retreat) - frames)), frames)
     direction = draw.uniform(radians(-8), radians(8))
-    x, z = _polar(draw.uniform(1.2, 2.0), direction)
+    x, z = polar(draw.uniform(1.2, 2.0), direction)
     return [
         Actor("attacking", (attack,), attacker),
         Actor("retreating", (retreat,), track, x, z, direction - course),
@@ -367,14 +285,14 @@ def _fight(draw: _Draw) -> list[Actor]:
 
 
 @_kind("run-past", ("running past", "staying"), [("run", "dash", "walk"), (*_RAISES, *_WAVES)], weight=1.3)
-def _run_past(draw: _Draw) -> list[Actor]:
+def _run_past(draw: Draw) -> list[Actor]:
     mover = draw.clip(draw.one_of(("run",), ("dash",), ("walk",)))
     seconds = draw.uniform(5.0, 9.0) / mover.speed
-    frames = _whole(min(seconds * FPS, len(mover)))
+    frames = whole_frames(min(seconds * FPS, len(mover)))
     track, course, way = travel(mover.joints, 0, frames)
     gesture = draw.clip(draw.one_of(("bow",), _RAISES, _WAVES), frames=(20, frames + 20))
     aside = draw.side() * draw.uniform(0.8, 1.7)
-    ahead = min(way * draw.uniform(0.35, 0.65), _FARTHEST)
+    ahead = min(way * draw.uniform(0.35, 0.65), FARTHEST)
     # Towards the path, towards who is coming, or with the back to the path.
     facing = draw.rng.choice([-np.sign(aside) * pi / 2, pi, np.sign(aside) * pi / 2], p=[0.5, 0.35, 0.15])
     heading = float(facing) + draw.uniform(radians(-20), radians(20))
@@ -386,9 +304,9 @@ def _run_past(draw: _Draw) -> list[Actor]:
 
 
 @_kind("guide", ("showing the way", "going there"), [("guide",), ("walk",)])
-def _guide(draw: _Draw) -> list[Actor]:
+def _guide(draw: Draw) -> list[Actor]:
     guide, walk = draw.clip(("guide",)), draw.clip(("walk",))
-    frames = _whole(min(len(walk), len(guide) + 20))
+    frames = whole_frames(min(len(walk), len(guide) + 20))
     track, course, way = travel(walk.joints, 0, frames)
     to_left = 1 if side_of("guide", guide.joints) == "left" else -1
     start = -to_left * draw.uniform(0.3, 0.6) * min(way, 5.0)
@@ -401,7 +319,7 @@ def _guide(draw: _Draw) -> list[Actor]:
 
 
 @_kind("three-greet", ("greeting",) * 3, [(*_WAVES, *_RAISES)])
-def _three_greet(draw: _Draw) -> list[Actor]:
+def _three_greet(draw: Draw) -> list[Actor]:
     contents = draw.one_of(_WAVES, _RAISES, ("bow",))
     first = draw.clip(contents)
     alike = (first.content,) if draw.rng.random() < 0.6 else contents
@@ -411,24 +329,24 @@ def _three_greet(draw: _Draw) -> list[Actor]:
     actors = []
     for place, (clip, track) in enumerate(zip(clips, tracks, strict=True)):
         angle = turn * place * 2 * pi / 3 + (draw.uniform(radians(-12), radians(12)) if place else 0.0)
-        x, z = _polar(radius, angle + pi)  # around a point in front of person 1, everybody facing it
+        x, z = polar(radius, angle + pi)  # around a point in front of person 1, everybody facing it
         heading = angle + (draw.uniform(radians(-10), radians(10)) if place else 0.0)
         actors.append(Actor("greeting", (clip,), track, x, z, heading))
     return actors
 
 
 @_kind("three-walk", ("walking",) * 3, [("walk", "run")])
-def _three_walk(draw: _Draw) -> list[Actor]:
+def _three_walk(draw: Draw) -> list[Actor]:
     return _abreast(draw, KINDS["three-walk"].roles, draw.one_of(("walk",), ("walk",), ("run",)), (0.65, 1.1))
 
 
 @_kind("three-follow", ("leading", "following", "following last"), [("walk", "run")], weight=0.8)
-def _three_follow(draw: _Draw) -> list[Actor]:
+def _three_follow(draw: Draw) -> list[Actor]:
     return _in_line(draw, KINDS["three-follow"].roles, draw.one_of(("walk",), ("walk",), ("run",)), (1.0, 2.2))
 
 
 @_kind("three-goodbye", ("waving goodbye", "waving goodbye", "leaving"), [_WAVES, ("walk", "run")])
-def _three_goodbye(draw: _Draw) -> list[Actor]:
+def _three_goodbye(draw: Draw) -> list[Actor]:
     leaver, direction = _leaver(draw, "leaving")
     clips = [_goodbye_clip(draw), _goodbye_clip(draw)]
     frames = len(leaver.joints)
