@@ -54,7 +54,7 @@ def test_its_card_is_filled():
     assert "{{" not in card
     assert "None" not in card
     assert "cc-by-nc-4.0" in card
-    assert "content recognised" in card
+    assert "Content and style %" in card
 
 
 @pytest.mark.parametrize("options", [
