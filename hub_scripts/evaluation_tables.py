@@ -53,7 +53,7 @@ def _rows(columns: Mapping[str, tuple[str, int, int]], rows: Mapping[str, Values
             _, factor, digits = columns[key]
             mean, interval = row.get(key, (None, 0))
             cell = "-" if mean is None else f"{factor * mean:.{digits}f}"
-            cells.append(f"{cell} ± {factor * interval:.{digits}f}" if interval else cell)
+            cells.append(f"{cell} ± {factor * interval:.{digits}f}" if factor * interval >= 0.5 * 10**-digits else cell)
         body.append(cells)
     return head, body
 
