@@ -29,7 +29,8 @@ def test_it_is_thin():
     files = [path for path in DEFAULT_CHECKPOINT.rglob("*") if path.is_file()]
     assert sum(path.stat().st_size for path in files) <= 40e6
     assert not (DEFAULT_CHECKPOINT / "model.safetensors").exists()
-    assert {path.suffix for path in files} <= {".py", ".json", ".md", ".safetensors", ".jinja"}
+    suffixes = {path.suffix or path.name for path in files}
+    assert suffixes <= {".py", ".json", ".md", ".safetensors", ".jinja", "SHA256SUMS"}
 
 
 def test_its_code_is_the_packages_code():
