@@ -6,7 +6,6 @@ features are normalised with lie beside them as `mean.npy` and `std.npy`.
 """
 
 import argparse
-import hashlib
 import json
 import pickle
 import re
@@ -24,6 +23,7 @@ from hub_scripts.loading import quiet
 from hub_scripts.train_motionllm import new_rows
 from modeling_motionllm.base_model_motionllm import load_base_tokenizer
 from modeling_motionllm.checkpoint_motionllm import save_thin_checkpoint
+from modeling_motionllm.checksums_motionllm import file_sha256
 from modeling_motionllm.configuration_motionllm import MotionVQConfig
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.files_motionllm import ensure_folder
@@ -204,11 +204,6 @@ def _set_new_rows(state: Mapping[str, Any], model: MotionLLMForCausalLM) -> Any:
     return new_rows(model)
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _statistics(path: Path) -> np.ndarray:
     try:
         return np.load(path, allow_pickle=False)
@@ -258,7 +253,7 @@ def main(argv: Sequence[str]) -> int:
         for official, name in _ADAPTERS.items():
             model = MotionLLMForCausalLM.from_base(args.base, tokenizer, vq)
             save_thin_checkpoint(target, convert_llm(state, model, official), tokenizer, processor, name)
-        sources = {name: _sha256(Path(getattr(args, name))) for name in ("vq", "llm", "mean", "std")}
+        sources = {name: file_sha256(Path(getattr(args, name))) for name in ("vq", "llm", "mean", "std")}
         record = {"converted_from": "Motion-Agent", "base_model": args.base, "sha256": sources}
         (target / CONVERSION_RECORD).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
         (target / "README.md").write_text(render_converted_card(args.base, out.name, sources), encoding="utf-8")

@@ -26,6 +26,7 @@ from hub_scripts.metrics.caption import Captions, SentenceSimilarity
 from hub_scripts.metrics.judge import MotionJudge, load_evaluator, load_sentence_encoder, own_caption
 from hub_scripts.metrics.reconstruction import reconstruction_metrics
 from hub_scripts.metrics.score import score_captions, score_folder, score_motions
+from modeling_motionllm.checksums_motionllm import file_sha256
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.files_motionllm import atomic_path, ensure_folder
 from modeling_motionllm.modeling_motion_vq import MotionVQModel
@@ -113,7 +114,7 @@ def _reconstruct(vq: MotionVQModel, clips: Sequence[np.ndarray]) -> list[np.ndar
 def _settings(args: argparse.Namespace, **more: Any) -> dict[str, Any]:
     """What generated outputs depend on: the weights by their hash where they are local."""
     weights = sorted(Path(args.model).rglob("*.safetensors")) if Path(args.model).is_dir() else []
-    hashes = [hashlib.sha256(path.read_bytes()).hexdigest() for path in weights]
+    hashes = [file_sha256(path) for path in weights]
     return {"model": hashes or args.model, **more}
 
 

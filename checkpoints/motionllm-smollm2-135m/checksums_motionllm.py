@@ -7,12 +7,13 @@ from pathlib import Path
 from .errors_motionllm import MotionLLMError
 from .files_motionllm import atomic_path
 
-__all__ = ["CHECKSUMS", "check_checksum", "write_checksums"]
+__all__ = ["CHECKSUMS", "check_checksum", "file_sha256", "write_checksums"]
 
 CHECKSUMS = "SHA256SUMS"
 
 
-def _sha256(path: Path) -> str:
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal, read in pieces."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -20,7 +21,7 @@ def _sha256(path: Path) -> str:
 def write_checksums(folder: str | os.PathLike[str]) -> Path:
     """Write the sums of all safetensors files of a folder (not of its sub-folders) beside them."""
     folder = Path(folder)
-    lines = [f"{_sha256(path)}  {path.name}\n" for path in sorted(folder.glob("*.safetensors"))]
+    lines = [f"{file_sha256(path)}  {path.name}\n" for path in sorted(folder.glob("*.safetensors"))]
     with atomic_path(folder / CHECKSUMS) as temporary:
         temporary.write_text("".join(lines), encoding="utf-8")
     return folder / CHECKSUMS
@@ -42,7 +43,7 @@ def check_checksum(weights: str | os.PathLike[str], checksums: str | os.PathLike
     sums = {name: value for value, _, name in (line.partition("  ") for line in lines)}
     if weights.name not in sums:
         raise MotionLLMError(f"{CHECKSUMS} of '{name}' has no line for {weights.name}; it belongs to other weights")
-    found = _sha256(weights)
+    found = file_sha256(weights)
     if found != sums[weights.name]:
         raise MotionLLMError(
             f"the weight file {weights.name} of '{name}' was changed or damaged after it was saved: its SHA-256 is "

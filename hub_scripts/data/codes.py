@@ -1,6 +1,5 @@
 """The code store: every clip's VQ codes with its captions, one Parquet file a split."""
 
-import hashlib
 import json
 import os
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from modeling_motionllm.checksums_motionllm import file_sha256
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.files_motionllm import atomic_path
 
@@ -36,8 +36,7 @@ def weights_hash(folder: str | os.PathLike[str]) -> str:
     path = Path(folder) / "model.safetensors"
     if not path.is_file():
         raise MotionLLMError(f"'{folder}' holds no model.safetensors; give the folder of a trained VQ-VAE")
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return file_sha256(path)
 
 
 def write_codes(folder: Path, split: str, rows: list[dict[str, Any]]) -> Path:
