@@ -8,7 +8,7 @@ import os
 import re
 import shutil
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -180,7 +180,7 @@ def _lines(path: Path) -> list[str]:
 
 
 def _rows(
-    source: Path, split: str, names: Iterator[str], mirror: bool, failures: list[tuple[str, str]]
+    source: Path, split: str, names: Iterable[str], mirror: bool, failures: list[tuple[str, str]]
 ) -> Iterator[dict[str, Any]]:
     """The rows of a split, mirrored copies behind theirs; scenes that cannot be used go to `failures`."""
     for name in names:
