@@ -10,6 +10,7 @@ __all__ = ["main"]
 # Command: module with main(argv), and its line in the help. Modules are imported only when their command runs.
 _COMMANDS = {
     "generate": ("generate_motion", "make a motion from a sentence (.npz, .bvh, .glb, .mp4 ...)"),
+    "interact": ("generate_people", "make a scene of several people from a sentence"),
     "caption": ("caption_motion", "describe a motion from a file (.npz, .npy, .bvh)"),
     "convert": ("convert_motion", "turn a motion file into another format (.bvh, .glb, .mp4, .html ...)"),
     "view": ("view_motion", "show a motion file in the browser"),

@@ -4,21 +4,37 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 from tqdm import tqdm
 
 from hub_scripts.data.codes import CODES_SUMMARY, read_codes_summary, weights_hash, write_codes, write_codes_summary
+from hub_scripts.data.scene_codes import write_scene_codes
+from hub_scripts.data.scenes_storage import read_scenes
 from hub_scripts.data.storage import existing_splits, read_split, read_summary
 from hub_scripts.metrics.reconstruction import batches_by_length
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.files_motionllm import ensure_folder
 from modeling_motionllm.modeling_motion_vq import MotionVQModel
+from modeling_motionllm.motion_features import joints_to_features
+from modeling_motionllm.placement_motionllm import encode_placements, split_people
 from modeling_motionllm.processing_motionllm import pad_features
 
-__all__ = ["encode_dataset", "main"]
+__all__ = ["encode_clips", "encode_dataset", "encode_scenes", "main"]
 
 
 @torch.no_grad()
+def encode_clips(vq: MotionVQModel, clips: Sequence[np.ndarray], batch_size: int, label: str) -> list[list[int]]:
+    """Codes of raw features (T_i, 263), each at least one code long; clips of about one length share a batch."""
+    codes: list[list[int]] = [[] for _ in clips]
+    for batch in tqdm(batches_by_length([len(clip) for clip in clips], batch_size), desc=label):
+        features, mask = pad_features([clips[index] for index in batch])
+        encoded = vq.encode(features.to(vq.device), mask.to(vq.device))
+        for index, row, valid in zip(batch, encoded.codes.cpu(), encoded.attention_mask.cpu(), strict=True):
+            codes[index] = row[valid].tolist()
+    return codes
+
+
 def encode_dataset(
     vq: MotionVQModel, data: str, out: Path, splits: Sequence[str], batch_size: int = 64
 ) -> dict[str, dict[str, int]]:
@@ -27,14 +43,31 @@ def encode_dataset(
     columns = ["name", "content", "style", "mirrored", "captions", "features"]
     for split in splits:
         rows = [row for row in read_split(data, split, columns) if len(row["features"]) >= vq.config.frames_per_code]
-        batches = batches_by_length([len(row["features"]) for row in rows], batch_size)
-        for batch in tqdm(batches, desc=f"encode {split}"):
-            features, mask = pad_features([rows[index]["features"] for index in batch])
-            encoded = vq.encode(features.to(vq.device), mask.to(vq.device))
-            for index, codes, valid in zip(batch, encoded.codes.cpu(), encoded.attention_mask.cpu(), strict=True):
-                rows[index]["codes"] = codes[valid].tolist()
-        write_codes(out, split, [{key: value for key, value in row.items() if key != "features"} for row in rows])
-        counts[split] = {"clips": len(rows), "codes": sum(len(row["codes"]) for row in rows)}
+        codes = encode_clips(vq, [row.pop("features") for row in rows], batch_size, f"encode {split}")
+        write_codes(out, split, [row | {"codes": row_codes} for row, row_codes in zip(rows, codes, strict=True)])
+        counts[split] = {"clips": len(rows), "codes": sum(map(len, codes))}
+    return counts
+
+
+def encode_scenes(
+    vq: MotionVQModel, data: str, out: Path, splits: Sequence[str], batch_size: int = 64
+) -> dict[str, dict[str, int]]:
+    """Encode splits of a dataset of scenes, each person in a frame of its own; returns scenes and codes per split."""
+    counts = {}
+    columns = ["name", "kind", "roles", "contents", "styles", "mirrored", "captions", "joints"]
+    for split in splits:
+        rows, clips = [], []
+        for row in tqdm(read_scenes(data, split, columns), desc=f"features {split}"):
+            if row["joints"].shape[1] <= vq.config.frames_per_code:
+                continue
+            canonical, placements = split_people(row.pop("joints"))
+            rows.append(row | {"placement_bins": encode_placements(placements).tolist()})
+            clips.extend(joints_to_features(canonical))
+        codes = iter(encode_clips(vq, clips, batch_size, f"encode {split}"))
+        for row in rows:
+            row["codes"] = [next(codes) for _ in row["roles"]]
+        write_scene_codes(out, split, rows)
+        counts[split] = {"scenes": len(rows), "codes": sum(len(person) for row in rows for person in row["codes"])}
     return counts
 
 
@@ -46,8 +79,8 @@ def main(argv: Sequence[str]) -> int:
     """
     parser = argparse.ArgumentParser(
         prog="motionllm encode",
-        description="Encode every clip of a prepared dataset with a trained VQ-VAE, once. The codes are stored under "
-        "the hash of the VQ-VAE's weights, so codes of another VQ-VAE are never taken for its own.",
+        description="Encode every clip, or scene, of a prepared dataset with a trained VQ-VAE, once. The codes are "
+        "stored under the hash of the VQ-VAE's weights, so codes of another VQ-VAE are never taken for its own.",
         epilog="example: motionllm encode --vq runs/motion_vq --data data/bandai",
     )
     parser.add_argument("--vq", required=True, help="folder of a trained VQ-VAE (motionllm train-vq)")
@@ -66,7 +99,8 @@ def main(argv: Sequence[str]) -> int:
         return 0
     (out / CODES_SUMMARY).unlink(missing_ok=True)
     vq = MotionVQModel.from_pretrained(args.vq).eval()
-    counts = encode_dataset(vq, args.data, out, existing_splits(args.data), args.batch_size)
-    write_codes_summary(out, {**key, "splits": counts})
-    print(f"{out}: " + ", ".join(f"{split} {c['clips']} clips, {c['codes']} codes" for split, c in counts.items()))
+    encode, unit = (encode_scenes, "scenes") if data.get("type") == "scenes" else (encode_dataset, "clips")
+    counts = encode(vq, args.data, out, existing_splits(args.data), args.batch_size)
+    write_codes_summary(out, {**key, "type": unit, "splits": counts})
+    print(f"{out}: " + ", ".join(f"{split} {c[unit]} {unit}, {c['codes']} codes" for split, c in counts.items()))
     return 0

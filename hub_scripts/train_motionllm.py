@@ -1,20 +1,24 @@
 """`motionllm train`: fine-tune a language model on motion codes with LoRA and new vocabulary rows (PEFT, Trainer)."""
 
+import json
 import shutil
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from peft import LoraConfig, PeftModel, get_peft_model, set_peft_model_state_dict
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
 from safetensors.torch import load_file
+from torch.utils.data import ConcatDataset, Dataset
 from transformers import HfArgumentParser, TrainingArguments, set_seed
 from transformers.trainer_utils import IntervalStrategy
 
 from hub_scripts.adapter_trainer import AdapterTrainer
 from hub_scripts.card import is_local_base, write_model_card
 from hub_scripts.data.codes import read_codes, read_codes_summary, weights_hash
-from hub_scripts.data.examples import MotionTextExamples, PadExamples
+from hub_scripts.data.examples import MotionTextExamples, PadExamples, SceneTextExamples
+from hub_scripts.data.scene_codes import read_scene_codes
 from hub_scripts.training import (
     TRAINING_RECORD,
     check_resume,
@@ -64,6 +68,10 @@ class ModelArguments:
         default=0.5,
         metadata={"help": "Share of captioning examples that learn the motion too (for classifier-free guidance)."},
     )
+    scenes: str | None = field(
+        default=None, metadata={"help": "Folder that `motionllm encode` wrote for scenes: learn several people too."}
+    )
+    scene_share: float = field(default=0.3, metadata={"help": "Share of scenes among the examples, with --scenes."})
     init_from: str | None = field(
         default=None, metadata={"help": "Thin checkpoint whose adapter to go on from (same base, VQ-VAE and LoRA)."}
     )
@@ -105,24 +113,41 @@ def build_model(
     """
     if arguments.prompts not in PROMPT_PRESETS:
         raise MotionLLMError(f"--prompts is '{arguments.prompts}'; choose from {', '.join(PROMPT_PRESETS)}")
-    made_by, given = read_codes_summary(arguments.codes)["vq_sha256"], weights_hash(arguments.vq)
-    if made_by != given:
-        raise MotionLLMError(
-            f"the codes in '{arguments.codes}' were made by VQ-VAE {made_by[:12]}, but '{arguments.vq}' is "
-            f"{given[:12]}; run `motionllm encode` with it"
-        )
+    given = weights_hash(arguments.vq)
+    for folder in filter(None, (arguments.codes, arguments.scenes)):
+        made_by = read_codes_summary(folder)["vq_sha256"]
+        if made_by != given:
+            raise MotionLLMError(
+                f"the codes in '{folder}' were made by VQ-VAE {made_by[:12]}, but '{arguments.vq}' is {given[:12]}; "
+                "run `motionllm encode` with it"
+            )
+    max_people = _max_people(arguments)
     vq = MotionVQModel.from_pretrained(arguments.vq).eval()
     base = load_base_tokenizer(arguments.base_model)
-    tokenizer = MotionLLMTokenizer.from_base(base, motion_token_names(vq.config.codebook_size))
+    tokenizer = MotionLLMTokenizer.from_base(
+        base, motion_token_names(vq.config.codebook_size, placement=max_people > 1)
+    )
     processor = MotionLLMProcessor(
         tokenizer,
         prompts=arguments.prompts,
         codebook_size=vq.config.codebook_size,
         frames_per_code=vq.config.frames_per_code,
         fps=vq.config.fps,
+        max_people=max_people,
     )
     model = MotionLLMForCausalLM.from_base(arguments.base_model, tokenizer, vq, seed=seed)
     return model, tokenizer, processor
+
+
+def _max_people(arguments: ModelArguments) -> int:
+    """Most people in a scene that the model will know: those of the scenes, or of the checkpoint it goes on from."""
+    people = 1
+    if arguments.scenes is not None:
+        people = max(len(row["codes"]) for row in read_scene_codes(arguments.scenes, "train"))
+    known = Path(str(arguments.init_from)) / "processor_config.json"
+    if arguments.init_from is not None and known.is_file():
+        people = max(people, json.loads(known.read_text(encoding="utf-8")).get("max_people", 1))
+    return people
 
 
 def add_adapter(model: MotionLLMForCausalLM, arguments: ModelArguments) -> PeftModel:
@@ -150,8 +175,13 @@ def _load_adapter_weights(model: PeftModel, arguments: ModelArguments) -> None:
     path = Path(str(arguments.init_from)) / "adapters" / arguments.adapter_name / "adapter_model.safetensors"
     if not path.is_file():
         raise MotionLLMError(f"--init_from has no '{path}'; give a thin checkpoint and the --adapter_name in it")
+    weights = load_file(path)
+    for name, rows in get_peft_model_state_dict(model).items():
+        # Without placements before, with them now: their rows come last and start as they are.
+        if name in weights and "trainable_tokens" in name and len(weights[name]) < len(rows):
+            weights[name] = torch.cat([weights[name], rows[len(weights[name]) :].to(weights[name])])
     try:
-        report = set_peft_model_state_dict(model, load_file(path))
+        report = set_peft_model_state_dict(model, weights)
     except RuntimeError as error:
         raise MotionLLMError(f"the adapter '{path}' has other shapes; use its base model and --lora_r") from error
     if report.unexpected_keys:
@@ -173,6 +203,47 @@ def trained_share(model: PeftModel) -> tuple[int, int]:
     trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
     parts = model.get_base_model().language_model.named_parameters()
     return trained, sum(p.numel() for name, p in parts if "lora_" not in name and "trainable_tokens" not in name)
+
+
+def _datasets(
+    arguments: ModelArguments, training: MotionLLMTrainingArguments, processor: MotionLLMProcessor
+) -> tuple[Dataset, Dataset | None]:
+    """Examples to train on and, where there is a val split, to measure the loss on."""
+    mixture: dict[str, Any] = {"text_to_motion": arguments.text_to_motion, "timed": arguments.timed}
+    size = training.max_steps * training.train_batch_size * training.gradient_accumulation_steps * training.world_size
+    scenes = round(size * arguments.scene_share) if arguments.scenes is not None else 0
+    rows = read_codes(arguments.codes, "train")
+    train: Dataset = MotionTextExamples(
+        rows,
+        processor,
+        size - scenes,
+        training.seed,
+        balance=arguments.balance,
+        openings=arguments.openings,
+        unconditional=arguments.unconditional,
+        **mixture,
+    )
+    val: Dataset | None = None
+    if "val" in read_codes_summary(arguments.codes).get("splits", {"val": None}):
+        val_rows = read_codes(arguments.codes, "val")
+        val = MotionTextExamples(val_rows, processor, 2 * len(val_rows), 0, balance=1.0, **mixture)
+    if arguments.scenes is None:
+        return train, val
+    scene_rows = read_scene_codes(arguments.scenes, "train")
+    train = ConcatDataset([train, SceneTextExamples(scene_rows, processor, scenes, training.seed, **mixture)])
+    if val is not None and "val" in read_codes_summary(arguments.scenes)["splits"]:
+        scene_rows = read_scene_codes(arguments.scenes, "val")
+        val = ConcatDataset([val, SceneTextExamples(scene_rows, processor, len(scene_rows), 0, **mixture)])
+    return train, val
+
+
+def _check_shares(arguments: ModelArguments) -> None:
+    """Raises:
+    MotionLLMError: a share outside 0 to 1.
+    """
+    for name in ("text_to_motion", "timed", "balance", "openings", "unconditional", "scene_share"):
+        if not 0 <= getattr(arguments, name) <= 1:
+            raise MotionLLMError(f"--{name} is {getattr(arguments, name):g}; give a number from 0 to 1")
 
 
 def _earlier_record(arguments: ModelArguments) -> dict[str, Any] | None:
@@ -206,6 +277,7 @@ def main(argv: list[str]) -> int:
     )
     arguments, training = parser.parse_args_into_dataclasses(argv)
     _check_push(arguments, training)
+    _check_shares(arguments)
     resume = check_resume(training, training.resume)
     set_seed(training.seed)
     model, tokenizer, processor = build_model(arguments, training.seed)
@@ -213,16 +285,8 @@ def main(argv: list[str]) -> int:
     trained, total = trained_share(peft_model)
     print(f"trained parameters: {trained:,} of {total:,} in the language model ({100 * trained / total:.2f} %)")
 
-    mixture = {"text_to_motion": arguments.text_to_motion, "timed": arguments.timed}
-    size = training.max_steps * training.train_batch_size * training.gradient_accumulation_steps * training.world_size
-    rows = read_codes(arguments.codes, "train")
-    sampling = {"balance": arguments.balance, "openings": arguments.openings, "unconditional": arguments.unconditional}
-    train = MotionTextExamples(rows, processor, size, training.seed, **sampling, **mixture)
-    val = None
-    if "val" in read_codes_summary(arguments.codes).get("splits", {"val": None}):
-        val_rows = read_codes(arguments.codes, "val")
-        val = MotionTextExamples(val_rows, processor, 2 * len(val_rows), 0, balance=1.0, **mixture)
-    else:
+    train, val = _datasets(arguments, training, processor)
+    if val is None:
         print("the codes have no val split, so the loss is not evaluated")
         training.eval_strategy = IntervalStrategy.NO
     trainer = AdapterTrainer(
@@ -271,6 +335,7 @@ def _save_final(
         data_name=codes.get("data_name"),
         data_sha256=codes["data_sha256"],
         frozen_rows=arguments.freeze_new_rows,
+        scenes_sha256=read_codes_summary(arguments.scenes)["data_sha256"] if arguments.scenes else None,
         vq_sha256=weights_hash(arguments.vq),
         trained_parameters=trained,
         language_model_parameters=total,

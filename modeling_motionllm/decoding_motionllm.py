@@ -132,7 +132,7 @@ def choose_engine(engine: str, model: Any, request: MotionRequest, options: dict
     if options:
         obstacle = f"{', '.join(sorted(options))} can only be given to `generate`"
     else:
-        obstacle = fused_llama_obstacle(model.language_model, request.vocabulary.ids, request.longest)
+        obstacle = fused_llama_obstacle(model.language_model, request.vocabulary.motion_ids, request.longest)
     if obstacle is None:
         return "fast"
     if engine == "fast":
@@ -153,7 +153,7 @@ def decode_with_generate(model: Any, request: MotionRequest, **options: Any) -> 
     if request.guidance_scale != 1:
         context = request.without_sentence(model.config)
         processors.append(ClassifierFreeGuidance(model, context, prompt_length, request.guidance_scale))
-    processors += request.sampling(torch.tensor(vocabulary.ids))
+    processors += request.sampling(torch.tensor(vocabulary.motion_ids))
     mask, each = request.attention_mask, request.num_samples
     sequences = model.generate(
         input_ids=request.input_ids.repeat_interleave(each, dim=0),
@@ -175,7 +175,7 @@ def decode_fast(model: Any, request: MotionRequest) -> Iterator[torch.Tensor]:
     Prompts are read once, whatever the number of samples. A motion that has ended leaves the batch.
     """
     vocabulary = request.vocabulary
-    ids = vocabulary.ids  # start, end, codes
+    ids = vocabulary.motion_ids
     network = FusedLlama(model.language_model, ids)
     device, length, guided = network.ids.device, request.input_ids.shape[1], request.guidance_scale != 1
     # Scores have a column for each of `ids`; grammar and sampling work on these as on a vocabulary of its own.

@@ -12,6 +12,7 @@ from transformers import BatchFeature, ProcessorMixin
 from .errors_motionllm import MotionLLMError
 from .motion import Motion
 from .motion_features import HUMANML3D, features_to_joints, joints_to_features, resample_joints
+from .people_processing_motionllm import PeopleProcessingMixin
 from .prompts_motionllm import PROMPT_PRESETS
 from .vocabulary_motionllm import MOTION_END, MOTION_START, PLACEMENT_START, MotionVocabulary
 
@@ -29,7 +30,12 @@ def pad_features(clips: Sequence[np.ndarray]) -> tuple[torch.Tensor, torch.Tenso
     return features, mask
 
 
-class MotionLLMProcessor(ProcessorMixin):
+def _is_scene(motion: Any) -> bool:
+    """Whether there are several people in a `Motion`, or in joints (P, T, 22, 3)."""
+    return motion.num_people > 1 if hasattr(motion, "joints") else np.ndim(motion) == 4 and len(motion) > 1
+
+
+class MotionLLMProcessor(PeopleProcessingMixin, ProcessorMixin):
     """Prompts, padding, motion features; knows the tokenizer, not the model.
 
     Args:
@@ -40,6 +46,7 @@ class MotionLLMProcessor(ProcessorMixin):
         fps: frames per second of the features.
         max_seconds: longest motion to ask for; the model has seen nothing longer.
         max_prompt_tokens: longest sentence, in tokens.
+        max_people: most people in a scene; 1 for a model of single people.
     """
 
     def __init__(
@@ -51,6 +58,7 @@ class MotionLLMProcessor(ProcessorMixin):
         fps: float = 20.0,
         max_seconds: float = 10.0,
         max_prompt_tokens: int = 256,
+        max_people: int = 1,
     ):
         if isinstance(prompts, str):
             if prompts not in PROMPT_PRESETS:
@@ -62,6 +70,7 @@ class MotionLLMProcessor(ProcessorMixin):
         self.fps = fps
         self.max_seconds = max_seconds
         self.max_prompt_tokens = max_prompt_tokens
+        self.max_people = max_people
         super().__init__(tokenizer)
         self.vocabulary = MotionVocabulary.from_tokenizer(tokenizer, codebook_size)
 
@@ -70,27 +79,33 @@ class MotionLLMProcessor(ProcessorMixin):
         text: str | Sequence[str] | None = None,
         motion: "Motion | np.ndarray | Sequence[Motion | np.ndarray] | None" = None,
         duration: float | Sequence[float] | None = None,
+        people: int | Sequence[int] | None = None,
+        given: "Motion | np.ndarray | None" = None,
         **kwargs: Any,
     ) -> BatchFeature:
-        """Inputs of `generate_motion` (from `text`) or of `generate_caption` (from `motion`), as padded tensors.
+        """Inputs of `generate_motion`, `generate_people` or `generate_caption`, as padded tensors.
 
         Args:
             text: one or several sentences that describe a motion.
-            motion: one or several motions of one person each: `Motion`, joints (T, 22, 3) or raw features (T, 263),
-                the arrays at `fps`.
+            motion: one or several motions to describe: `Motion`, joints (T, 22, 3) or raw features (T, 263), or joints
+                (P, T, 22, 3) of a scene; the arrays at `fps`.
             duration: seconds, one for all or one per sentence; without it the model ends each motion itself.
+            people: with `text`, how many people the scene shows, one number for all or one per sentence.
+            given: with `people`, the motion of the first of them, who the others react to.
 
         Returns:
-            `input_ids` and `attention_mask` (B, S), padded on the left; with `duration` also `num_codes` (B,); with
-            `motion` also `motion` (B, T, 263) and `motion_attention_mask` (B, T), padded on the right.
+            `input_ids` and `attention_mask` (B, S), padded on the left; with `duration` also `num_codes` (B,). With
+            `people` also `num_people` (B,), and with `given` also `motion` (G, T, 263) and `placement_bins` (G, 3).
+            With `motion` also `motion` (N, T, 263) and `motion_attention_mask` (N, T), padded on the right, one row for
+            each person, scene by scene.
 
         Raises:
-            MotionLLMError: no input or both, an empty or too long sentence, motion tokens in a sentence, a duration out
-                of range, or a motion that cannot be used.
+            MotionLLMError: no input or both, an empty or too long sentence, motion tokens in a sentence, a duration or
+                number of people out of range, or a motion that cannot be used.
         """
         kwargs.pop("return_tensors", None)
         if kwargs:
-            raise MotionLLMError(f"unknown arguments {sorted(kwargs)}; give text, motion or duration")
+            raise MotionLLMError(f"unknown arguments {sorted(kwargs)}; give text, motion, duration, people or given")
         if (text is None) == (motion is None):
             raise MotionLLMError("give either text (to generate a motion) or motion (to get a caption)")
         if motion is not None:
@@ -98,18 +113,25 @@ class MotionLLMProcessor(ProcessorMixin):
         texts = [text] if isinstance(text, str) else list(text or [])
         if not texts:
             raise MotionLLMError("text is an empty list; give at least one sentence")
-        if duration is None:
+        seconds = None if duration is None else self._durations(duration, len(texts))
+        if people is not None:
+            return self._scene_inputs(texts, people, seconds, given)
+        if given is not None:
+            raise MotionLLMError("given is the motion of the first of several people; say how many with people")
+        if seconds is None:
             prompts = [self.text_to_motion_ids(caption) for caption in texts]
             return BatchFeature(self._pad_left(prompts))
-        if isinstance(duration, Sequence | np.ndarray):
-            seconds = [float(value) for value in duration]
-        else:
-            seconds = [float(duration)] * len(texts)
-        if len(seconds) != len(texts):
-            raise MotionLLMError(f"{len(texts)} sentences but {len(seconds)} durations; give one each, or one for all")
         num_codes = [self.num_codes(value) for value in seconds]
         prompts = [self.text_to_motion_ids(*pair) for pair in zip(texts, num_codes, strict=True)]
         return BatchFeature({**self._pad_left(prompts), "num_codes": torch.tensor(num_codes)})
+
+    @staticmethod
+    def _durations(duration: float | Sequence[float], count: int) -> list[float]:
+        if not isinstance(duration, Sequence | np.ndarray):
+            return [float(duration)] * count
+        if len(duration) != count:
+            raise MotionLLMError(f"{count} sentences but {len(duration)} durations; give one each, or one for all")
+        return [float(value) for value in duration]
 
     def num_codes(self, seconds: float) -> int:
         """Codes of a motion of that many seconds.
@@ -152,11 +174,14 @@ class MotionLLMProcessor(ProcessorMixin):
         Raises:
             MotionLLMError: the caption is empty, too long, or holds motion tokens.
         """
-        caption = self.normalize_caption(caption)
-        template = str(self.prompts["text_to_motion"])
-        fields = {"caption": caption}
-        if num_codes is not None and "text_to_motion_timed" in self.prompts:
-            template = str(self.prompts["text_to_motion_timed"])
+        return self._filled_prompt("text_to_motion", caption, num_codes)
+
+    def _filled_prompt(self, name: str, caption: str, num_codes: int | None, **fields: Any) -> list[int]:
+        """Ids of the prompt `name`, or of `name`_timed where the length is to be told and the preset can."""
+        fields["caption"] = caption = self.normalize_caption(caption)
+        template = str(self.prompts[name])
+        if num_codes is not None and f"{name}_timed" in self.prompts:
+            template = str(self.prompts[f"{name}_timed"])
             fields["seconds"] = f"{num_codes * self.frames_per_code / self.fps:.1f}"
         length = len(self._text_ids(caption))
         if length > self.max_prompt_tokens:
@@ -286,8 +311,10 @@ class MotionLLMProcessor(ProcessorMixin):
         return self.tokenizer(text, add_special_tokens=False)["input_ids"]
 
     def _fill_motion(self, template: str, codes: Sequence[int]) -> list[int]:
+        return self._fill_ids(template, self.vocabulary.codes_to_ids(torch.as_tensor(codes, dtype=torch.long)).tolist())
+
+    def _fill_ids(self, template: str, ids: list[int]) -> list[int]:
         before, after = template.split("{motion}")
-        ids = self.vocabulary.codes_to_ids(torch.as_tensor(codes, dtype=torch.long)).tolist()
         return (self._text_ids(before) if before else []) + ids + (self._text_ids(after) if after else [])
 
     def _motion_inputs(self, motion: Any) -> BatchFeature:
@@ -295,12 +322,23 @@ class MotionLLMProcessor(ProcessorMixin):
         if not motions:
             raise MotionLLMError("motion is an empty list; give at least one motion")
         limit = self.num_codes(self.max_seconds) * self.frames_per_code
-        clips = [self.features(one) for one in motions]
-        long = [len(clip) / self.fps for clip in clips if len(clip) > limit]
-        if long:
-            raise MotionLLMError(f"a motion of {long[0]:g} s is too long; cut it to at most {self.max_seconds:g} s")
-        # Code 0 holds the place of every code; the model puts the real ones there.
-        prompts = [self.motion_to_text_ids([0] * (len(clip) // self.frames_per_code)) for clip in clips]
+        clips: list[np.ndarray] = []
+        prompts = []
+        for one in motions:
+            # Code 0 holds the place of every code; the model puts the real ones there.
+            if _is_scene(one):
+                people, bins = self.people_features(one)
+                self.check_people(len(people))
+                places = [[0] * (people.shape[1] // self.frames_per_code)] * len(people)
+                prompts.append(self.people_to_text_ids(self.people_ids(places, bins.tolist())))
+                clips.extend(people)
+                continue
+            clip = self.features(one)
+            if len(clip) > limit:
+                seconds = len(clip) / self.fps
+                raise MotionLLMError(f"a motion of {seconds:g} s is too long; cut it to at most {self.max_seconds:g} s")
+            prompts.append(self.motion_to_text_ids([0] * (len(clip) // self.frames_per_code)))
+            clips.append(clip)
         features, mask = pad_features(clips)
         return BatchFeature({**self._pad_left(prompts), "motion": features, "motion_attention_mask": mask})
 

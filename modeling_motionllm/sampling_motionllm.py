@@ -6,9 +6,9 @@ import torch
 from transformers import LogitsProcessor, TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
 
 from .errors_motionllm import MotionLLMError
-from .vocabulary_motionllm import MotionVocabulary
+from .vocabulary_motionllm import MotionVocabulary, PlacementVocabulary
 
-__all__ = ["MotionGrammar", "SeededSampling", "TextGrammar", "check_sampling", "sampling_steps"]
+__all__ = ["MotionGrammar", "PlacementGrammar", "SeededSampling", "TextGrammar", "check_sampling", "sampling_steps"]
 
 
 class MotionGrammar(LogitsProcessor):
@@ -43,6 +43,24 @@ class MotionGrammar(LogitsProcessor):
     def keep(self, rows: torch.Tensor) -> None:
         """Go on with these rows only, in this order."""
         self.min_codes, self.max_codes = self.min_codes[rows], self.max_codes[rows]
+
+
+class PlacementGrammar(LogitsProcessor):
+    """A placement: one token of each family, in the order x, z, heading.
+
+    Args:
+        vocabulary: the families.
+        prompt_length: tokens before the placement.
+    """
+
+    def __init__(self, vocabulary: PlacementVocabulary, prompt_length: int):
+        self.vocabulary, self.prompt_length = vocabulary, prompt_length
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        family = self.vocabulary.families[input_ids.shape[1] - self.prompt_length]
+        allowed = torch.full_like(scores, -torch.inf)
+        allowed[:, family.start : family.stop] = scores[:, family.start : family.stop]
+        return allowed
 
 
 class TextGrammar(LogitsProcessor):

@@ -199,8 +199,9 @@ class MotionGenerationMixin:
         Args:
             input_ids: (B, S), padded on the left; with `motion`, its code tokens are places for the motion's codes.
             attention_mask: (B, S).
-            motion: raw features (B, T, 263); without it `input_ids` holds the codes already.
-            motion_attention_mask: (B, T), padded on the right.
+            motion: raw features (N, T, 263), one row for each person, prompt by prompt; without it `input_ids` holds
+                the codes already.
+            motion_attention_mask: (N, T), padded on the right.
             do_sample, temperature, top_k, top_p, seed: as in `generate_motion`.
             kwargs: passed on to `generate`.
 
@@ -216,7 +217,14 @@ class MotionGenerationMixin:
             mask = None if motion_attention_mask is None else motion_attention_mask.to(self.device)
             encoded = self.motion_vq.encode(motion.to(self.device), mask)
             places = vocabulary.is_code(input_ids)
-            if not torch.equal(places.sum(-1), encoded.attention_mask.sum(-1)):
+            # A scene has a row of `motion` for each of its people, and the codes of all in its prompt, in that order.
+            held = (input_ids == vocabulary.start).sum(-1)
+            fits = int(held.sum()) == len(motion)
+            if fits:
+                prompt = torch.arange(len(held), device=held.device).repeat_interleave(held)
+                lengths = encoded.attention_mask.sum(-1)
+                fits = torch.equal(places.sum(-1), torch.zeros_like(held).index_add(0, prompt, lengths))
+            if not fits:
                 raise MotionLLMError("prompts and motions do not fit together; make both with the processor")
             ids = vocabulary.codes_to_ids(encoded.codes[encoded.attention_mask])
             input_ids = input_ids.masked_scatter(places, ids)

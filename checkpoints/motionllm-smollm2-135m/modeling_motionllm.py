@@ -18,6 +18,7 @@ from .configuration_motionllm import MotionLLMConfig
 from .errors_motionllm import MotionLLMError
 from .generation_motionllm import MotionGenerationMixin
 from .modeling_motion_vq import MotionVQModel
+from .people_generation_motionllm import PeopleGenerationMixin
 from .vocabulary_motionllm import MotionVocabulary
 
 __all__ = ["MotionLLMForCausalLM"]
@@ -26,11 +27,12 @@ __all__ = ["MotionLLMForCausalLM"]
 _LOGIT_TRANSFORMS = ("final_logit_softcapping", "logit_scale", "logits_scaling", "logits_soft_cap")
 
 
-class MotionLLMForCausalLM(MotionGenerationMixin, PreTrainedModel, GenerationMixin):
+class MotionLLMForCausalLM(MotionGenerationMixin, PeopleGenerationMixin, PreTrainedModel, GenerationMixin):
     """A causal language model whose vocabulary holds motion codes, with the VQ-VAE that makes and reads them.
 
-    `forward` and `generate` are the language model's; `generate_motion`, `generate_caption` (`MotionGenerationMixin`)
-    and `encode_motion`, `decode_motion` are ours. Any `AutoModelForCausalLM` can be the language model.
+    `forward` and `generate` are the language model's; `generate_motion`, `generate_caption` (`MotionGenerationMixin`),
+    `generate_people` (`PeopleGenerationMixin`), `encode_motion` and `decode_motion` are ours. Any
+    `AutoModelForCausalLM` can be the language model.
     """
 
     config_class = MotionLLMConfig

@@ -1,6 +1,8 @@
 """The prompt presets: `short` (ours) and `paper` (the wording of the official code, for converted weights).
 
-`{caption}`, `{motion}` and `{seconds}` are filled in; `{motion}` stands for code tokens, never made from text.
+`{caption}`, `{people}`, `{motion}` and `{seconds}` are filled in; `{motion}` stands for code tokens, never made from
+text. In a scene it stands for the codes of all people, with `</Motion>`, a placement and `<Motion>` between them. The
+`scene` wording of `paper` is ours: the official code for several people is not public in a form that runs.
 """
 
 __all__ = ["PROMPT_PRESETS"]
@@ -14,6 +16,8 @@ PROMPT_PRESETS: dict[str, dict[str, str | bool]] = {
     "short": {
         "text_to_motion": "{caption}\n<Motion>",
         "text_to_motion_timed": "{caption} ({seconds} s)\n<Motion>",
+        "scene": "{caption} ({people} people)\n<Motion>",
+        "scene_timed": "{caption} ({people} people, {seconds} s)\n<Motion>",
         "motion_target": "{motion}</Motion>",
         "motion_to_text": "<Motion>{motion}</Motion>\n",
         "caption_target": "{caption}",
@@ -23,6 +27,9 @@ PROMPT_PRESETS: dict[str, dict[str, str | bool]] = {
         "text_to_motion": _PREAMBLE
         + "### Instruction:\nGenerate a motion matching the following input human motion description\n\n"
         + "### Input:\n{caption}\n\nResponse: <Motion>",
+        "scene": _PREAMBLE
+        + "### Instruction:\nGenerate the motions of {people} people, one after another, matching the following input "
+        + "human motion description\n\n### Input:\n{caption}\n\nResponse: <Motion>",
         "motion_target": "{motion}</Motion>",
         "motion_to_text": _PREAMBLE
         + "### Instruction:\nGenerate a caption matching the following input human motion token sequence.\n\n"

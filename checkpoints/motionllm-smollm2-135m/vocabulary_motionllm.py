@@ -176,10 +176,14 @@ class MotionVocabulary:
         )
 
     @property
+    def motion_ids(self) -> list[int]:
+        """The token ids that a motion is made of: start, end and codes."""
+        return [self.start, self.end, *range(self.offset, self.offset + self.codebook_size)]
+
+    @property
     def ids(self) -> list[int]:
         """All token ids that were added for motion: start, end, codes and, where there are any, placements."""
-        codes = range(self.offset, self.offset + self.codebook_size)
-        return [self.start, self.end, *codes, *(self.placement.ids if self.placement else [])]
+        return [*self.motion_ids, *(self.placement.ids if self.placement else [])]
 
     def is_code(self, ids: torch.Tensor) -> torch.Tensor:
         """Bool mask, True where an id stands for a code."""

@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from modeling_motionllm.processing_motionllm import MotionLLMProcessor
 
-__all__ = ["OPENING", "MotionTextExamples", "PadExamples"]
+__all__ = ["OPENING", "MotionTextExamples", "PadExamples", "SceneTextExamples"]
 
 OPENING = 12  # codes, 2.4 s
 
@@ -61,6 +61,46 @@ class MotionTextExamples(Dataset):
                 end = example["labels"].count(-100) + OPENING
                 example = {name: ids[:end] for name, ids in example.items()}
             self.examples.append(example)
+
+    def __len__(self) -> int:
+        return len(self.examples)
+
+    def __getitem__(self, index: int) -> dict[str, list[int]]:
+        return self.examples[index]
+
+
+class SceneTextExamples(Dataset):
+    """`size` examples of scenes, generated or described. Example i is a function of `seed` and i alone.
+
+    Args:
+        rows: of a code store of scenes.
+        processor: writes the prompts.
+        size: number of examples.
+        seed: of every draw.
+        text_to_motion: share of examples that generate; the others describe.
+        timed: share of text-to-motion prompts that tell the duration.
+    """
+
+    def __init__(
+        self,
+        rows: list[dict[str, Any]],
+        processor: MotionLLMProcessor,
+        size: int,
+        seed: int,
+        text_to_motion: float = 0.65,
+        timed: float = 0.7,
+    ):
+        self.examples = []
+        for index in range(size):
+            draw = np.random.default_rng((seed, index)).random(4)
+            row = rows[int(draw[0] * len(rows))]
+            caption = row["captions"][int(draw[1] * len(row["captions"]))]
+            task = "text-to-motion" if draw[2] < text_to_motion else "motion-to-text"
+            self.examples.append(
+                processor.scene_training_example(
+                    task, caption, row["codes"], row["placement_bins"], timed=bool(draw[3] < timed)
+                )
+            )
 
     def __len__(self) -> int:
         return len(self.examples)

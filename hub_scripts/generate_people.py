@@ -1,0 +1,80 @@
+"""`motionllm interact`: scenes of several people from sentences, written as files."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from tqdm import tqdm
+
+from hub_scripts.generating import (
+    add_generation_arguments,
+    check_generation_arguments,
+    file_stems,
+    sampling_options,
+    write_formats,
+)
+from hub_scripts.loading import add_model_arguments, check_device, load_model, load_processor, quiet
+
+__all__ = ["main"]
+
+_BATCH = 16
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="motionllm interact",
+        description="Make scenes of several people from sentences: one person after another, each placed and moved to "
+        "suit the sentence and the people before. Each scene is written as .npz (joints of all people in one world), "
+        ".mp4 and .html, or as --formats says. The same seed gives the same scene.",
+        epilog='example: motionllm interact "two people bow to each other" --people 2 --duration 4 -o out/',
+    )
+    parser.add_argument("text", nargs="+", help="one or more sentences, each in quotes")
+    parser.add_argument("--people", type=int, default=2, help="people in the scene (default 2)")
+    parser.add_argument(
+        "--given", metavar="FILE", help="the motion of the first of them (.npz, .npy, .bvh), kept as is"
+    )
+    parser.add_argument("--duration", type=float, help="seconds (default: the model decides; a given motion decides)")
+    add_generation_arguments(parser, "scenes")
+    add_model_arguments(parser)
+    return parser
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run `motionllm interact`.
+
+    Raises:
+        MotionLLMError: bad input; nothing has been written then.
+    """
+    args = _parser().parse_args(argv)
+    formats = check_generation_arguments(args)
+    quiet()
+    from hub_scripts.data.motion_files import load_motion
+    from modeling_motionllm.files_motionllm import ensure_folder
+
+    processor = load_processor(args.model)
+    processor.check_people(args.people)
+    given = None if args.given is None else load_motion(args.given)
+    options = {"people": args.people, "duration": args.duration, "given": given}
+    for text in args.text:
+        processor(text=text, **options)
+    check_device(args.device)
+    out = ensure_folder(args.out)
+    model = load_model(args.model, args.device)
+    jobs = [
+        (text, args.seed + sample, stem)
+        for text, stems in zip(args.text, file_stems(args.text, args.samples), strict=True)
+        for sample, stem in enumerate(stems)
+    ]
+    batches = [jobs[start : start + _BATCH] for start in range(0, len(jobs), _BATCH)]
+    for batch in tqdm(batches, desc="interact", disable=len(batches) < 2):
+        texts = [text for text, _, _ in batch]
+        output = model.generate_people(
+            **processor(text=texts, **options),
+            seed=[seed for _, seed, _ in batch],
+            **sampling_options(args),
+        )
+        for motion, (_, seed, stem) in zip(processor.decode_people(output, texts, given=given), batch, strict=True):
+            motion.seed = None if args.greedy else seed
+            motion.model = Path(args.model).name
+            write_formats(motion, out / stem, formats, args)
+    return 0

@@ -1,0 +1,245 @@
+"""`PeopleGenerationMixin`: scenes of several people, one person after another (arXiv 2405.17013, section 3.3)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from transformers import LogitsProcessor, LogitsProcessorList
+from transformers.utils import ModelOutput
+
+from .errors_motionllm import MotionLLMError
+from .placement_motionllm import decode_placements
+from .sampling_motionllm import PlacementGrammar, sampling_steps
+from .vocabulary_motionllm import MotionVocabulary
+
+__all__ = ["PeopleGenerationMixin", "PeopleGenerationOutput"]
+
+
+@dataclass
+class PeopleGenerationOutput(ModelOutput):
+    """Args:
+    codes: int64 (R, P, L), -1 where padded or where a scene has fewer people; R scenes, all samples of the first
+        prompt first.
+    attention_mask: bool (R, P, L), True where a code is real.
+    features: (R, P, L * frames_per_code, 263) raw features of each person in a frame of its own, 0 where padded.
+    placements: float64 (R, P, 3): where each person starts, x and z in metres and heading in radians, in the frame of
+        person 1, whose own is 0.
+    num_people: int64 (R,).
+    """
+
+    codes: torch.Tensor = None  # type: ignore[assignment]
+    attention_mask: torch.Tensor = None  # type: ignore[assignment]
+    features: torch.Tensor = None  # type: ignore[assignment]
+    placements: torch.Tensor = None  # type: ignore[assignment]
+    num_people: torch.Tensor = None  # type: ignore[assignment]
+
+
+class PeopleGenerationMixin:
+    """`generate_people` for a model with `generate_motion`."""
+
+    generate: Any
+    generate_motion: Any
+    device: Any
+    motion_vq: Any
+    motion_vocabulary: Any  # a `MotionVocabulary`
+
+    @torch.no_grad()
+    def generate_people(
+        self,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor | None = None,
+        num_people: torch.Tensor | int = 2,
+        num_codes: torch.Tensor | int | None = None,
+        motion: torch.Tensor | None = None,
+        placement_bins: torch.Tensor | None = None,
+        *,
+        num_samples: int = 1,
+        do_sample: bool = True,
+        temperature: float = 1.0,
+        top_k: int | None = None,
+        top_p: float | None = 0.9,
+        seed: int | Sequence[int] | None = None,
+        **kwargs: Any,
+    ) -> PeopleGenerationOutput:
+        """Scenes for prompts of several people, as `MotionLLMProcessor(text=..., people=...)` makes them.
+
+        Person 1 comes from the sentence; every other one from the sentence, the people before it, and a place that the
+        model chooses first. All people of a scene move equally long.
+
+        Args:
+            input_ids: (B, S), padded on the left, ending with `<Motion>`.
+            attention_mask: (B, S).
+            num_people: people of each scene, (B,) or one number.
+            num_codes: length of each scene in codes, (B,) or one number; without it person 1 decides.
+            motion: raw features (G, T, 263) of the first G people, who are given and the same in every scene; the
+                others react to them.
+            placement_bins: int64 (G, 3), where these start; the first is not looked at.
+            num_samples: scenes for each prompt, R = B * num_samples, all samples of the first prompt first.
+            seed: scene r draws from `seed + r`, or from the r-th of R seeds. None takes one from torch's global random
+                state.
+            do_sample, temperature, top_k, top_p: as in `generate_motion`, for places and motions alike.
+            kwargs: for `generate_motion`: `guidance_scale`, `engine`, `min_codes`, `max_codes`.
+
+        Returns:
+            Codes, features and placements; `MotionLLMProcessor.decode_people` makes `Motion`s of them.
+
+        Raises:
+            MotionLLMError: a setting out of range, a model without placement tokens, or more people given than asked.
+        """
+        placements = self.motion_vocabulary.placement
+        if placements is None:
+            raise MotionLLMError("this model has no placement tokens, so it makes one person at a time")
+        if isinstance(num_samples, bool) or not isinstance(num_samples, int) or num_samples < 1:
+            raise MotionLLMError(f"num_samples is {num_samples}; give 1 or more")
+        rows = len(input_ids) * num_samples
+        scene = _Scene(self, input_ids, attention_mask, num_samples, _seeds(seed, rows))
+        people = _each(num_people, len(input_ids), num_samples, "num_people")
+        lengths = None if num_codes is None else _each(num_codes, len(input_ids), num_samples, "num_codes")
+        if int(people.min()) < 1:
+            raise MotionLLMError(f"num_people is {int(people.min())}; give 1 or more")
+        sampling: dict[str, Any] = {"do_sample": do_sample, "temperature": temperature, "top_k": top_k, "top_p": top_p}
+        given = [] if motion is None else self._given(motion, placement_bins, int(people.min()))
+        for person in range(int(people.max())):
+            alive = [row for row in range(rows) if int(people[row]) > person]
+            if person:
+                bins = (
+                    given[person][1].expand(rows, 3)
+                    if person < len(given)
+                    else scene.draw_places(alive, person, **sampling)
+                )
+                scene.add_places(alive, bins)
+            if person < len(given):
+                codes = given[person][0].expand(rows, -1)
+                lengths = torch.full((rows,), codes.shape[1])
+            else:
+                wanted = None if lengths is None else lengths[alive].to(self.device)
+                codes = scene.draw_motion(alive, person, num_codes=wanted, **sampling, **kwargs)
+                if lengths is None:
+                    lengths = (codes != -1).sum(-1).cpu()
+            scene.add_motion(alive, codes)
+        return scene.output(people)
+
+    def _given(
+        self, motion: torch.Tensor, placement_bins: torch.Tensor | None, fewest: int
+    ) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        """Codes (1, L) and placement bins (3,) of each given person."""
+        if len(motion) >= fewest:
+            raise MotionLLMError(f"{len(motion)} people are given for a scene of {fewest}; give fewer, or ask for more")
+        if placement_bins is None:
+            placement_bins = torch.zeros(len(motion), 3, dtype=torch.long)
+            if len(motion) > 1:
+                raise MotionLLMError("several people are given without placement_bins; use the processor's given=...")
+        codes = self.motion_vq.encode(motion.to(self.device)).codes.cpu()
+        return [(codes[person : person + 1], placement_bins[person]) for person in range(len(motion))]
+
+
+def _each(value: torch.Tensor | int, prompts: int, num_samples: int, name: str) -> torch.Tensor:
+    """int64 (R,) of one number or one for each prompt."""
+    values = torch.as_tensor(value).cpu().reshape(-1)
+    if values.numel() not in (1, prompts):
+        raise MotionLLMError(f"{name} has {values.numel()} values for {prompts} prompts; give one, or one for each")
+    return values.long().expand(prompts).repeat_interleave(num_samples)
+
+
+def _seeds(seed: int | Sequence[int] | None, rows: int) -> list[int]:
+    if seed is None:
+        seed = int(torch.randint(2**31, ()))
+    seeds = [seed + row for row in range(rows)] if isinstance(seed, int) else [int(one) for one in seed]
+    if len(seeds) != rows:
+        raise MotionLLMError(f"{len(seeds)} seeds for {rows} scenes; give one seed, or one for each")
+    return seeds
+
+
+def _derived(seed: int, person: int, part: int) -> int:
+    """A seed for each person's place and motion, so that no two of them draw the same random numbers."""
+    if person == 0:
+        return seed
+    state = np.random.SeedSequence([seed, person, part]).generate_state(1, np.uint64)
+    return int(state[0] >> np.uint64(1))
+
+
+class _Scene:
+    """What has been told so far of R scenes: token ids, codes and places."""
+
+    def __init__(self, model: Any, input_ids: torch.Tensor, mask: torch.Tensor | None, copies: int, seeds: list[int]):
+        self.model, self.seeds = model, seeds
+        self.vocabulary: MotionVocabulary = model.motion_vocabulary
+        real = torch.ones_like(input_ids) if mask is None else mask
+        prompts = [ids[keep.bool()].tolist() for ids, keep in zip(input_ids.cpu(), real.cpu(), strict=True)]
+        self.ids = [list(prompt) for prompt in prompts for _ in range(copies)]
+        self.codes: list[list[torch.Tensor]] = [[] for _ in seeds]
+        self.bins: list[list[torch.Tensor]] = [[] for _ in seeds]
+
+    def _inputs(self, rows: list[int]) -> dict[str, torch.Tensor]:
+        longest = max(len(self.ids[row]) for row in rows)
+        ids = [[self.vocabulary.end] * (longest - len(self.ids[row])) + self.ids[row] for row in rows]
+        mask = [[0] * (longest - len(self.ids[row])) + [1] * len(self.ids[row]) for row in rows]
+        device = self.model.device
+        return {
+            "input_ids": torch.tensor(ids, device=device),
+            "attention_mask": torch.tensor(mask, device=device),
+        }
+
+    def draw_motion(self, rows: list[int], person: int, **settings: Any) -> torch.Tensor:
+        """Codes (len(rows), L) of one more person, -1 where padded."""
+        seeds = [_derived(self.seeds[row], person, 0) for row in rows]
+        return self.model.generate_motion(**self._inputs(rows), seed=seeds, **settings).codes
+
+    def draw_places(
+        self, rows: list[int], person: int, do_sample: bool, temperature: float, top_k: int | None, top_p: float | None
+    ) -> torch.Tensor:
+        """Placement bins (len(rows), 3) of the next person."""
+        vocabulary = self.vocabulary.placement
+        assert vocabulary is not None
+        inputs = self._inputs(rows)
+        length = inputs["input_ids"].shape[1]
+        processors: list[LogitsProcessor] = [PlacementGrammar(vocabulary, length)]
+        if do_sample:
+            seeds = [_derived(self.seeds[row], person, 1) for row in rows]
+            processors += sampling_steps(seeds, temperature, top_k, top_p, torch.tensor(vocabulary.ids))
+        sequences = self.model.generate(
+            **inputs,
+            logits_processor=LogitsProcessorList(processors),
+            do_sample=False,
+            max_new_tokens=3,
+            pad_token_id=self.vocabulary.end,
+        )
+        return vocabulary.ids_to_bins(sequences[:, length:]).cpu()
+
+    def add_places(self, rows: list[int], bins: torch.Tensor) -> None:
+        """Tell where the next person starts, up to its `<Motion>`."""
+        vocabulary = self.vocabulary.placement
+        assert vocabulary is not None
+        for row, place in zip(rows, bins, strict=True):
+            self.bins[row].append(place)
+            self.ids[row] += [*vocabulary.bins_to_ids(place).tolist(), self.vocabulary.start]
+
+    def add_motion(self, rows: list[int], codes: torch.Tensor) -> None:
+        """Tell how the person moves, up to its `</Motion>`."""
+        for row, person in zip(rows, codes.cpu(), strict=True):
+            own = person[person != -1]
+            self.codes[row].append(own)
+            self.ids[row] += [*self.vocabulary.codes_to_ids(own).tolist(), self.vocabulary.end]
+
+    def output(self, people: torch.Tensor) -> PeopleGenerationOutput:
+        """The finished scenes; the end of the last motion has been told like every other's."""
+        device, most = self.model.device, int(people.max())
+        longest = max(len(codes) for scene in self.codes for codes in scene)
+        codes = torch.full((len(people), most, longest), -1)
+        placements = torch.zeros(len(people), most, 3, dtype=torch.float64)
+        for row, scene in enumerate(self.codes):
+            for person, own in enumerate(scene):
+                codes[row, person, : len(own)] = own
+            if self.bins[row]:
+                placements[row, 1 : len(scene)] = torch.tensor(decode_placements(torch.stack(self.bins[row]).numpy()))
+        codes = codes.to(device)
+        mask = codes != -1
+        there = mask.any(-1)
+        frames = self.model.motion_vq.decode(codes[there], mask[there]).features
+        features = frames.new_zeros(*there.shape, *frames.shape[1:])
+        features[there] = frames
+        return PeopleGenerationOutput(
+            codes=codes, attention_mask=mask, features=features, placements=placements, num_people=people
+        )
