@@ -326,7 +326,7 @@ class MotionLLMProcessor(PeopleProcessingMixin, ProcessorMixin):
         prompts = []
         for one in motions:
             # Code 0 holds the place of every code; the model puts the real ones there.
-            if _is_scene(one):
+            if self.vocabulary.placement is not None and _is_scene(one):
                 people, bins = self.people_features(one)
                 self.check_people(len(people))
                 places = [[0] * (people.shape[1] // self.frames_per_code)] * len(people)

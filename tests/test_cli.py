@@ -77,7 +77,7 @@ def test_no_command_and_an_unknown_one(capsys):
     assert main(["dance"]) == 2
     out, err = capsys.readouterr()
     assert out == ""
-    assert err.startswith("motionllm: error: there is no command 'dance'; choose from generate, caption")
+    assert err.startswith("motionllm: error: there is no command 'dance'; choose from generate, interact, caption")
     assert err.count("\n") == 1
 
 

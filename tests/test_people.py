@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from transformers import pipeline
 
 import motionllm
 from hub_scripts.cli import main as cli
@@ -317,3 +318,17 @@ def test_interact_writes_scenes(
         assert cli(["interact", SENTENCE, *wrong, *common, "-o", str(tmp_path / "d")]) == 2
         assert message in capsys.readouterr().err
     assert not (tmp_path / "d").exists()
+
+
+def test_pipelines_make_and_describe_scenes(
+    scene_checkpoint: Path, scene_model: Any, scene_processor: Any, scenes_folder: Path
+) -> None:
+    made = pipeline("text-to-motion", model=str(scene_checkpoint), trust_remote_code=True, device="cpu")
+    scenes = made([SENTENCE, "somebody runs"], people=[2, 3], duration=1, seed=4, batch_size=1)
+    assert [scene.num_people for scene in scenes] == [2, 3]
+    inputs = scene_processor(text=[SENTENCE], people=2, duration=1)
+    expected = scene_processor.decode_people(scene_model.generate_people(**inputs, seed=4))[0]
+    assert np.array_equal(scenes[0].codes, expected.codes)
+    described = pipeline("motion-to-text", model=str(scene_checkpoint), trust_remote_code=True, device="cpu")
+    joints = [scene["joints"] for scene in read_scenes(scenes_folder, "test")]
+    assert len(described(joints, max_new_tokens=3)) == 2

@@ -34,7 +34,8 @@ class _MotionPipeline(Pipeline):
     def _in_batches(self, inputs: list[Any], batch_size: int | None, **kwargs: Any) -> list[Any]:
         """Row r draws from seed + r, whatever the batches."""
         size = batch_size or self._batch_size or 32
-        seed, duration = kwargs.pop("seed", None), kwargs.pop("duration", None)
+        seed = kwargs.pop("seed", None)
+        given = {name: kwargs.pop(name) for name in self._preprocess_names if kwargs.get(name) is not None}
         outputs: list[Any] = []
         for start in range(0, len(inputs), size):
             part = slice(start, min(start + size, len(inputs)))
@@ -42,8 +43,8 @@ class _MotionPipeline(Pipeline):
                 kwargs["seed"] = (
                     [seed + row for row in range(part.start, part.stop)] if isinstance(seed, int) else list(seed)[part]
                 )
-            if duration is not None:
-                kwargs["duration"] = duration if isinstance(duration, (int, float)) else list(duration)[part]
+            for name, value in given.items():
+                kwargs[name] = value if isinstance(value, (int, float)) else list(value)[part]
             # A dict, so that the base class takes the batch for one input.
             outputs += super().__call__({"inputs": inputs[part]}, **kwargs)
         return outputs
@@ -52,7 +53,7 @@ class _MotionPipeline(Pipeline):
 class TextToMotionPipeline(_MotionPipeline):
     """`pipeline("text-to-motion", model=..., trust_remote_code=True)`."""
 
-    _preprocess_names = ("duration",)
+    _preprocess_names = ("duration", "people")
 
     def __call__(  # type: ignore[override]
         self, inputs: str | Iterable[str], *, batch_size: int | None = None, **kwargs: Any
@@ -62,11 +63,11 @@ class TextToMotionPipeline(_MotionPipeline):
         Args:
             inputs: one or several sentences.
             batch_size: sentences that are decoded at once (default 32).
-            kwargs: `duration` in seconds (one number, or one for each sentence), and the settings of
-                `generate_motion` (`seed`, `do_sample`, `top_p` ...).
+            kwargs: `duration` in seconds and, for scenes of several people, `people` (each one number, or one for each
+                sentence), and the settings of `generate_motion` or `generate_people` (`seed`, `do_sample` ...).
 
         Returns:
-            A `Motion` for a sentence, a list of them for several.
+            A `Motion` for a sentence, a list of them for several; with `people` each shows as many.
 
         Raises:
             MotionLLMError: as `MotionLLMProcessor` and `generate_motion`.
@@ -74,12 +75,15 @@ class TextToMotionPipeline(_MotionPipeline):
         motions = self._in_batches([inputs] if isinstance(inputs, str) else list(inputs), batch_size, **kwargs)
         return motions[0] if isinstance(inputs, str) else motions
 
-    def preprocess(self, input_: dict[str, Any], duration: Any = None) -> dict[str, Any]:
-        return {"texts": input_["inputs"], "batch": dict(self.processor(text=input_["inputs"], duration=duration))}
+    def preprocess(self, input_: dict[str, Any], duration: Any = None, people: Any = None) -> dict[str, Any]:
+        texts = input_["inputs"]
+        return {"texts": texts, "batch": dict(self.processor(text=texts, duration=duration, people=people))}
 
     def _forward(self, input_tensors: dict[str, Any], **settings: Any) -> list[Motion]:
-        output = self.model.generate_motion(**input_tensors["batch"], **settings)
-        return self.processor.decode_motion(output, input_tensors["texts"])
+        batch, texts = input_tensors["batch"], input_tensors["texts"]
+        if "num_people" in batch:
+            return self.processor.decode_people(self.model.generate_people(**batch, **settings), texts)
+        return self.processor.decode_motion(self.model.generate_motion(**batch, **settings), texts)
 
 
 class MotionToTextPipeline(_MotionPipeline):
