@@ -148,3 +148,22 @@ def test_generate_writes_bvh_and_glb(tmp_path: Path, thin_checkpoint, capsys: py
     assert (bvh.fps, len(bvh.frames), bvh.joint_names[0]) == (30, 29, "mixamorig:Hips")
     assert Motion.load(files[0]).fps == 20  # the codes of the model are at 20 fps
     assert files[2].read_bytes()[:4] == b"glTF"
+
+
+@pytest.mark.parametrize("command,suffix", [("convert", "npz"), ("view", "html")])
+def test_what_is_found_out_about_a_bvh_is_said_and_can_be_given(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str, suffix: str
+) -> None:
+    out = tmp_path / f"out.{suffix}"
+    write = ["-o", str(out), "--no-open"] if command == "view" else [str(out)]
+    assert main([command, str(BVH), *write]) == 0
+    assert capsys.readouterr().err == f"{BVH.name}: bandai skeleton, centimetres, y up, 30 fps\n"
+    assert main([command, str(BVH), *write, "--map", "bandai", "--up", "y", "--scale", "0.02"]) == 0
+    said = capsys.readouterr().err.splitlines()
+    assert said[0] == f"{BVH.name}: bandai skeleton, units of 20 mm, y up, 30 fps"
+    assert "the thigh is 0.78 m long, which is no adult's" in said[1]
+
+
+def test_bvh_options_that_make_no_sense_are_refused(refused, tmp_path: Path) -> None:
+    assert "--scale is -1" in refused("convert", BVH, tmp_path / "out.npz", "--scale", "-1")
+    assert "neither a file nor one of the built-in maps" in refused("view", BVH, "--no-open", "--map", "nothing")
