@@ -10,6 +10,7 @@ from typing import Any
 from tqdm import tqdm
 
 from hub_scripts.loading import add_model_arguments, check_device, load_model, load_processor, quiet
+from hub_scripts.package_version import package_version
 from hub_scripts.writing import add_export_arguments, check_export_arguments, write_motion
 from modeling_motionllm.errors_motionllm import MotionLLMError
 
@@ -139,9 +140,12 @@ def main(argv: Sequence[str]) -> int:
         sentences = [job.text for job in batch]
         inputs = processor(text=sentences, duration=args.duration)
         output = model.generate_motion(**inputs, seed=[job.seed for job in batch], **sampling)
-        for motion, job in zip(processor.decode_motion(output, sentences), batch, strict=True):
+        features = output.features.float().cpu().numpy()
+        for motion, decoded, job in zip(processor.decode_motion(output, sentences), features, batch, strict=True):
+            motion.features = decoded[: motion.num_frames]
             motion.seed = None if args.greedy else job.seed
             motion.model = Path(args.model).name
+            motion.version = package_version()
             _write(motion, out / job.stem, formats, args)
     return 0
 
