@@ -57,9 +57,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(_help())
         return 0 if arguments else 2
     if arguments[0] in ("-V", "--version"):
-        from importlib.metadata import version
+        from hub_scripts.package_version import package_version
 
-        print(f"motionllm {version('motionllm')}")
+        print(f"motionllm {package_version()}")
         return 0
     command, *rest = arguments
     if command not in _COMMANDS:

@@ -1,9 +1,11 @@
 """`motionllm convert`: motions from one file format to another."""
 
 import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from hub_scripts.data.bvh_arguments import add_bvh_arguments, bvh_options
 from hub_scripts.writing import add_export_arguments, check_export_arguments, write_motion
 from modeling_motionllm.errors_motionllm import MotionLLMError
 
@@ -22,6 +24,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("file", help="the motion to read")
     parser.add_argument("out", nargs="+", help="one or more files to write")
     add_export_arguments(parser, "what is written")
+    add_bvh_arguments(parser)
     return parser
 
 
@@ -43,10 +46,13 @@ def main(argv: Sequence[str]) -> int:
 
     outputs = [Path(out) for out in args.out]
     check_export_arguments(args, [check_suffix(out) for out in outputs])
-    motion = load_motion(args.file)
+    notes: list[str] = []
+    motion = load_motion(args.file, bvh_options(args), notes.append)
     for out in outputs:
         if out.exists() and out.samefile(args.file):
             raise MotionLLMError(f"'{out}' is the motion to read; choose another name to write")
+    for note in notes:
+        print(note, file=sys.stderr)
     for out in outputs:
         ensure_folder(out.parent)
         for path in write_motion(motion, out, args):

@@ -15,6 +15,7 @@ from hub_scripts.generating import (
     write_formats,
 )
 from hub_scripts.loading import add_model_arguments, check_device, load_model, load_processor, quiet
+from hub_scripts.package_version import package_version
 from modeling_motionllm.errors_motionllm import MotionLLMError
 
 __all__ = ["main"]
@@ -95,8 +96,11 @@ def main(argv: Sequence[str]) -> int:
         sentences = [job.text for job in batch]
         inputs = processor(text=sentences, duration=args.duration)
         output = model.generate_motion(**inputs, seed=[job.seed for job in batch], **sampling_options(args))
-        for motion, job in zip(processor.decode_motion(output, sentences), batch, strict=True):
+        features = output.features.float().cpu().numpy()
+        for motion, decoded, job in zip(processor.decode_motion(output, sentences), features, batch, strict=True):
+            motion.features = decoded[: motion.num_frames]
             motion.seed = None if args.greedy else job.seed
             motion.model = Path(args.model).name
+            motion.version = package_version()
             write_formats(motion, out / job.stem, formats, args)
     return 0

@@ -1,10 +1,12 @@
 """`motionllm view`: a motion from a file, in the browser."""
 
 import argparse
+import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from hub_scripts.data.bvh_arguments import add_bvh_arguments, bvh_options
 from modeling_motionllm.errors_motionllm import MotionLLMError
 
 __all__ = ["main"]
@@ -20,6 +22,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("file", help="the motion to show")
     parser.add_argument("-o", "--out", help="the .html file to write (default: one in the folder for temporary files)")
     parser.add_argument("--no-open", action="store_true", help="only write the file, open no browser")
+    add_bvh_arguments(parser)
     return parser
 
 
@@ -36,12 +39,15 @@ def main(argv: Sequence[str]) -> int:
 
     if args.out is not None and Path(args.out).suffix.lower() != ".html":
         raise MotionLLMError(f"--out is '{args.out}'; give a name that ends in .html")
-    motion = load_motion(args.file)
+    notes: list[str] = []
+    motion = load_motion(args.file, bvh_options(args), notes.append)
     if args.out is None:
         out = Path(tempfile.mkdtemp(prefix="motionllm-view-")) / f"{Path(args.file).stem}.html"
     else:
         out = Path(args.out)
     ensure_folder(out.parent)
+    for note in notes:
+        print(note, file=sys.stderr)
     print(save_motion(motion, out))
     if not args.no_open:
         import webbrowser

@@ -67,5 +67,6 @@ def write_motion(motion: Any, path: Path, args: argparse.Namespace, resample: bo
     if resample and "fps" in given and "fps" not in options:
         from modeling_motionllm.motion_features import resample_joints
 
-        motion = replace(motion, joints=resample_joints(motion.joints, motion.fps, args.fps), fps=args.fps)
+        joints = resample_joints(motion.joints, motion.fps, args.fps)
+        motion = replace(motion, joints=joints, fps=args.fps, features=None)  # these belong to the model's frames
     return save_motion_files(motion, path, **options)

@@ -4,8 +4,10 @@ import json
 import os
 import zipfile
 import zlib
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +16,9 @@ from .files_motionllm import atomic_path
 
 __all__ = ["Motion"]
 
-_FORMAT = 1
+_FEATURES = 263
+# What a file holds one of, and its type.
+_SINGLE: dict[str, Callable[[Any], Any]] = {"fps": float, "caption": str, "seed": int, "model": str, "version": str}
 # What numpy, zipfile and json raise on damaged files; RuntimeError covers encrypted and oddly compressed archives.
 _DAMAGED = (OSError, ValueError, TypeError, EOFError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error)
 
@@ -31,6 +35,9 @@ class Motion:
         codes: int64 codebook indices (L,) that the motion was decoded from, if any.
         seed: the random seed that made it, if any.
         model: name of the model that made it, if any.
+        features: float32 (T, 263) or (T - 1, 263), the raw HumanML3D features that the joints were recovered from, if
+            any: as the model decoded them, so the joints may stand on another floor. With P people (P, T, 263).
+        version: of the MotionLLM package that made it, if any.
 
     Raises:
         MotionLLMError: wrong shape, no frames, NaN or infinite values, or `fps` not positive.
@@ -42,6 +49,8 @@ class Motion:
     codes: np.ndarray | None = None
     seed: int | None = None
     model: str | None = None
+    features: np.ndarray | None = None
+    version: str | None = None
 
     def __post_init__(self) -> None:
         given = np.asarray(self.joints)
@@ -63,6 +72,19 @@ class Motion:
         self.fps = float(self.fps)
         if self.codes is not None:
             self.codes = np.asarray(self.codes, dtype=np.int64)
+        if self.features is not None:
+            self.features = self._checked_features(np.asarray(self.features))
+
+    def _checked_features(self, features: np.ndarray) -> np.ndarray:
+        people, frames = self.joints.shape[:-3], self.num_frames
+        if features.shape not in ((*people, frames, _FEATURES), (*people, frames - 1, _FEATURES)):
+            raise MotionLLMError(
+                f"features have shape {features.shape} beside joints of shape {self.joints.shape}; give a row of "
+                f"{_FEATURES} for each frame, or leave them out"
+            )
+        if features.dtype.kind not in "fiu" or not np.isfinite(features).all():
+            raise MotionLLMError("features hold values that are NaN, infinite or no numbers; leave them out")
+        return np.ascontiguousarray(features, dtype=np.float32)
 
     @property
     def people(self) -> np.ndarray:
@@ -88,7 +110,10 @@ class Motion:
         return f"Motion({who}, {self.num_frames} frames, {self.fps:g} fps, {self.duration:.2f} s{text})"
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write an `.npz` with `joints`, `metadata` (JSON) and, where known, `codes`; equal motions give equal bytes.
+        """Write an `.npz`; equal motions give equal bytes.
+
+        It holds arrays under the names of the attributes: `joints`, `fps` and, where known, `features`, `codes`,
+        `caption`, `seed`, `model` and `version`. No pickle is needed to read them.
 
         Raises:
             MotionLLMError: the suffix is not `.npz`, or the file cannot be written.
@@ -96,28 +121,18 @@ class Motion:
         path = Path(path)
         if path.suffix != ".npz":
             raise MotionLLMError(f"'{path}' does not end in .npz; use motionllm.save_motion for other formats")
-        metadata = {
-            "format": _FORMAT,
-            "fps": self.fps,
-            "caption": self.caption,
-            "seed": self.seed,
-            "model": self.model,
-            "joint_order": "smpl-22",
-            "axes": "y-up, metres",
-        }
-        arrays = {"joints": self.joints, "metadata": np.array(json.dumps(metadata))}
-        if self.codes is not None:
-            arrays["codes"] = self.codes
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        arrays = {name: np.asarray(value) for name, value in values.items() if value is not None}
         with atomic_path(path) as temporary:
             np.savez_compressed(temporary, allow_pickle=False, **arrays)
         return path
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "Motion":
-        """Read an `.npz` written by `save`, or any `.npz` with `joints` and optionally `fps` and `caption`.
+        """Read an `.npz` written by `save`, or any with `joints` and perhaps others of the arrays that it writes.
 
         Raises:
-            MotionLLMError: no such file, not an npz, no `joints` in it, or joints that `Motion` refuses.
+            MotionLLMError: no such file, not an npz, no `joints` in it, or arrays that `Motion` refuses.
         """
         path = Path(path)
         if not path.is_file():
@@ -125,21 +140,18 @@ class Motion:
         try:
             with np.load(path, allow_pickle=False) as file:
                 arrays = {name: file[name] for name in file.files}
-            metadata = json.loads(str(arrays["metadata"])) if "metadata" in arrays else {}
-            if not isinstance(metadata, dict):
+            # Files of the first version kept the single values in a JSON text.
+            single = json.loads(str(arrays["metadata"])) if "metadata" in arrays else {}
+            if not isinstance(single, dict):
                 raise ValueError("its metadata is no JSON object")
-            fps = float(metadata.get("fps", arrays.get("fps", 20.0)))
+            single |= {name: arrays[name].item() for name in _SINGLE if name in arrays}
+            values = {name: kind(single[name]) for name, kind in _SINGLE.items() if single.get(name) is not None}
             codes = np.asarray(arrays["codes"], dtype=np.int64) if "codes" in arrays else None
         except _DAMAGED as error:
             raise MotionLLMError(f"'{path}' is not a readable .npz file ({error}); export it again") from error
         if "joints" not in arrays:
             raise MotionLLMError(f"'{path}' has no array 'joints', only {sorted(arrays)}; save joints (T, 22, 3) in it")
-        caption = metadata.get("caption", str(arrays["caption"]) if "caption" in arrays else None)
-        return cls(
-            joints=arrays["joints"],
-            fps=fps,
-            caption=caption,
-            codes=codes,
-            seed=metadata.get("seed"),
-            model=metadata.get("model"),
-        )
+        try:
+            return cls(arrays["joints"], codes=codes, features=arrays.get("features"), **values)
+        except MotionLLMError as error:
+            raise MotionLLMError(f"'{path}': {error}") from error

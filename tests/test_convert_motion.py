@@ -11,7 +11,9 @@ from conftest import FIXTURES, read_golden
 from hub_scripts.cli import main
 from hub_scripts.data.bvh import read_bvh
 from hub_scripts.export import SUFFIXES
+from hub_scripts.package_version import package_version
 from modeling_motionllm.motion import Motion
+from modeling_motionllm.motion_features import features_to_joints
 
 BVH = FIXTURES / "bandai" / "dataset-1_walk_normal_002.bvh"
 
@@ -70,14 +72,15 @@ def test_a_motion_survives_the_way_through_bvh(tmp_path: Path, source: str) -> N
 
 
 def test_fps_is_for_all_that_is_written(tmp_path: Path) -> None:
-    source = Motion(read_golden()["dataset-1_walk_normal_002"]["joints"], caption="walks", seed=3)
+    joints = read_golden()["dataset-1_walk_normal_002"]["joints"]
+    source = Motion(joints, caption="walks", seed=3, features=np.zeros((len(joints), 263)))
     source.save(tmp_path / "in.npz")
     outputs = [tmp_path / "out.npz", tmp_path / "out.bvh"]
     assert main(["convert", str(tmp_path / "in.npz"), *map(str, outputs), "--fps", "30", "--units", "m"]) == 0
     joints, bvh = Motion.load(outputs[0]), read_bvh(outputs[1])
     assert (joints.fps, bvh.fps) == (30, 30)
     assert joints.num_frames == len(bvh.frames) == (source.num_frames - 1) * 3 // 2 + 1
-    assert (joints.caption, joints.seed) == ("walks", 3)
+    assert (joints.caption, joints.seed, joints.features) == ("walks", 3, None)
     np.testing.assert_allclose(bvh.frames[0, :3], source.joints[0, 0], atol=1e-5)
 
 
@@ -146,5 +149,30 @@ def test_generate_writes_bvh_and_glb(tmp_path: Path, thin_checkpoint, capsys: py
     assert capsys.readouterr().out.splitlines()[1:] == [f"  {path}" for path in files]
     bvh = read_bvh(files[1])
     assert (bvh.fps, len(bvh.frames), bvh.joint_names[0]) == (30, 29, "mixamorig:Hips")
-    assert Motion.load(files[0]).fps == 20  # the codes of the model are at 20 fps
+    motion = Motion.load(files[0])
+    assert motion.fps == 20  # the codes of the model are at 20 fps
+    assert (motion.caption, motion.seed, motion.model) == ("walk", 0, thin_checkpoint.name)
+    assert motion.version == package_version()
+    assert motion.codes.shape == (5,)
+    again = features_to_joints(motion.features)
+    np.testing.assert_allclose(again - [0, again[..., 1].min(), 0], motion.joints, atol=1e-5)  # put on the floor
     assert files[2].read_bytes()[:4] == b"glTF"
+
+
+@pytest.mark.parametrize("command,suffix", [("convert", "npz"), ("view", "html")])
+def test_what_is_found_out_about_a_bvh_is_said_and_can_be_given(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str, suffix: str
+) -> None:
+    out = tmp_path / f"out.{suffix}"
+    write = ["-o", str(out), "--no-open"] if command == "view" else [str(out)]
+    assert main([command, str(BVH), *write]) == 0
+    assert capsys.readouterr().err == f"{BVH.name}: bandai skeleton, centimetres, y up, 30 fps\n"
+    assert main([command, str(BVH), *write, "--map", "bandai", "--up", "y", "--scale", "0.02"]) == 0
+    said = capsys.readouterr().err.splitlines()
+    assert said[0] == f"{BVH.name}: bandai skeleton, units of 20 mm, y up, 30 fps"
+    assert "the thigh is 0.78 m long, which is no adult's" in said[1]
+
+
+def test_bvh_options_that_make_no_sense_are_refused(refused, tmp_path: Path) -> None:
+    assert "--scale is -1" in refused("convert", BVH, tmp_path / "out.npz", "--scale", "-1")
+    assert "neither a file nor one of the built-in maps" in refused("view", BVH, "--no-open", "--map", "nothing")

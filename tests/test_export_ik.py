@@ -213,6 +213,20 @@ def check(joints: np.ndarray, fps: float = 20.0, largest_jump: float = 60.0) -> 
     return motion
 
 
+@pytest.mark.parametrize("frames", [2, 4, 6, 8])
+def test_a_straight_elbow_that_bends_to_the_wrong_side_does_not_turn_the_arm_round(frames: int) -> None:
+    # So decoded motion looks: the arm hangs still and the wrist wavers about the straight line.
+    joints = np.repeat(t_pose()[None], 40, axis=0)
+    bend = np.radians(20) * np.ones(40)
+    bend[20 - frames // 2 : 20 + frames // 2] *= -1
+    bend = np.convolve(bend, [0.25, 0.5, 0.25], "same")
+    for elbow, wrist in ((18, 20), (19, 21)):
+        length = np.linalg.norm(joints[0, wrist] - joints[0, elbow])
+        joints[:, elbow] = joints[:, elbow - 2] + [0, -0.26, 0]
+        joints[:, wrist] = joints[:, elbow] + length * np.stack([0 * bend, -np.cos(bend), np.sin(bend)], axis=-1)
+    check(joints)
+
+
 def test_the_rest_pose_has_no_rotation() -> None:
     motion = check(np.repeat(t_pose()[None], 5, axis=0))
     np.testing.assert_allclose(np.abs(motion.rotations[..., 0]), 1, atol=1e-9)

@@ -19,7 +19,14 @@ from modeling_motionllm.motion import Motion
 @pytest.fixture
 def motion(make_joints) -> Motion:
     return Motion(
-        make_joints(12), fps=30, caption="a person walks – 走る", codes=np.array([3, 1, 4]), seed=7, model="tiny"
+        make_joints(12),
+        fps=30,
+        caption="a person walks – 走る",
+        codes=np.array([3, 1, 4]),
+        seed=7,
+        model="tiny",
+        features=np.random.default_rng(0).normal(size=(12, 263)),
+        version="0.1.0",
     )
 
 
@@ -60,7 +67,41 @@ def test_a_saved_motion_comes_back_whole(motion, tmp_path):
     loaded = Motion.load(motion.save(tmp_path / "motion.npz"))
     np.testing.assert_array_equal(loaded.joints, motion.joints)
     np.testing.assert_array_equal(loaded.codes, motion.codes)
-    assert (loaded.fps, loaded.caption, loaded.seed, loaded.model) == (30.0, motion.caption, 7, "tiny")
+    np.testing.assert_array_equal(loaded.features, motion.features)
+    assert loaded.features.dtype == np.float32
+    single = (loaded.fps, loaded.caption, loaded.seed, loaded.model, loaded.version)
+    assert single == (30.0, motion.caption, 7, "tiny", "0.1.0")
+
+
+def test_a_file_holds_the_documented_arrays_and_no_others(motion, tmp_path):
+    with np.load(motion.save(tmp_path / "motion.npz"), allow_pickle=False) as file:
+        assert set(file.files) == {"joints", "features", "codes", "fps", "caption", "seed", "model", "version"}
+        assert (file["fps"].item(), file["caption"].item(), file["seed"].item()) == (30.0, motion.caption, 7)
+        assert (file["joints"].dtype, file["features"].dtype, file["codes"].dtype) == ("float32", "float32", "int64")
+    with np.load(Motion(motion.joints).save(tmp_path / "bare.npz"), allow_pickle=False) as file:
+        assert set(file.files) == {"joints", "fps"}
+
+
+def test_files_of_the_first_version_are_read(motion, tmp_path):
+    single = {"format": 1, "fps": 30.0, "caption": "walks", "seed": 7, "model": None, "joint_order": "smpl-22"}
+    np.savez(tmp_path / "old.npz", joints=motion.joints, metadata=np.array(json.dumps(single)), codes=motion.codes)
+    loaded = Motion.load(tmp_path / "old.npz")
+    assert (loaded.fps, loaded.caption, loaded.seed, loaded.model) == (30.0, "walks", 7, None)
+    assert (loaded.features, loaded.version) == (None, None)
+    np.testing.assert_array_equal(loaded.codes, motion.codes)
+
+
+@pytest.mark.parametrize("shape", [(12, 251), (14, 263), (10, 263), (2, 12, 263), (263,)])
+def test_features_that_do_not_belong_to_the_joints_are_refused(motion, shape):
+    with pytest.raises(MotionLLMError, match="features have shape"):
+        Motion(motion.joints, features=np.zeros(shape))
+
+
+def test_features_of_several_people_and_without_the_last_frame(motion):
+    assert Motion(motion.joints, features=np.zeros((11, 263))).features.shape == (11, 263)
+    assert Motion(np.stack([motion.joints] * 2), features=np.zeros((2, 12, 263))).features.shape == (2, 12, 263)
+    with pytest.raises(MotionLLMError, match="features hold values that are NaN"):
+        Motion(motion.joints, features=np.full((12, 263), np.nan))
 
 
 def test_equal_motions_give_equal_bytes(motion, tmp_path):
@@ -128,18 +169,24 @@ def damage(kind: str, path: Path, motion: Motion) -> None:
         np.savez(path, joints=joints, fps=np.array([20.0, 30.0]))
     elif kind == "codes":
         np.savez(path, joints=joints, codes=np.array(["one", "two"]))
+    elif kind == "features":
+        np.savez(path, joints=joints, features=np.zeros((3, 5)))
+    elif kind == "seed":
+        np.savez(path, joints=joints, seed=np.array("seven"))
+    elif kind == "captions":
+        np.savez(path, joints=joints, caption=np.array(["one", "two"]))
 
 
 DAMAGES = [
     *("cut", "flipped", "text", "empty", "npy", "pickle", "objects", "members", "other array", "words", "complex"),
-    *("NaN", "metadata", "metadata list", "fps", "fps array", "codes"),
+    *("NaN", "metadata", "metadata list", "fps", "fps array", "codes", "features", "seed", "captions"),
 ]
 
 
 @pytest.mark.parametrize("kind", DAMAGES)
 def test_hostile_files_are_refused_in_one_sentence(kind, motion, tmp_path):
     damage(kind, tmp_path / "bad.npz", motion)
-    with pytest.raises(MotionLLMError):
+    with pytest.raises(MotionLLMError, match=r"bad\.npz"):
         Motion.load(tmp_path / "bad.npz")
 
 

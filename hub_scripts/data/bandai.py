@@ -120,7 +120,7 @@ def bandai_joints(bvh: Bvh, name: str = "this BVH file") -> np.ndarray:
             f"'{name}' does not have the Bandai-Namco skeleton: it lacks {len(missing)} joints ({', '.join(missing)}); "
             "`motionllm prepare bvh` reads other skeletons"
         )
-    return retarget(bvh, name, BvhOptions(bandai)).joints
+    return retarget(bvh, name, BvhOptions(bandai, up="y", scale=0.01)).joints
 
 
 def iter_bandai_clips(src: str | os.PathLike[str]) -> Iterator[BandaiClip]:

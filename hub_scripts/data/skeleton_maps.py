@@ -70,8 +70,6 @@ BUILT_IN_MAPS: dict[str, SkeletonMap] = {
                 *("UpperLeg_{}", "LowerLeg_{}", "Foot_{}", "Toes_{}"),
                 *("Shoulder_{}", "UpperArm_{}", "LowerArm_{}", "Hand_{}"),
             ),
-            up="y",
-            metres_per_unit=0.01,
         ),
         # Hahne's conversion of the CMU database: Neck, LeftShoulder and RightShoulder lie in the place of Spine1.
         _built_in(
@@ -80,6 +78,14 @@ BUILT_IN_MAPS: dict[str, SkeletonMap] = {
             ("Hips", "Spine", ("Spine", "Spine1"), "Spine1", "Neck1", "Head"),
             (*_HUMANIK_LEG, None, *_HUMANIK_ARM[1:]),
             signature=("LowerBack", "Neck1", "LHipJoint"),
+        ),
+        # Our own .bvh files with CMU's names: every joint has a place of its own.
+        _built_in(
+            "cmu22",
+            ("Left", "Right"),
+            ("Hips", "LowerBack", "Spine", "Spine1", "Neck1", "Head"),
+            (*_HUMANIK_LEG, *_HUMANIK_ARM),
+            signature=("LowerBack", "Neck1"),
         ),
         _built_in(
             "iclone",

@@ -93,7 +93,7 @@ def match_skeleton(
         candidates = [entry for entry in BUILT_IN_MAPS.values() if all(_find(j, places) for j in entry.signature)]
     matches = [(entry, _found(entry, places)) for entry in candidates]
     best, found = max(
-        matches, key=lambda pair: (not _missing(pair[1], places, end_sites), bool(pair[0].signature), len(pair[1]))
+        matches, key=lambda pair: (not _missing(pair[1], places, end_sites), len(pair[0].signature), len(pair[1]))
     )
     missing = _missing(found, places, end_sites)
     if missing:

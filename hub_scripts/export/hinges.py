@@ -26,6 +26,25 @@ def _solve_chain(system: tuple[np.ndarray, np.ndarray, np.ndarray], right: np.nd
     return value
 
 
+def _ease(step: np.ndarray, weight: np.ndarray, agreement: np.ndarray, inertia: np.ndarray) -> np.ndarray:
+    """Angles (T, L), radians, to add so that steps (T-1, L) between frames that agree on no axis become small ones.
+
+    Args:
+        step: how far the axis turns from one frame to the next, radians.
+        weight: (T, L), how well the axis is known in each frame.
+        agreement: (T, L), 0 to 1, how well that agrees with the frames around.
+        inertia: (T-1, L), weight of the steps.
+    """
+    agreement = agreement.clip(0.0, 1.0)
+    inertia = inertia * (1.0 - np.minimum(agreement[1:], agreement[:-1]))
+    diagonal, right = weight * agreement**2 + 1e-9, np.zeros_like(weight)
+    diagonal[1:] += inertia
+    diagonal[:-1] += inertia
+    right[1:] -= inertia * step
+    right[:-1] += inertia * step
+    return _solve_chain((diagonal, -inertia, -inertia), right).real
+
+
 def hinge_axes(
     upper: np.ndarray, lower: np.ndarray, foot: np.ndarray, rest: np.ndarray, rest_axis: np.ndarray, fps: float
 ) -> np.ndarray:
@@ -33,7 +52,9 @@ def hinge_axes(
 
     Minimises, over a unit complex number per frame (the axis in the plane across the upper bone), the weighted squared
     distance to what elbow or knee, foot and rest pose say, plus the squared change against the axis of the frame before
-    carried along by the bone.
+    carried along by the bone. The linear system leaves numbers smaller than 1 where these disagree; where it runs
+    through 0 (a straight elbow that bends to the wrong side for a moment), the axis would turn round within a frame, so
+    that turn is shared out among the frames around.
 
     Args:
         upper: (T, L, 3), unit directions of the upper bones, seen from the joint they hang on.
@@ -69,6 +90,8 @@ def hinge_axes(
         diagonal[1:] += inertia
         diagonal[:-1] += inertia
         chosen = _solve_chain((diagonal, -inertia * carry, -inertia * carry.conj()), known)
+        step = np.angle(chosen[1:] * np.conj(carry * chosen[:-1]))
+        chosen = chosen * np.exp(1j * _ease(step, bend_weight + toes_weight + prior_weight, np.abs(chosen), inertia))
     size = np.abs(chosen)
     chosen = np.where(size > 1e-12, chosen / np.maximum(size, 1e-12), 1.0)
     return chosen.real[..., None] * first + chosen.imag[..., None] * second
