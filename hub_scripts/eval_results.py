@@ -42,7 +42,7 @@ def part_of(evaluation: Mapping[str, Any], part: str) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class _Figure:
-    """One figure of the model; `value` is rounded as in the card's tables."""
+    """One figure of the model; `value` is rounded as in the card's tables, and a plain float for YAML."""
 
     task: str
     task_name: str
@@ -68,7 +68,7 @@ def _figures(evaluation: Mapping[str, Any]) -> Iterator[_Figure]:
                 *_TASKS[part],
                 metric,
                 label,
-                round(factor * mean, digits),
+                round(float(factor * mean), digits),
                 f"± {factor * interval:.{digits}f} (95 %); {measured['protocol']}",
                 "" if real is None else f"{_REAL[part]}: {factor * real[0]:.{digits}f}",
             )
@@ -76,7 +76,11 @@ def _figures(evaluation: Mapping[str, Any]) -> Iterator[_Figure]:
     for metric, label in RECONSTRUCTION_COLUMNS.items():
         if metric in measured:
             yield _Figure(
-                *_TASKS[RECONSTRUCTION], metric, label, round(measured[metric], 1), f"{measured['clips']:g} whole clips"
+                *_TASKS[RECONSTRUCTION],
+                metric,
+                label,
+                round(float(measured[metric]), 1),
+                f"{measured['clips']:g} whole clips",
             )
 
 

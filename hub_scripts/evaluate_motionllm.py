@@ -245,8 +245,10 @@ def main(argv: Sequence[str]) -> int:
     }
     if args.dataset_id is not None:
         results["dataset_id"] = args.dataset_id
-    for folder in [Path(args.out).parent] * bool(args.out) + [args.results] * bool(args.results):
-        ensure_folder(folder)
+    if args.out:
+        ensure_folder(Path(args.out).parent)
+    if args.results:
+        ensure_folder(args.results)
     rows = choose_clips(
         read_split(args.data, args.split, ["name", "content", "style", "captions", "features"]), args.clips
     )
