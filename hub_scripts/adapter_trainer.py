@@ -63,6 +63,7 @@ class AdapterTrainer(Trainer):
             commit, _ = push_files(
                 layout_files(Path(temporary)),
                 repo,
+                "thin",
                 revision=revision or self.args.hub_revision or "main",
                 message=commit_message,
                 token=token,

@@ -7,20 +7,37 @@ from typing import Any
 
 from huggingface_hub import ModelCard, ModelCardData
 
+from hub_scripts.card_mark import is_unchanged, mark
+from hub_scripts.eval_results import RECONSTRUCTION, eval_results, write_eval_results
 from hub_scripts.evaluation_tables import caption_table, generation_table, markdown, reconstruction_table
 from hub_scripts.training import TRAINING_RECORD, read_training_record
-from modeling_motionllm.checkpoint_motionllm import MOTION_VQ_FOLDER, looks_like_path
+from modeling_motionllm.checkpoint_motionllm import ADAPTERS_FOLDER, MOTION_VQ_FOLDER, looks_like_path
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.files_motionllm import atomic_path
 
-__all__ = ["EVALUATION", "data_of", "is_local_base", "render_model_card", "write_model_card"]
+__all__ = [
+    "CARD",
+    "EVALUATION",
+    "VQ_RECORD",
+    "data_of",
+    "evaluated_data",
+    "has_own_card",
+    "is_local_base",
+    "read_evaluation",
+    "render_model_card",
+    "write_evaluation",
+    "write_model_card",
+]
 
 EVALUATION = "evaluation.json"
+VQ_RECORD = "training_record_vq.json"  # of a full checkpoint, which has one folder for all
+CARD = "README.md"
 _TEMPLATE = Path(__file__).resolve().parent.parent / "model_card.md"
 
 # What is said of the data a model was trained on, by the name in the dataset's summary.
 _DATA = {
     "bandai-namco": {
+        "name": "bandai-namco",
         "description": "Bandai-Namco-Research-Motiondataset 1 and 2 (3,076 clips, 3.86 h; train split with mirrored "
         "copies), captions written from its labels and from measurements",
         "scope": "walking, turning, running, dashing, bowing, waving, raising hands, guiding, calling, a few kicks, "
@@ -31,6 +48,7 @@ _DATA = {
     }
 }
 _OTHER = {
+    "name": "",
     "description": "a dataset prepared by `motionllm prepare`",
     "scope": "the motions of its training data",
     "license": "other",
@@ -42,58 +60,133 @@ def _read(path: Path) -> dict[str, Any] | None:
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
 
 
+def read_evaluation(folder: Path) -> dict[str, Any] | None:
+    """The figures of the last `motionllm evaluate --card`, or None where nothing was measured."""
+    return _read(folder / EVALUATION)
+
+
+def _records(folder: Path, adapter_name: str) -> tuple[str, dict[str, Any] | None, dict[str, Any] | None]:
+    """The layout of a checkpoint folder, and the training records of its adapter and of its VQ-VAE."""
+    if (folder / ADAPTERS_FOLDER).is_dir():
+        adapter = read_training_record(folder / ADAPTERS_FOLDER / adapter_name)
+        return "thin", adapter, read_training_record(folder / MOTION_VQ_FOLDER)
+    return "full", read_training_record(folder), _read(folder / VQ_RECORD)
+
+
+def has_own_card(folder: Path) -> bool:
+    """Whether the folder has a card that somebody wrote or changed; ours may be written anew."""
+    card = folder / CARD
+    return card.is_file() and not is_unchanged(card.read_text(encoding="utf-8"))
+
+
+def evaluated_data(folder: Path, evaluation: dict[str, Any], adapter_name: str = "default") -> str:
+    """Hub id of the dataset that was evaluated on, or its name; older evaluations know only its hash.
+
+    Args:
+        folder: of the checkpoint, whose training may have had the same data.
+        evaluation: content of `evaluation.json`.
+        adapter_name: whose training.
+    """
+    named = evaluation.get("dataset_id") or evaluation.get("data_name")
+    records = [record for record in _records(folder, adapter_name)[1:] if record]
+    same = [record.get("data_name") for record in records if record.get("data_sha256") == evaluation["data_sha256"]]
+    return named or next((name for name in same if name), "motion")
+
+
+def write_evaluation(folder: Path, evaluation: dict[str, Any], model_path: str | None = None) -> None:
+    """Put the figures of an evaluation into a checkpoint folder: `evaluation.json`, `.eval_results` and the card.
+
+    A card that somebody wrote or changed keeps its text; only `model-index` in its metadata is set. Where there is
+    neither a card nor a training record to make one of, none is written.
+
+    Args:
+        folder: thin or full checkpoint, or any folder for figures alone.
+        evaluation: of `motionllm evaluate`.
+        model_path: as of `render_model_card`.
+    """
+    _, record, _ = _records(folder, "default")
+    dataset = evaluated_data(folder, evaluation)
+    with atomic_path(folder / EVALUATION) as temporary:
+        temporary.write_text(json.dumps(evaluation, indent=2) + "\n", encoding="utf-8")
+    write_eval_results(folder, evaluation, dataset)
+    if record is not None and not has_own_card(folder):
+        write_model_card(folder, model_path)
+    elif (folder / CARD).is_file():
+        card = ModelCard.load(folder / CARD)
+        card.data.model_name = card.data.model_name or _model_name(folder, model_path)
+        card.data.eval_results = eval_results(evaluation, dataset)
+        with atomic_path(folder / CARD) as temporary:
+            temporary.write_text(str(card), encoding="utf-8")
+
+
+def _model_name(folder: Path, model_path: str | None) -> str:
+    last = (model_path or folder.as_posix()).rstrip("/").rsplit("/", 1)[-1]
+    return last if last.strip(".") else folder.resolve().name
+
+
 def write_model_card(folder: Path, model_path: str | None = None, adapter_name: str = "default") -> Path:
-    """Write `README.md` of a thin checkpoint; arguments and errors as those of `render_model_card`."""
+    """Write `README.md` of a checkpoint; arguments and errors as those of `render_model_card`."""
     card = render_model_card(folder, model_path, adapter_name)
-    with atomic_path(folder / "README.md") as temporary:
+    with atomic_path(folder / CARD) as temporary:
         temporary.write_text(card, encoding="utf-8")
-    return folder / "README.md"
+    return folder / CARD
 
 
 def render_model_card(
-    folder: Path, model_path: str | None = None, adapter_name: str = "default", layout: str = "thin"
+    folder: Path, model_path: str | None = None, adapter_name: str = "default", layout: str | None = None
 ) -> str:
-    """The card of a thin checkpoint, or of the full one made of it.
+    """The card of a checkpoint, or of the full one made of a thin one.
 
-    It tells what the folder's configuration, training record and, if there, `evaluation.json` hold.
+    It tells what the folder's configuration, training records and, if there, `evaluation.json` hold.
 
     Args:
-        folder: the thin checkpoint.
-        model_path: what users load it by; the folder's name by default.
-        adapter_name: the adapter whose training is told.
-        layout: `thin` or `full`.
+        folder: thin or full checkpoint.
+        model_path: what users load it by; the folder as given by default.
+        adapter_name: the adapter of a thin checkpoint whose training is told.
+        layout: `thin` or `full`, that of the folder by default.
 
     Raises:
         MotionLLMError: the folder has no training record.
     """
-    record = read_training_record(folder / "adapters" / adapter_name)
+    folder_layout, record, vq_record = _records(folder, adapter_name)
     if record is None:
-        raise MotionLLMError(
-            f"'{folder}' has no adapters/{adapter_name}/{TRAINING_RECORD}; only trained models have one"
-        )
+        place = f"{ADAPTERS_FOLDER}/{adapter_name}/" if folder_layout == "thin" else ""
+        raise MotionLLMError(f"'{folder}' has no {place}{TRAINING_RECORD}; only trained models have one")
+    layout = layout or folder_layout
+    model_path = model_path or folder.as_posix()
+    model_name = _model_name(folder, model_path)
     config = _read(folder / "config.json") or {}
     processor = _read(folder / "processor_config.json") or {}
-    evaluation = _read(folder / EVALUATION)
-    data = data_of(record, read_training_record(folder / MOTION_VQ_FOLDER))
-    base_model = config["base_model_name_or_path"]
+    evaluation = read_evaluation(folder)
+    data = data_of(record, vq_record)
+    base_model = config.get("base_model_name_or_path")
     # The Hub knows models by id; a folder of the author's machine means nothing there.
     known_base = {} if is_local_base(base_model) else {"base_model": base_model}
     relation = {"base_model_relation": "adapter" if layout == "thin" else "finetune"} if known_base else {}
+    measured: dict[str, Any] = {}
+    measured_on = "the data above"
+    if evaluation is not None:
+        dataset = evaluated_data(folder, evaluation, adapter_name)
+        measured = {"model_name": model_name, "eval_results": eval_results(evaluation, dataset)}
+        if evaluation["data_sha256"] != record["data_sha256"]:
+            measured_on = f"{dataset} (SHA-256 `{evaluation['data_sha256']}`), not of the data above"
     metadata = ModelCardData(
         library_name="transformers",
         pipeline_tag="text-to-3d",
         license=data["license"],
+        datasets=[data["name"]] if data["name"] else None,
         **known_base,
         **relation,
         language="en",
         tags=["motion", "text-to-motion", "motion-captioning", "human-motion", "vq-vae", "peft", "lora"],
+        **measured,
     )
     rows_sentence = "" if record.get("frozen_rows") else ", and the new vocabulary rows of the motion tokens"
     card = ModelCard.from_template(
         metadata,
         template_path=str(_TEMPLATE),
-        model_name=model_path.rsplit("/", 1)[-1] if model_path else folder.resolve().name,
-        model_path=model_path or folder.name,
+        model_name=model_name,
+        model_path=model_path,
         thin=layout == "thin",
         base_model=base_model,
         trained_percent=f"{100 * record['trained_parameters'] / record['language_model_parameters']:.2f}",
@@ -105,17 +198,18 @@ def render_model_card(
         license_text=data["license_text"],
         max_seconds=f"{processor.get('max_seconds', 10):g}",
         evaluation=evaluation,
+        measured_on=measured_on,
         **_tables(evaluation or {}),
         **{name: record[name] for name in ("command", "seed", "hardware", "steps", "train_seconds", "train_loss")},
         data_sha256=record["data_sha256"],
     )
-    return str(card).rstrip() + "\n"
+    return mark(str(card))
 
 
 def _tables(evaluation: dict[str, Any]) -> dict[str, str]:
     """The tables of an evaluation, in Markdown; empty where nothing was measured."""
     parts: dict[str, tuple[Callable[[Any], Any], Any]] = {
-        "reconstruction_table": (reconstruction_table, evaluation.get("reconstruction")),
+        "reconstruction_table": (reconstruction_table, evaluation.get(RECONSTRUCTION)),
         "generation_table": (generation_table, evaluation.get("generation", {}).get("rows")),
         "caption_table": (caption_table, evaluation.get("captioning", {}).get("rows")),
     }
@@ -123,7 +217,8 @@ def _tables(evaluation: dict[str, Any]) -> dict[str, str]:
 
 
 def data_of(*records: dict[str, Any] | None) -> dict[str, str]:
-    """What to say of the data of a training: `description`, `scope`, `license` and `license_text`.
+    """What to say of the data of a training: `name` (empty if not known), `description`, `scope`, `license` and
+    `license_text`.
 
     Args:
         *records: of the training, and of the other parts that go with it. What they were continued from counts too:
@@ -137,6 +232,7 @@ def data_of(*records: dict[str, Any] | None) -> dict[str, str]:
     if start is None:
         return _OTHER
     return {
+        "name": start["name"],
         "description": f"{_OTHER['description']}; it started from weights trained on {start['description']}",
         "scope": f"{_OTHER['scope']}, and of the weights it started from: {start['scope']}",
         "license": start["license"],

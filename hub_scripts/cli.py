@@ -21,7 +21,7 @@ _COMMANDS = {
     "train-evaluator": ("train_evaluator", "train the model that judges motions against sentences"),
     "evaluate": ("evaluate_motionllm", "measure reconstruction and generation on a prepared dataset"),
     "export": ("export_checkpoint", "write a checkpoint in another layout (full, plain for servers, vq)"),
-    "push": ("push_to_hub", "send a checkpoint, its adapters or its VQ-VAE to the Hugging Face Hub"),
+    "push": ("push_to_hub", "send a checkpoint, its adapters, its VQ-VAE or an evaluator to the Hugging Face Hub"),
 }
 
 # Optional packages and the extra that brings them.

@@ -4,13 +4,16 @@ import argparse
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from huggingface_hub.errors import HFValidationError
+from huggingface_hub.utils import validate_repo_id
 
-from hub_scripts.card import EVALUATION, write_model_card
+from hub_scripts.card import write_evaluation
 from hub_scripts.data.storage import read_split, read_summary
 from hub_scripts.evaluation_tables import (
     PUBLISHED_NOTE,
@@ -20,7 +23,7 @@ from hub_scripts.evaluation_tables import (
     reconstruction_table,
 )
 from hub_scripts.generated_outputs import Decoding, OutputStore, generate_captions, generate_codes
-from hub_scripts.loading import DEFAULT_CHECKPOINT, add_model_arguments, load_model, load_processor, quiet
+from hub_scripts.loading import DEFAULT_EVALUATOR, add_model_arguments, load_model, load_processor, quiet
 from hub_scripts.metrics.base import Score
 from hub_scripts.metrics.caption import Captions, SentenceSimilarity
 from hub_scripts.metrics.judge import MotionJudge, load_evaluator, load_sentence_encoder, own_caption
@@ -31,9 +34,8 @@ from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.files_motionllm import atomic_path, ensure_folder
 from modeling_motionllm.modeling_motion_vq import MotionVQModel
 
-__all__ = ["DEFAULT_EVALUATOR", "main"]
+__all__ = ["main"]
 
-DEFAULT_EVALUATOR = DEFAULT_CHECKPOINT.parent / "motionllm-evaluator"
 _TASKS = ("reconstruction", "generation", "captioning")
 
 
@@ -65,6 +67,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--work", help="keep what is generated in this folder; a run that died goes on from there")
     parser.add_argument("--out", help="also write the figures as JSON to this file")
     parser.add_argument("--card", action="store_true", help="write the figures into the checkpoint and its card")
+    parser.add_argument(
+        "--results",
+        help="write them into this folder as the Hub reads them (.eval_results/*.yaml), for a checkpoint that is no "
+        "folder of yours: `hf upload user/name FOLDER . --create-pr`",
+    )
+    parser.add_argument("--dataset-id", help="Hub id of the dataset, for the card and the Hub (default: its name)")
     return parser
 
 
@@ -77,7 +85,17 @@ def _check(args: argparse.Namespace) -> set[str]:
         if value is not None and value < 1:
             raise MotionLLMError(f"--{name.replace('_', '-')} is {value}; give at least 1")
     if args.card and (args.vq is not None or args.folder is not None or not Path(args.model).is_dir()):
-        raise MotionLLMError("--card writes into a checkpoint folder; give one with --model, and no --vq or --folder")
+        raise MotionLLMError(
+            "--card writes into a checkpoint folder; give one with --model, and no --vq or --folder (for a checkpoint "
+            "on the Hub there is --results FOLDER)"
+        )
+    if args.results is not None and args.folder is not None:
+        raise MotionLLMError("--results tells of a checkpoint; leave it out with --folder")
+    if args.dataset_id is not None:
+        try:
+            validate_repo_id(args.dataset_id)
+        except HFValidationError as error:
+            raise MotionLLMError(f"--dataset-id is '{args.dataset_id}'; give 'user/name' of a dataset") from error
     if args.vq is not None and args.folder is not None:
         raise MotionLLMError("give --vq or --folder, not both")
     return {"reconstruction"} if args.vq is not None else tasks
@@ -217,9 +235,20 @@ def main(argv: Sequence[str]) -> int:
     args = _parser().parse_args(argv)
     tasks = _check(args)
     quiet()
-    results: dict[str, Any] = {"split": args.split, "data_sha256": read_summary(args.data)["sha256"], "seed": args.seed}
+    summary = read_summary(args.data)
+    results: dict[str, Any] = {
+        "date": datetime.now(UTC).date().isoformat(),
+        "split": args.split,
+        "data_name": summary.get("name"),
+        "data_sha256": summary["sha256"],
+        "seed": args.seed,
+    }
+    if args.dataset_id is not None:
+        results["dataset_id"] = args.dataset_id
     if args.out:
         ensure_folder(Path(args.out).parent)
+    if args.results:
+        ensure_folder(args.results)
     rows = choose_clips(
         read_split(args.data, args.split, ["name", "content", "style", "captions", "features"]), args.clips
     )
@@ -242,12 +271,20 @@ def main(argv: Sequence[str]) -> int:
         if "captioning" in tasks:
             results["captioning"] = _evaluate_captioning(model, processor, rows, args)
     _print(results)
-    for path in [args.out] * bool(args.out) + [Path(args.model) / EVALUATION] * args.card:
-        with atomic_path(path) as temporary:
+    if args.out:
+        with atomic_path(args.out) as temporary:
             temporary.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    if args.results:
+        write_evaluation(Path(args.results), results)
     if args.card:
-        write_model_card(Path(args.model))
+        write_evaluation(Path(args.model), results, _shown_path(args.model))
     return 0
+
+
+def _shown_path(name: str) -> str:
+    """A checkpoint as the card is to name it: as it was given, or from here where that is shorter."""
+    path = Path(name)
+    return path.relative_to(Path.cwd()).as_posix() if path.is_relative_to(Path.cwd()) else name
 
 
 def _reconstruction(vq: MotionVQModel, rows: list[dict[str, Any]]) -> dict[str, Any]:

@@ -2,12 +2,23 @@
 
 from collections.abc import Mapping, Sequence
 
-__all__ = ["PUBLISHED_NOTE", "caption_table", "generation_table", "markdown", "plain_text", "reconstruction_table"]
+__all__ = [
+    "CAPTION_COLUMNS",
+    "GENERATION_COLUMNS",
+    "PUBLISHED_NOTE",
+    "RECONSTRUCTION_COLUMNS",
+    "caption_table",
+    "generation_table",
+    "markdown",
+    "plain_text",
+    "reconstruction_table",
+]
 
 Table = tuple[list[str], list[list[str]]]
 Values = Mapping[str, Sequence[float]]  # column to mean and half of its 95 % interval
 
-_GENERATION = {
+# Key of a figure: its name, the factor to the unit in that name, and the digits to show.
+GENERATION_COLUMNS = {
     "r_precision_top1": ("R@1", 1, 3),
     "r_precision_top2": ("R@2", 1, 3),
     "r_precision_top3": ("R@3", 1, 3),
@@ -21,7 +32,7 @@ _GENERATION = {
     "floor_penetration_mm": ("in floor mm", 1, 2),
     "jerk": ("jerk m/s³", 1, 1),
 }
-_CAPTIONS = {
+CAPTION_COLUMNS = {
     "bleu1": ("BLEU@1", 1, 1),
     "bleu4": ("BLEU@4", 1, 1),
     "rouge_l": ("ROUGE-L", 1, 1),
@@ -30,7 +41,7 @@ _CAPTIONS = {
     "content_words": ("content words %", 100, 1),
     "style_words": ("style words %", 100, 1),
 }
-_RECONSTRUCTION = {
+RECONSTRUCTION_COLUMNS = {
     "mpjpe_root_mm": "root-relative MPJPE, mm",
     "mpjpe_global_mm": "global MPJPE, mm",
     "drift_mm_median": "root drift at the end, median mm",
@@ -60,18 +71,18 @@ def _rows(columns: Mapping[str, tuple[str, int, int]], rows: Mapping[str, Values
 
 def generation_table(rows: Mapping[str, Values]) -> Table:
     """Text-to-motion: the rows `real`, `reconstructed` and `generated`."""
-    return _rows(_GENERATION, rows, _NAMES)
+    return _rows(GENERATION_COLUMNS, rows, _NAMES)
 
 
 def caption_table(rows: Mapping[str, Values]) -> Table:
     """Captioning: the rows `real` (one true caption against the others) and `generated`."""
-    return _rows(_CAPTIONS, rows, {"real": "one true caption", "generated": "generated"})
+    return _rows(CAPTION_COLUMNS, rows, {"real": "one true caption", "generated": "generated"})
 
 
 def reconstruction_table(values: Mapping[str, float]) -> Table:
     """The VQ-VAE alone: one figure a line."""
     return ["VQ reconstruction", f"{values['clips']:g} clips"], [
-        [label, f"{values[key]:.1f}"] for key, label in _RECONSTRUCTION.items()
+        [label, f"{values[key]:.1f}"] for key, label in RECONSTRUCTION_COLUMNS.items()
     ]
 
 

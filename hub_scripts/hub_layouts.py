@@ -4,24 +4,35 @@ import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
 from hub_scripts.base_licences import redistribution_obstacle
-from hub_scripts.card import EVALUATION, is_local_base, render_model_card
-from hub_scripts.hub_part_cards import render_adapters_card, render_vq_card
+from hub_scripts.card import (
+    CARD,
+    EVALUATION,
+    VQ_RECORD,
+    evaluated_data,
+    has_own_card,
+    is_local_base,
+    read_evaluation,
+    render_model_card,
+)
+from hub_scripts.eval_results import EVAL_RESULTS, RECONSTRUCTION, RESULT_FILES, part_of, write_eval_results
+from hub_scripts.hub_part_cards import render_adapters_card, render_evaluator_card, render_vq_card
+from hub_scripts.pickled import is_pickled
 from hub_scripts.plain_export import write_plain
 from hub_scripts.training import TRAINING_RECORD, read_training_record
 from modeling_motionllm.checkpoint_motionllm import ADAPTERS_FOLDER, MOTION_VQ_FOLDER
 from modeling_motionllm.errors_motionllm import MotionLLMError
 
-__all__ = ["LAYOUTS", "Layout", "check_licence", "check_thin_checkpoint", "layout_files"]
+__all__ = ["LAYOUTS", "Layout", "check_evaluator", "check_licence", "check_thin_checkpoint", "layout_files"]
 
 _WEIGHTS = "model.safetensors"
 # What lies at the root of a repository because an earlier push put it there.
 _OWNED = (".safetensors", ".safetensors.index.json", ".py", "SHA256SUMS")
-_PICKLED = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt")
+# Figures of an earlier push are not those of other weights.
+_FIGURES = (EVALUATION, *RESULT_FILES)
 
 
 @dataclass(frozen=True)
@@ -29,7 +40,7 @@ class Layout:
     """A way to lay out a repository.
 
     Args:
-        write: (checkpoint, target, repo, adapter name): puts the files into `target`.
+        write: (folder, target, repo, adapter name): puts the files into `target`.
         owns_folders: folders that a repository must not keep from an earlier push of another layout.
         whole: whether it is a whole repository; else it is added to what is there, and the card there stays.
     """
@@ -46,8 +57,45 @@ class Layout:
         return [
             name
             for name in gone
-            if ("/" not in name and name.endswith(_OWNED)) or name.startswith(tuple(f"{x}/" for x in self.owns_folders))
+            if ("/" not in name and name.endswith(_OWNED))
+            or name in _FIGURES
+            or name.startswith(tuple(f"{x}/" for x in self.owns_folders))
         ]
+
+
+def _read_config(folder: Path) -> dict[str, Any]:
+    """`config.json` of a folder, empty where there is none.
+
+    Raises:
+        MotionLLMError: there is no such folder.
+    """
+    if not folder.is_dir():
+        raise MotionLLMError(f"there is no folder '{folder}'; give a checkpoint such as runs/motionllm/final")
+    path = folder / "config.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+
+def check_evaluator(folder: Path) -> dict[str, Any]:
+    """The configuration of an evaluator that others can use.
+
+    Raises:
+        MotionLLMError: it is none, something is missing, or its sentence encoder is a folder of this machine.
+    """
+    config = _read_config(folder)
+    if config.get("model_type") != "motion_text_evaluator":
+        raise MotionLLMError(
+            f"'{folder}' holds no evaluator (model type in config.json: {config.get('model_type')}); give what "
+            "`motionllm train-evaluator` wrote"
+        )
+    missing = [name for name in (_WEIGHTS, TRAINING_RECORD) if not (folder / name).is_file()]
+    if missing:
+        raise MotionLLMError(f"'{folder}' is no whole evaluator: {', '.join(missing)} is missing")
+    if is_local_base(config["sentence_model"]):
+        raise MotionLLMError(
+            f"'{folder}' names the folder '{config['sentence_model']}' as its sentence encoder, which nobody else has; "
+            "train with --sentence_model of the Hub"
+        )
+    return config
 
 
 def check_thin_checkpoint(folder: Path, adapter_name: str = "default") -> dict[str, Any]:
@@ -56,14 +104,11 @@ def check_thin_checkpoint(folder: Path, adapter_name: str = "default") -> dict[s
     Raises:
         MotionLLMError: something is missing, or it is no thin checkpoint.
     """
-    if not folder.is_dir():
-        raise MotionLLMError(f"there is no folder '{folder}'; give a checkpoint such as runs/motionllm/final")
-    kind = "none"
-    if (folder / "config.json").is_file():
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        kind = f"'{config.get('model_type')}'"
-    if kind != "'motionllm'":
-        raise MotionLLMError(f"'{folder}' holds no MotionLLM checkpoint (model type in config.json: {kind})")
+    config = _read_config(folder)
+    kind = config.get("model_type")
+    if kind != "motionllm":
+        hint = "; add --evaluator" if kind == "motion_text_evaluator" else ""
+        raise MotionLLMError(f"'{folder}' holds no MotionLLM checkpoint (model type in config.json: {kind}){hint}")
     if (folder / _WEIGHTS).is_file() or (folder / f"{_WEIGHTS}.index.json").is_file():
         raise MotionLLMError(f"'{folder}' is a full checkpoint; give the thin one that `motionllm train` wrote")
     needed = ["processor_config.json", "tokenizer.json", f"{MOTION_VQ_FOLDER}/{_WEIGHTS}"]
@@ -83,7 +128,7 @@ def layout_files(target: Path) -> dict[str, Path]:
         MotionLLMError: it holds pickled files.
     """
     files = {path.relative_to(target).as_posix(): path for path in sorted(target.rglob("*")) if path.is_file()}
-    pickled = [name for name in files if name.endswith(_PICKLED)]
+    pickled = [name for name, path in files.items() if is_pickled(path)]
     if pickled:
         raise MotionLLMError(f"the folder holds {pickled[0]}, which readers would have to unpickle; remove it first")
     return files
@@ -91,7 +136,8 @@ def layout_files(target: Path) -> dict[str, Path]:
 
 def _copy(source: Path, target: Path) -> None:
     def ignored(folder: str, names: list[str]) -> set[str]:
-        return {name for name in names if name.startswith(".") or fnmatch(name, "__pycache__")}
+        hidden = (name for name in names if name.startswith(".") and name != EVAL_RESULTS)
+        return {*hidden, *(name for name in names if name == "__pycache__")}
 
     shutil.copytree(source, target, ignore=ignored, dirs_exist_ok=True)
 
@@ -104,18 +150,17 @@ def _write_thin(folder: Path, target: Path, repo: str, adapter_name: str) -> Non
             "full, or train on a base model of the Hub"
         )
     _copy(folder, target)
-    if not _has_own_card(folder, adapter_name):
-        (target / "README.md").write_text(render_model_card(folder, repo, adapter_name), encoding="utf-8")
+    _write_results(folder, target)
+    # Ours gets the repository's name; one that somebody wrote or changed stays.
+    if not has_own_card(folder) and read_training_record(folder / ADAPTERS_FOLDER / adapter_name) is not None:
+        (target / CARD).write_text(render_model_card(folder, repo, adapter_name), encoding="utf-8")
 
 
-def _has_own_card(folder: Path, adapter_name: str) -> bool:
-    """Whether somebody wrote or changed the card by hand; else it is ours, and gets the repository's name."""
-    card = folder / "README.md"
-    if not card.is_file():
-        return False
-    if read_training_record(folder / ADAPTERS_FOLDER / adapter_name) is None:
-        return True
-    return card.read_text(encoding="utf-8") != render_model_card(folder, adapter_name=adapter_name)
+def _write_results(folder: Path, target: Path) -> None:
+    """The figures of a checkpoint as the Hub reads them; from `evaluation.json`, as those of the card."""
+    evaluation = read_evaluation(folder)
+    if evaluation is not None:
+        write_eval_results(target, evaluation, evaluated_data(folder, evaluation))
 
 
 def _write_full(folder: Path, target: Path, repo: str, adapter_name: str) -> None:
@@ -128,20 +173,21 @@ def _write_full(folder: Path, target: Path, repo: str, adapter_name: str) -> Non
     motionllm.MotionLLMProcessor.from_pretrained(folder).save_pretrained(target)
     records = {
         f"{ADAPTERS_FOLDER}/{adapter_name}/{TRAINING_RECORD}": TRAINING_RECORD,
-        f"{MOTION_VQ_FOLDER}/{TRAINING_RECORD}": "training_record_vq.json",
+        f"{MOTION_VQ_FOLDER}/{TRAINING_RECORD}": VQ_RECORD,
         EVALUATION: EVALUATION,
     }
     for source, name in records.items():
         if (folder / source).is_file():
             shutil.copyfile(folder / source, target / name)
-    (target / "README.md").write_text(render_model_card(folder, repo, adapter_name, "full"), encoding="utf-8")
+    _write_results(folder, target)
+    (target / CARD).write_text(render_model_card(folder, repo, adapter_name, "full"), encoding="utf-8")
 
 
 def _write_adapters(folder: Path, target: Path, repo: str, adapter_name: str) -> None:
     base = check_thin_checkpoint(folder, adapter_name)["base_model_name_or_path"]
     _copy(folder / ADAPTERS_FOLDER, target / ADAPTERS_FOLDER)
     names = sorted(path.name for path in (target / ADAPTERS_FOLDER).iterdir())
-    (target / "README.md").write_text(render_adapters_card(folder, repo, names, base), encoding="utf-8")
+    (target / CARD).write_text(render_adapters_card(folder, repo, names, base), encoding="utf-8")
 
 
 def _write_vq(folder: Path, target: Path, repo: str, adapter_name: str) -> None:
@@ -152,7 +198,23 @@ def _write_vq(folder: Path, target: Path, repo: str, adapter_name: str) -> None:
     record = folder / MOTION_VQ_FOLDER / TRAINING_RECORD
     if record.is_file():
         shutil.copyfile(record, target / TRAINING_RECORD)
-    (target / "README.md").write_text(render_vq_card(folder, repo), encoding="utf-8")
+    evaluation = read_evaluation(folder) or {}
+    if RECONSTRUCTION in evaluation:
+        only_vq = part_of(evaluation, RECONSTRUCTION)
+        write_eval_results(target, only_vq, evaluated_data(folder, evaluation))
+    (target / CARD).write_text(render_vq_card(folder, repo), encoding="utf-8")
+
+
+def _write_evaluator(folder: Path, target: Path, repo: str, adapter_name: str) -> None:
+    from hub_scripts.evaluator.modeling_evaluator import MotionTextEvaluator
+
+    check_evaluator(folder)
+    MotionTextEvaluator.from_pretrained(folder).save_pretrained(target)
+    shutil.copyfile(folder / TRAINING_RECORD, target / TRAINING_RECORD)
+    if has_own_card(folder):
+        shutil.copyfile(folder / CARD, target / CARD)
+    else:
+        (target / CARD).write_text(render_evaluator_card(folder, repo), encoding="utf-8")
 
 
 def check_licence(folder: Path, adapter_name: str) -> None:
@@ -176,5 +238,6 @@ LAYOUTS = {
     "full": Layout(_write_full, owns_folders=(MOTION_VQ_FOLDER, ADAPTERS_FOLDER)),
     "adapters": Layout(_write_adapters, whole=False),
     "vq": Layout(_write_vq),
+    "evaluator": Layout(_write_evaluator),
     "plain": Layout(write_plain, owns_folders=(MOTION_VQ_FOLDER, ADAPTERS_FOLDER)),
 }

@@ -3,10 +3,14 @@
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from huggingface_hub import ModelCardData
 
-from hub_scripts.card import data_of, is_local_base
+from hub_scripts.card import CARD, data_of, evaluated_data, is_local_base, read_evaluation
+from hub_scripts.card_mark import mark
+from hub_scripts.eval_results import RECONSTRUCTION, eval_results, part_of
+from hub_scripts.evaluation_tables import markdown, reconstruction_table
 from hub_scripts.training import read_training_record
 from modeling_motionllm.checkpoint_motionllm import ADAPTERS_FOLDER, MOTION_VQ_FOLDER
 from modeling_motionllm.files_motionllm import atomic_path
@@ -14,6 +18,7 @@ from modeling_motionllm.files_motionllm import atomic_path
 __all__ = [
     "render_adapters_card",
     "render_converted_card",
+    "render_evaluator_card",
     "render_plain_card",
     "render_vq_card",
     "write_evaluator_card",
@@ -37,7 +42,7 @@ features = vq.decode(codes).features
 ```
 
 Trained on {data}. Weights: {licence}
-"""
+{measured}"""
 
 _ADAPTERS = """---
 {metadata}
@@ -64,18 +69,18 @@ _EVALUATOR = """---
 {metadata}
 ---
 
-# Motion-text evaluator
+# {name}
 
-Judges human motion against sentences: motions (HumanML3D features, 263 columns, 20 fps) and sentences in one space, and
-two linear heads that name a motion's content and style. A small transformer encodes motions; sentences go through the
-frozen {sentence_model}, which is not in this repository, and a head of two layers. For R-precision, FID, MM-Dist,
-diversity and multimodality in the protocol of Guo et al. 2022. Its scores cannot be compared with scores by another
-evaluator.
+A motion-text evaluator. It judges human motion against sentences: motions (HumanML3D features, 263 columns, 20 fps) and
+sentences in one space, and two linear heads that name a motion's content and style. A small transformer encodes
+motions; sentences go through the frozen {sentence_model}, which is not in this repository, and a head of two layers.
+For R-precision, FID, MM-Dist, diversity and multimodality in the protocol of Guo et al. 2022. Its scores cannot be
+compared with scores by another evaluator.
 
 ```python
 from transformers import AutoModel
 
-evaluator = AutoModel.from_pretrained("FOLDER_OR_REPO", trust_remote_code=True).eval()
+evaluator = AutoModel.from_pretrained("{path}", trust_remote_code=True).eval()
 motion = evaluator.get_motion_features(features, attention_mask)  # features (B, T, 263), raw
 text = evaluator.encode_text(["a person waves with the left hand"])
 content, style = evaluator.classify(motion)  # logits; names in evaluator.config.contents and .styles
@@ -190,17 +195,30 @@ def render_plain_card(folder: Path, repo: str, adapter_name: str) -> str:
 
 
 def render_vq_card(folder: Path, repo: str) -> str:
-    """The card of the VQ-VAE of a thin checkpoint, as a repository of its own."""
-    data = data_of(read_training_record(folder / MOTION_VQ_FOLDER) or {})
+    """The card of the VQ-VAE of a thin checkpoint, as a repository of its own, with its part of the figures."""
+    record, evaluation = read_training_record(folder / MOTION_VQ_FOLDER), read_evaluation(folder) or {}
+    data, name = data_of(record or {}), repo.rsplit("/", 1)[-1]
+    results: dict[str, Any] = {}
+    measured = ""
+    if RECONSTRUCTION in evaluation:
+        dataset = evaluated_data(folder, evaluation)
+        results = {"model_name": name, "eval_results": eval_results(part_of(evaluation, RECONSTRUCTION), dataset)}
+        measured = f"\nMeasured on split `{evaluation['split']}` of {dataset}:\n\n"
+        measured += markdown(reconstruction_table(evaluation[RECONSTRUCTION])) + "\n"
     metadata = ModelCardData(
-        library_name="transformers", license=data["license"], tags=["motion", "human-motion", "vq-vae"]
+        library_name="transformers",
+        license=data["license"],
+        datasets=[data["name"]] if data["name"] else None,
+        tags=["motion", "human-motion", "vq-vae"],
+        **results,
     )
     return _VQ.format(
         metadata=metadata.to_yaml(),
-        name=repo.rsplit("/", 1)[-1],
+        name=name,
         repo=repo,
         data=data["description"],
         licence=data["license_text"],
+        measured=measured,
     )
 
 
@@ -224,8 +242,13 @@ def render_adapters_card(folder: Path, repo: str, names: Sequence[str], base: st
     )
 
 
-def write_evaluator_card(folder: Path) -> Path:
-    """Write `README.md` of a trained evaluator from its `training_record.json`."""
+def render_evaluator_card(folder: Path, path: str) -> str:
+    """The card of a trained evaluator, from its `training_record.json`.
+
+    Args:
+        folder: of the evaluator.
+        path: what users load it by, folder or repository.
+    """
     record = read_training_record(folder) or {}
     data, measured = data_of(record), record["real_motions"]
     columns = list(next(iter(measured.values())))
@@ -236,10 +259,15 @@ def write_evaluator_card(folder: Path) -> Path:
         for split, row in measured.items()
     ]
     metadata = ModelCardData(
-        library_name="transformers", license=data["license"], tags=["motion", "human-motion", "text-to-motion"]
+        library_name="transformers",
+        license=data["license"],
+        datasets=[data["name"]] if data["name"] else None,
+        tags=["motion", "human-motion", "text-to-motion", "evaluation"],
     )
     card = _EVALUATOR.format(
         metadata=metadata.to_yaml(),
+        name=path.rstrip("/").rsplit("/", 1)[-1],
+        path=path,
         sentence_model=json.loads((folder / "config.json").read_text(encoding="utf-8"))["sentence_model"],
         data=data["description"],
         steps=record["steps"],
@@ -250,6 +278,12 @@ def write_evaluator_card(folder: Path) -> Path:
         rows="\n".join(rows),
         licence=data["license_text"],
     )
-    with atomic_path(folder / "README.md") as temporary:
+    return mark(card)
+
+
+def write_evaluator_card(folder: Path) -> Path:
+    """Write `README.md` of a trained evaluator."""
+    card = render_evaluator_card(folder, folder.as_posix())
+    with atomic_path(folder / CARD) as temporary:
         temporary.write_text(card, encoding="utf-8")
-    return folder / "README.md"
+    return folder / CARD

@@ -1,4 +1,4 @@
-"""`motionllm push`: send a checkpoint, its adapters or its VQ-VAE to the Hugging Face Hub in one commit."""
+"""`motionllm push`: send a checkpoint, its adapters, its VQ-VAE or an evaluator to the Hugging Face Hub."""
 
 import argparse
 import sys
@@ -11,15 +11,23 @@ from huggingface_hub import CommitInfo, CommitOperationAdd, CommitOperationDelet
 from huggingface_hub.errors import HfHubHTTPError, HTTPError
 from huggingface_hub.utils import enable_progress_bars, validate_repo_id
 
+from hub_scripts.card import CARD
 from hub_scripts.hub_errors import hub_errors, is_transient
-from hub_scripts.hub_layouts import LAYOUTS, Layout, check_licence, check_thin_checkpoint, layout_files
-from hub_scripts.loading import DEFAULT_CHECKPOINT, quiet
+from hub_scripts.hub_layouts import (
+    LAYOUTS,
+    Layout,
+    check_evaluator,
+    check_licence,
+    check_thin_checkpoint,
+    layout_files,
+)
+from hub_scripts.loading import DEFAULT_CHECKPOINT, DEFAULT_EVALUATOR, quiet
+from modeling_motionllm.checkpoint_motionllm import ADAPTERS_FOLDER
 from modeling_motionllm.errors_motionllm import MotionLLMError
 
 __all__ = ["main", "push_files"]
 
 _COMMIT_TRIES = 3
-_CARD = "README.md"
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -31,20 +39,25 @@ def _parser() -> argparse.ArgumentParser:
         epilog="example: motionllm push runs/motionllm/final --repo user/name --private",
     )
     parser.add_argument(
-        "folder", nargs="?", default=str(DEFAULT_CHECKPOINT), help="thin checkpoint (default: the shipped one)"
+        "folder", nargs="?", help="thin checkpoint (default: the shipped one), or with --evaluator an evaluator"
     )
     parser.add_argument("--repo", required=True, help="user/name; created if it is not there")
     parser.add_argument("--private", action="store_true", help="create the repository private")
     what = parser.add_mutually_exclusive_group()
     what.add_argument(
         "--layout",
-        choices=("thin", "full", "plain"),
-        default="thin",
-        help="thin: the folder as it is, without the base model's weights; full: everything merged into one model; "
-        "plain: the language model alone, for servers",
+        choices=("full", "thin", "plain"),
+        default="full",
+        help="full (default): everything merged into one model, which loads without knowing its base; thin: the folder "
+        "as it is, without the base model's weights; plain: the language model alone, for servers",
     )
     what.add_argument("--adapters-only", action="store_true", help="only adapters/, beside what the repository has")
     what.add_argument("--vq-only", action="store_true", help="only the VQ-VAE, as a repository of its own")
+    what.add_argument(
+        "--evaluator",
+        action="store_true",
+        help="the folder is an evaluator of `motionllm train-evaluator` (default: the shipped one)",
+    )
     parser.add_argument("--adapter", default="default", help="adapter to merge and to tell of (default: default)")
     parser.add_argument("--revision", default="main", help="branch, created if it is not there (default main)")
     parser.add_argument("--message", help="of the commit")
@@ -67,7 +80,7 @@ def _print_files(files: Mapping[str, Path]) -> None:
 def _operations(
     files: Mapping[str, Path], layout: Layout, remote: Sequence[str]
 ) -> list[CommitOperationAdd | CommitOperationDelete]:
-    chosen = {name: path for name, path in files.items() if layout.whole or name != _CARD or _CARD not in remote}
+    chosen = {name: path for name, path in files.items() if layout.whole or name != CARD or CARD not in remote}
     stale = layout.stale(remote, files)
     return [
         *(CommitOperationAdd(path_in_repo=name, path_or_fileobj=path) for name, path in chosen.items()),
@@ -79,7 +92,7 @@ def _prepare_repo(api: HfApi, repo: str, layout: str, private: bool, revision: s
     """Create the repository and the branch where they are missing, and refuse one that does not fit.
 
     Raises:
-        MotionLLMError: a public repository for a private push, or a whole checkpoint where a VQ-VAE should go.
+        MotionLLMError: a public repository for a private push, or a whole checkpoint where a part should go alone.
     """
     api.create_repo(repo, private=private or None, exist_ok=True)
     info = api.model_info(repo)
@@ -87,8 +100,9 @@ def _prepare_repo(api: HfApi, repo: str, layout: str, private: bool, revision: s
         raise MotionLLMError(
             f"'{repo}' is there already and public; make it private in its settings, or choose another"
         )
-    if layout == "vq" and any(file.rfilename == "processor_config.json" for file in info.siblings or []):
-        raise MotionLLMError(f"'{repo}' holds a whole checkpoint; push the VQ-VAE to a repository of its own")
+    alone = {"vq": "VQ-VAE", "evaluator": "evaluator"}.get(layout)
+    if alone is not None and any(file.rfilename == "processor_config.json" for file in info.siblings or []):
+        raise MotionLLMError(f"'{repo}' holds a whole checkpoint; push the {alone} to a repository of its own")
     if revision != constants.DEFAULT_REVISION:
         api.create_branch(repo, branch=revision, exist_ok=True)
 
@@ -96,7 +110,7 @@ def _prepare_repo(api: HfApi, repo: str, layout: str, private: bool, revision: s
 def push_files(
     files: Mapping[str, Path],
     repo: str,
-    layout: str = "thin",
+    layout: str,
     *,
     private: bool = False,
     revision: str = "main",
@@ -131,7 +145,7 @@ def push_files(
                 commit = api.create_commit(
                     repo,
                     _operations(files, LAYOUTS[layout], remote),
-                    commit_message=message or f"Upload {layout} MotionLLM checkpoint",
+                    commit_message=message or f"Upload MotionLLM ({layout})",
                     revision=revision,
                     parent_commit=head.sha,
                 )
@@ -150,6 +164,11 @@ def _is_commit_request(error: HTTPError) -> bool:
     return "/commit/" in request.url.path
 
 
+def _layout(args: argparse.Namespace) -> str:
+    parts = {"adapters": args.adapters_only, "vq": args.vq_only, "evaluator": args.evaluator}
+    return next((name for name, wanted in parts.items() if wanted), args.layout)
+
+
 def main(argv: Sequence[str]) -> int:
     """Run `motionllm push`.
 
@@ -157,15 +176,22 @@ def main(argv: Sequence[str]) -> int:
         MotionLLMError: bad input, or the Hub refused, failed, or could not be reached; the repository is as it was.
     """
     args = _parser().parse_args(argv)
-    layout = "adapters" if args.adapters_only else "vq" if args.vq_only else args.layout
-    folder = Path(args.folder)
+    layout = _layout(args)
+    folder = Path(args.folder or (DEFAULT_EVALUATOR if layout == "evaluator" else DEFAULT_CHECKPOINT))
     with hub_errors(args.repo):
         validate_repo_id(args.repo)
     if args.repo.count("/") != 1:
         raise MotionLLMError(f"--repo is '{args.repo}'; give 'user/name'")
-    check_thin_checkpoint(folder, args.adapter)
-    if layout in ("full", "plain") and not args.allow_forbidden_license:
-        check_licence(folder, args.adapter)
+    if layout == "evaluator":
+        check_evaluator(folder)
+    else:
+        check_thin_checkpoint(folder, args.adapter)
+    if layout in ("full", "plain"):
+        if not args.allow_forbidden_license:
+            check_licence(folder, args.adapter)
+        others = sorted({path.name for path in (folder / ADAPTERS_FOLDER).iterdir()} - {args.adapter})
+        if others:
+            print(f"{layout} holds the adapter '{args.adapter}' alone, merged; --layout thin sends {others} too")
     quiet()
     if not args.dry_run:
         with hub_errors(args.repo):  # a wrong token shows before the work, not after it

@@ -12,7 +12,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch.utils.data import Dataset
-from transformers import HfArgumentParser, Trainer, TrainingArguments, set_seed
+from transformers import HfArgumentParser, TrainingArguments, set_seed
 
 from hub_scripts.data.storage import dataset_hash, read_split, read_summary
 from hub_scripts.evaluator.configuration_evaluator import MotionTextEvaluatorConfig
@@ -25,7 +25,7 @@ from hub_scripts.metrics.caption_labels import plain_style
 from hub_scripts.metrics.embedding import Diversity, LabelAccuracy, MMDist, RPrecision
 from hub_scripts.metrics.judge import MotionJudge, load_sentence_encoder, own_caption
 from hub_scripts.train_motion_vq import feature_statistics
-from hub_scripts.training import check_resume, training_outcome, write_training_record
+from hub_scripts.training import ModelTrainer, check_resume, training_outcome, write_training_record
 from modeling_motionllm.files_motionllm import atomic_path, ensure_folder
 from modeling_motionllm.processing_motionllm import pad_features
 
@@ -154,7 +154,7 @@ def cached_sentence_embeddings(captions: Sequence[str], folder: Path, model: str
     return dict(zip(unique, table, strict=True))
 
 
-class EvaluatorTrainer(Trainer):
+class EvaluatorTrainer(ModelTrainer):
     """Trainer that logs the parts of the loss and evaluates by the metrics the model is made for."""
 
     control: Any

@@ -9,12 +9,18 @@ from typing import Any
 import numpy as np
 import torch
 from torch.utils.data import Dataset
-from transformers import HfArgumentParser, Trainer, TrainingArguments, set_seed
+from transformers import HfArgumentParser, TrainingArguments, set_seed
 
 from hub_scripts.data.codes import weights_hash
 from hub_scripts.data.storage import dataset_hash, read_split, read_summary
 from hub_scripts.metrics.reconstruction import reconstruction_metrics
-from hub_scripts.training import check_resume, read_training_record, training_outcome, write_training_record
+from hub_scripts.training import (
+    ModelTrainer,
+    check_resume,
+    read_training_record,
+    training_outcome,
+    write_training_record,
+)
 from modeling_motionllm.configuration_motionllm import MotionVQConfig
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.modeling_motion_vq import MotionVQModel
@@ -113,7 +119,7 @@ def feature_statistics(clips: list[np.ndarray]) -> tuple[torch.Tensor, torch.Ten
     return torch.tensor(mean, dtype=torch.float32), torch.tensor(std, dtype=torch.float32)
 
 
-class MotionVQTrainer(Trainer):
+class MotionVQTrainer(ModelTrainer):
     """Trainer that logs the parts of the loss and evaluates on whole clips."""
 
     control: Any

@@ -1,4 +1,4 @@
-"""What both training commands share: resuming, and the record of how a model was made."""
+"""What the training commands share: a Trainer, resuming, and the record of how a model was made."""
 
 import json
 import os
@@ -10,15 +10,31 @@ import accelerate
 import peft
 import torch
 import transformers
-from transformers import TrainingArguments
+from transformers import Trainer, TrainingArguments
 from transformers.trainer_utils import TrainOutput, get_last_checkpoint
 
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.files_motionllm import atomic_path, ensure_folder
 
-__all__ = ["TRAINING_RECORD", "check_resume", "read_training_record", "training_outcome", "write_training_record"]
+__all__ = [
+    "TRAINING_RECORD",
+    "ModelTrainer",
+    "check_resume",
+    "read_training_record",
+    "training_outcome",
+    "write_training_record",
+]
 
 TRAINING_RECORD = "training_record.json"
+
+
+class ModelTrainer(Trainer):
+    """Trainer that saves the model alone: the pickled `training_args.bin` of `Trainer` is not needed to resume."""
+
+    def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
+        if self.args.should_save:
+            folder = ensure_folder(output_dir or str(self.args.output_dir))
+            self.accelerator.unwrap_model(self.model).save_pretrained(folder, state_dict=state_dict)
 
 
 def check_resume(training: TrainingArguments, resume: bool) -> str | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from .errors_motionllm import MotionLLMError
 from .files_motionllm import atomic_path
 
-__all__ = ["CHECKSUMS", "check_checksum", "file_sha256", "write_checksums"]
+__all__ = ["CHECKSUMS", "check_checksum", "file_sha256", "read_checksums", "write_checksums"]
 
 CHECKSUMS = "SHA256SUMS"
 
@@ -27,6 +27,12 @@ def write_checksums(folder: str | os.PathLike[str]) -> Path:
     return folder / CHECKSUMS
 
 
+def read_checksums(path: str | os.PathLike[str]) -> dict[str, str]:
+    """File name to SHA-256 of a `SHA256SUMS`."""
+    lines = Path(path).read_text(encoding="utf-8").splitlines()
+    return {name: value for value, _, name in (line.partition("  ") for line in lines) if name}
+
+
 def check_checksum(weights: str | os.PathLike[str], checksums: str | os.PathLike[str], name: str) -> None:
     """Compare a weight file with its line in a file of sums.
 
@@ -39,8 +45,7 @@ def check_checksum(weights: str | os.PathLike[str], checksums: str | os.PathLike
         MotionLLMError: it has no line there, or another sum: it was changed or damaged.
     """
     weights = Path(weights)
-    lines = Path(checksums).read_text(encoding="utf-8").splitlines()
-    sums = {name: value for value, _, name in (line.partition("  ") for line in lines)}
+    sums = read_checksums(checksums)
     if weights.name not in sums:
         raise MotionLLMError(f"{CHECKSUMS} of '{name}' has no line for {weights.name}; it belongs to other weights")
     found = file_sha256(weights)

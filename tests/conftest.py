@@ -27,6 +27,7 @@ from hub_scripts.data.codes import weights_hash, write_codes, write_codes_summar
 from hub_scripts.data.storage import shard_path, write_shard, write_summary
 from hub_scripts.evaluator.configuration_evaluator import MotionTextEvaluatorConfig
 from hub_scripts.evaluator.modeling_evaluator import MotionTextEvaluator
+from hub_scripts.pickled import is_pickled
 from hub_scripts.train_motionllm import main as train_motionllm
 from modeling_motionllm.configuration_motionllm import MotionVQConfig
 from modeling_motionllm.modeling_motion_vq import MotionVQModel
@@ -274,3 +275,8 @@ def make_evaluator(**options: Any) -> MotionTextEvaluator:
     sizes = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
     sizes |= {"embed_dim": 8, "sentence_dim": 12, "contents": ["bow", "run"], "styles": ["normal", "proud", "sad"]}
     return MotionTextEvaluator(MotionTextEvaluatorConfig(**(sizes | options))).eval()
+
+
+def pickled_files(folder: Path) -> set[Path]:
+    """The files of a folder and of those in it that hold a pickle, whatever they are called."""
+    return {path for path in folder.rglob("*") if path.is_file() and is_pickled(path)}

@@ -6,12 +6,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from conftest import make_evaluator
 from hub_client import BASE, use_hub
 from hub_server import HubServer
 from huggingface_hub import HfApi, close_session
 from safetensors.torch import load_file, save_file
+from sample_evaluation import SAMPLE_EVALUATION
 
-from hub_scripts.card import write_model_card
+from hub_scripts.card import write_evaluation
+from hub_scripts.hub_part_cards import write_evaluator_card
+from hub_scripts.training import write_training_record
 from modeling_motionllm.checksums_motionllm import write_checksums
 
 
@@ -26,14 +30,14 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
 
 @pytest.fixture(scope="session")
 def hub_checkpoint(tmp_path_factory: pytest.TempPathFactory, thin_checkpoint: Path) -> Path:
-    """The trained thin checkpoint, as if it had been trained on `user/base` of the Hub."""
+    """The trained and evaluated thin checkpoint, as if it had been trained on `user/base` of the Hub."""
     folder = tmp_path_factory.mktemp("hub") / "checkpoint"
     shutil.copytree(thin_checkpoint, folder)
     for name in ("config.json", "adapters/default/adapter_config.json"):
         values = json.loads((folder / name).read_text())
         values["base_model_name_or_path"] = BASE
         (folder / name).write_text(json.dumps(values, indent=2))
-    write_model_card(folder)
+    write_evaluation(folder, SAMPLE_EVALUATION)
     return folder
 
 
@@ -63,14 +67,41 @@ def push_base(base_folder: Path) -> Callable[[], None]:
 
 
 @pytest.fixture(scope="session")
-def fault_table(request: pytest.FixtureRequest) -> Iterator[list[tuple[str, str, str]]]:
-    """Rows of fault, state after it and state after the next push; printed when all tests are done."""
-    rows: list[tuple[str, str, str]] = []
-    yield rows
-    head = ("fault", "the repository then", "after the next push")
-    widths = [max(len(row[column]) for row in [head, *rows]) for column in range(3)]
-    capture = request.config.pluginmanager.getplugin("capturemanager")
-    with capture.global_and_fixture_disabled():
-        print("\n")
-        for row in [head, *rows]:
-            print("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
+def evaluator_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny evaluator, as `motionllm train-evaluator` leaves it."""
+    folder = tmp_path_factory.mktemp("hub") / "evaluator"
+    make_evaluator().save_pretrained(folder)
+    scores = {"r_precision_top1": {"mean": 0.5, "interval": 0.01}}
+    write_training_record(
+        folder,
+        command="motionllm train-evaluator",
+        seed=0,
+        data_name="bandai-namco",
+        data_sha256="0" * 64,
+        steps=1,
+        train_seconds=60.0,
+        real_motions={"val": scores, "test": scores},
+    )
+    write_evaluator_card(folder)
+    return folder
+
+
+_FAULTS = pytest.StashKey[list[list[str]]]()
+
+
+@pytest.fixture
+def fault_table(request: pytest.FixtureRequest) -> list[list[str]]:
+    """Rows of fault, state found after it and state after the next try; printed when all tests are done."""
+    return request.config.stash.setdefault(_FAULTS, [])
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    rows = config.stash.get(_FAULTS, [])
+    if not rows:
+        return
+    terminalreporter.section("faults injected on the test Hub")
+    table = [["fault", "found then", "after the next try"], *rows]
+    widths = [max(len(row[column]) for row in table) for column in range(3)]
+    for row in table:
+        cells = (text.ljust(width) for text, width in zip(row, widths, strict=True))
+        terminalreporter.write_line("  ".join(cells).rstrip())

@@ -5,36 +5,14 @@ import shutil
 from pathlib import Path
 
 import pytest
-from huggingface_hub import ModelCard
+import yaml
+from huggingface_hub import ModelCard, parse_eval_result_entries
+from huggingface_hub.repocard_data import model_index_to_eval_results
+from sample_evaluation import SAMPLE_EVALUATION
 
-from hub_scripts.card import EVALUATION, write_model_card
+from hub_scripts.card import EVALUATION, has_own_card, write_evaluation, write_model_card
+from hub_scripts.eval_results import RESULT_FILES
 from modeling_motionllm.errors_motionllm import MotionLLMError
-
-_EVALUATION = {
-    "split": "test",
-    "seed": 0,
-    "reconstruction": {
-        "clips": 7,
-        "drift_mm_mean": 10.0,
-        "velocity_mm": 4.0,
-        "codes_used": 30,
-        "mpjpe_root_mm": 12.34,
-        "mpjpe_global_mm": 56.78,
-        "drift_mm_median": 9.1,
-        "perplexity": 300.4,
-    },
-    "generation": {
-        "protocol": "4 captions, pools of 4, 20 repeats, seed 0, greedy",
-        "rows": {
-            "real": {"r_precision_top3": [0.97, 0.01], "fid": [0.0, 0.0], "content_accuracy": [1.0, 0.0]},
-            "generated": {"r_precision_top3": [0.5, 0.02], "fid": [0.25, 0.0], "content_accuracy": [0.75, 0.0]},
-        },
-    },
-    "captioning": {
-        "protocol": "7 real motions, greedy",
-        "rows": {"real": {"bleu4": [30.0, 0]}, "generated": {"bleu4": [12.5, 0], "content_words": [0.5, 0]}},
-    },
-}
 
 
 @pytest.fixture
@@ -57,13 +35,13 @@ def test_every_field_is_filled_and_the_metadata_is_read_back(folder):
 
 
 def test_measured_figures_appear_with_their_rows(folder):
-    (folder / EVALUATION).write_text(json.dumps(_EVALUATION))
+    (folder / EVALUATION).write_text(json.dumps(SAMPLE_EVALUATION))
     text = write_model_card(folder).read_text()
     assert "| root-relative MPJPE, mm | 12.3 |" in text
     assert "| global MPJPE, mm | 56.8 |" in text
     assert "4 captions, pools of 4" in text
-    assert "| real motion | 0.970 ± 0.010 | 0.000 | 100.0 |" in text
-    assert "| generated | 0.500 ± 0.020 | 0.250 | 75.0 |" in text
+    assert "| real motion | 0.970 ± 0.010 | 0.000 | - | 100.0 |" in text
+    assert "| generated | 0.500 ± 0.020 | 0.250 | nan | 75.0 |" in text
     assert "| generated | 12.5 | 50.0 |" in text
     assert "| one true caption | 30.0 | - |" in text
     assert "Nothing has been measured" not in text
@@ -92,3 +70,73 @@ def test_weights_that_start_from_others_keep_their_licence(folder):
     assert ModelCard.load(write_model_card(folder)).data.license == "cc-by-nc-4.0"
     path.write_text(json.dumps(record | {"data_name": "bandai-namco"}))
     assert "it started from" not in write_model_card(folder).read_text()
+
+
+def results_of(folder):
+    """The entries of `.eval_results/*.yaml`, read by `huggingface_hub`, by task id."""
+    texts = [path.read_text() for path in sorted((folder / ".eval_results").glob("*.yaml"))]
+    entries = [entry for text in texts for entry in parse_eval_result_entries(yaml.safe_load(text))]
+    assert len({entry.task_id for entry in entries}) == len(entries)
+    return {entry.task_id: entry for entry in entries}
+
+
+def test_the_figures_are_metadata_that_the_hub_reads(folder):
+    write_evaluation(folder, SAMPLE_EVALUATION, "runs/my-model")
+    metadata = yaml.safe_load((folder / "README.md").read_text().split("---")[1])
+    name, results = model_index_to_eval_results(metadata["model-index"])
+    assert name == "my-model"
+    assert {result.dataset_type for result in results} == {"bandai-namco"}
+    found = {result.metric_type: result for result in results}
+    assert found["r_precision_top3"].metric_value == 0.5
+    assert found["r_precision_top3"].metric_name == "R@3 (real motion: 0.970)"
+    assert found["content_accuracy"].metric_value == 75.0
+    assert found["bleu4"].metric_name == "BLEU@4 (one true caption: 30.0)"
+    assert found["mpjpe_root_mm"].metric_value == 12.3
+    assert "diversity" not in found  # not a number
+    assert {result.task_type for result in results} == {"text-to-motion", "motion-to-text", "motion-reconstruction"}
+
+    entries = results_of(folder)
+    assert {path.name for path in (folder / ".eval_results").iterdir()} == {Path(name).name for name in RESULT_FILES}
+    assert len(entries) == len(results)
+    fid = entries["text_to_motion_fid"]
+    assert (fid.dataset_id, fid.value, fid.date) == ("bandai-namco", 0.25, "2026-01-02")
+    for part in ("FID ± 0.000 (95 %)", "4 captions, pools of 4", "real motion: 0.000", "split test", "0" * 16):
+        assert part in fid.notes
+    assert entries["motion_reconstruction_mpjpe_global_mm"].value == 56.8
+
+
+def test_figures_that_were_not_measured_again_go(folder):
+    write_evaluation(folder, SAMPLE_EVALUATION)
+    (folder / ".eval_results" / "other.yaml").write_text("[]")
+    only = {key: value for key, value in SAMPLE_EVALUATION.items() if key not in ("captioning", "reconstruction")}
+    write_evaluation(folder, only | {"dataset_id": "user/bandai"})
+    assert {path.name for path in (folder / ".eval_results").iterdir()} == {"text-to-motion.yaml", "other.yaml"}
+    assert {entry.dataset_id for entry in results_of(folder).values()} == {"user/bandai"}
+    assert "Captioning:" not in (folder / "README.md").read_text()
+
+
+def test_the_data_of_another_evaluation_is_named(folder):
+    write_evaluation(folder, SAMPLE_EVALUATION)
+    assert "Split `test` of the data above" in (folder / "README.md").read_text()
+    write_evaluation(folder, SAMPLE_EVALUATION | {"data_name": "mine", "data_sha256": "1" * 64})
+    assert f"Split `test` of mine (SHA-256 `{'1' * 64}`), not of the data above" in (folder / "README.md").read_text()
+    old = {key: value for key, value in SAMPLE_EVALUATION.items() if key not in ("data_name", "date")}
+    record = folder / "adapters" / "default" / "training_record.json"
+    record.write_text(json.dumps(json.loads(record.read_text()) | {"data_name": "theirs"}))
+    write_evaluation(folder, old)
+    assert {entry.dataset_id for entry in results_of(folder).values()} == {"theirs"}
+
+
+def test_a_card_changed_by_hand_keeps_its_text(folder):
+    write_model_card(folder)
+    assert not has_own_card(folder)
+    text = (folder / "README.md").read_text()
+    (folder / "README.md").write_text(text.replace("# my-model", "# My model"))
+    assert has_own_card(folder)
+    (folder / "README.md").write_text("---\nlicense: mit\n---\n\nMy own words.\n")
+    write_evaluation(folder, SAMPLE_EVALUATION)
+    card = ModelCard.load(folder / "README.md")
+    assert card.text.strip() == "My own words."
+    assert card.data.license == "mit"
+    assert card.data.model_name == "my-model"
+    assert {result.metric_type for result in card.data.eval_results} >= {"fid", "bleu4", "perplexity"}

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import motionllm
-from hub_scripts.loading import DEFAULT_CHECKPOINT
+from hub_scripts.loading import DEFAULT_CHECKPOINT, DEFAULT_EVALUATOR
 
 ROOT = Path(__file__).resolve().parent.parent
 LEFT_WRIST, RIGHT_WRIST, HEAD = 20, 21, 15
@@ -33,9 +33,13 @@ def test_it_is_thin():
     assert suffixes <= {".py", ".json", ".md", ".safetensors", ".jinja", "SHA256SUMS"}
 
 
-def test_its_code_is_the_packages_code():
-    sources = [path for folder in ("modeling_motionllm", "tokenization") for path in (ROOT / folder).glob("[a-z]*.py")]
-    shipped = {path.name: path.read_text() for path in DEFAULT_CHECKPOINT.glob("*.py")}
+@pytest.mark.parametrize("checkpoint, folders", [
+    (DEFAULT_CHECKPOINT, ["modeling_motionllm", "tokenization"]),
+    (DEFAULT_EVALUATOR, ["hub_scripts/evaluator"]),
+])  # fmt: skip
+def test_its_code_is_the_packages_code(checkpoint, folders):
+    sources = [path for folder in folders for path in (ROOT / folder).glob("[a-z]*.py")]
+    shipped = {path.name: path.read_text() for path in checkpoint.glob("*.py")}
     assert shipped == {path.name: path.read_text() for path in sources}, "run `make checkpoint-code`"
 
 

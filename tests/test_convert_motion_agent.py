@@ -14,7 +14,7 @@ from hub_scripts.convert_motion_agent import convert_vq
 from hub_scripts.convert_motion_agent import main as convert
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.vocabulary_motionllm import motion_token_names
-from tests.conftest import save_base, train_base_tokenizer
+from tests.conftest import pickled_files, save_base, train_base_tokenizer
 
 WIDTH, CODES, DEPTH, STAGES = 16, 32, 3, 2
 
@@ -114,6 +114,11 @@ def converted(official):
     out = official[0] / "converted"
     assert convert(arguments(official[0], out)) == 0
     return out
+
+
+def test_it_holds_no_pickle(official, converted):
+    assert pickled_files(official[0]) >= {official[0] / "vqvae.pth", official[0] / "motionllm.pth"}
+    assert pickled_files(converted) == set()
 
 
 def test_the_vq_encodes_and_decodes_as_the_official_one(official, converted):

@@ -2,13 +2,17 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 import torch
+import yaml
+from huggingface_hub import ModelCard, parse_eval_result_entries
 
 from hub_scripts import evaluate_motionllm
 from hub_scripts.evaluate_motionllm import main as evaluate
 from hub_scripts.evaluation_tables import generation_table, markdown, plain_text
+from hub_scripts.export_checkpoint import main as export
 from hub_scripts.generated_outputs import Decoding, OutputStore, generate_codes, well_formed
 from hub_scripts.metrics.judge import load_evaluator
 from modeling_motionllm.errors_motionllm import MotionLLMError
@@ -35,11 +39,12 @@ def options(model, data, **more):
 
 
 def test_every_table_is_printed_and_written(
-    sentences_without_minilm, thin_checkpoint, dataset_folder, tmp_path, capsys
+    sentences_without_minilm, thin_checkpoint, dataset_folder, tmp_path, capsys, monkeypatch
 ):
-    folder = shutil.copytree(thin_checkpoint, tmp_path / "model")
+    folder = Path(shutil.copytree(thin_checkpoint, tmp_path / "models" / "mine"))
+    monkeypatch.chdir(tmp_path)
     out = tmp_path / "figures.json"
-    arguments = [*options(folder, dataset_folder, out=out, work=tmp_path / "work", draws=2), "--card"]
+    arguments = [*options("models/mine", dataset_folder, out=out, work=tmp_path / "work", draws=2), "--card"]
     assert evaluate(arguments) == 0
     printed = capsys.readouterr().out
     for part in ("VQ reconstruction", "R@3", "multimodality", "real motion", "generated", "BLEU@4", "one true caption"):
@@ -49,12 +54,52 @@ def test_every_table_is_printed_and_written(
     assert rows["real"]["fid"][0] == pytest.approx(0, abs=1e-6)
     assert rows["real"]["fid"][0] < rows["generated"]["fid"][0]
     assert "0 of 16 outputs not well-formed" in figures["generation"]["protocol"]
-    assert "| generated |" in (folder / "README.md").read_text()
+    card = ModelCard.load(folder / "README.md")
+    assert "| generated |" in card.text
+    assert 'from_pretrained("models/mine")' in card.text
+    assert card.data.model_name == "mine"
+    assert {result.task_type for result in card.data.eval_results} == TASKS
+    assert result_tasks(folder) == TASKS
     # The same again, from what was kept: no new generation, equal figures.
     kept = {path.name: path.read_bytes() for path in (tmp_path / "work").iterdir()}
     assert evaluate(arguments[:-1]) == 0
     assert {path.name: path.read_bytes() for path in (tmp_path / "work").iterdir()} == kept
     assert json.loads(out.read_text()) == figures
+
+
+TASKS = {"text-to-motion", "motion-to-text", "motion-reconstruction"}
+
+
+def result_tasks(folder):
+    """The tasks of `.eval_results`, each file read by `huggingface_hub`."""
+    files = list((folder / ".eval_results").glob("*.yaml"))
+    for path in files:
+        entries = parse_eval_result_entries(yaml.safe_load(path.read_text()))
+        assert {entry.task_id.removeprefix(path.stem.replace("-", "_"))[0] for entry in entries} == {"_"}
+    return {path.stem for path in files}
+
+
+def test_figures_go_into_any_checkpoint(thin_checkpoint, dataset_folder, tmp_path, capsys):
+    full, bare, results = tmp_path / "full", tmp_path / "bare", tmp_path / "results"
+    assert export([str(thin_checkpoint), "--out", str(full)]) == 0
+    shutil.copytree(full, bare)
+    for path in (*bare.glob("training_record*"), bare / "README.md"):
+        path.unlink()
+    quick = {"tasks": "reconstruction", "clips": 2, "dataset-id": "user/clips"}
+    for folder in (full, bare):
+        assert evaluate([*options(folder, dataset_folder, **quick), "--card"]) == 0
+        assert result_tasks(folder) == {"motion-reconstruction"}
+    card = ModelCard.load(full / "README.md")
+    assert "This is a full checkpoint" in card.text
+    assert "| codes used |" in card.text
+    assert {result.dataset_type for result in card.data.eval_results} == {"user/clips"}
+    assert not (bare / "README.md").exists()  # there is nothing to make one of
+    assert evaluate(options(thin_checkpoint, dataset_folder, results=results, **quick)) == 0
+    assert result_tasks(results) == {"motion-reconstruction"}
+    for name in ("full", "results"):
+        figures = json.loads((tmp_path / name / "evaluation.json").read_text())
+        assert figures["dataset_id"] == "user/clips"
+        assert figures["reconstruction"]["clips"] == 2
 
 
 def test_a_run_that_died_goes_on(model, processor, tmp_path):
@@ -101,9 +146,11 @@ def test_bad_input(thin_checkpoint, dataset_folder, tmp_path):
         "--draws is 0": {"draws": 0},
         "--batch-size is -1": {"batch-size": -1},
         "no --vq or --folder": {"folder": tmp_path},
+        "tells of a checkpoint": {"folder": tmp_path, "results": tmp_path / "results"},
+        "--dataset-id is 'a/b/c'": {"dataset-id": "a/b/c"},
         "holds no evaluator": {"evaluator": tmp_path, "tasks": "generation"},
     }
     for message, changed in cases.items():
-        card = ["--card"] if "folder" in changed else []
+        card = ["--card"] if "folder" in changed and "results" not in changed else []
         with pytest.raises(MotionLLMError, match=message):
             evaluate([*options(thin_checkpoint, dataset_folder, **changed), *card])

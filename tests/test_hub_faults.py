@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from hub_server import HubServer
-from huggingface_hub import close_session, constants, hf_hub_download, snapshot_download
+from huggingface_hub import HfApi, close_session, constants, hf_hub_download, snapshot_download
 from huggingface_hub.errors import HTTPError
 
 from hub_scripts.push_to_hub import main as push
@@ -20,7 +21,8 @@ pytest_plugins = ("hub_fixtures",)
 
 REPO = "user/motion"
 WEIGHTS = "adapters/default/adapter_model.safetensors"
-Table = list[tuple[str, str, str]]
+THIN = ("--layout", "thin")
+Table = list[list[str]]
 
 
 def digest(path: Path) -> str:
@@ -88,8 +90,8 @@ def test_a_fault_leaves_before_or_after_and_the_next_push_finishes(
 ) -> None:
     versions = {"before": hub_checkpoint, "after": next_checkpoint}
     hub.tokens |= {"hf_reader": ("user", "read"), "hf_other": ("other", "write")}
-    arguments = [str(next_checkpoint), "--repo", REPO]
-    push([str(hub_checkpoint), "--repo", REPO])
+    arguments = [str(next_checkpoint), "--repo", REPO, *THIN]
+    push([str(hub_checkpoint), "--repo", REPO, *THIN])
     if case.fault:
         hub.fail(*case.fault, **case.options)
     if case.quota:
@@ -103,6 +105,8 @@ def test_a_fault_leaves_before_or_after_and_the_next_push_finishes(
         with pytest.raises(MotionLLMError, match=case.error.replace("(", r"\(")):
             push(arguments)
     found = state(hub, versions)
+    row = [case.name, found, "the next push failed"]
+    fault_table.append(row)
     assert found == case.state
 
     hub.heal()
@@ -115,7 +119,7 @@ def test_a_fault_leaves_before_or_after_and_the_next_push_finishes(
     assert set(hub.uploads[already_sent:]) == needed - finished
     assert len(hub.repos[f"models/{REPO}"].history("main")) == 3  # created, first version, second version
     again = len(hub.uploads) - already_sent
-    fault_table.append((case.name, found, f"after; {again} of {len(needed)} weight files sent"))
+    row[2] = f"after; {again} of {len(needed)} weight files sent"
 
 
 def test_connection_refused(
@@ -127,18 +131,18 @@ def test_connection_refused(
     endpoint = constants.ENDPOINT
     monkeypatch.setattr(constants, "ENDPOINT", f"http://127.0.0.1:{port}")
     with pytest.raises(MotionLLMError, match="connection"):
-        push([str(hub_checkpoint), "--repo", REPO])
+        push([str(hub_checkpoint), "--repo", REPO, *THIN])
     monkeypatch.setattr(constants, "ENDPOINT", endpoint)
     assert not hub.repos
-    assert push([str(hub_checkpoint), "--repo", REPO]) == 0
-    fault_table.append(("connection refused", "not there", "after"))
+    assert push([str(hub_checkpoint), "--repo", REPO, *THIN]) == 0
+    fault_table.append(["connection refused", "not there", "after"])
 
 
 def test_offline_mode(hub: HubServer, hub_checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     close_session()
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     with pytest.raises(MotionLLMError, match="HF_HUB_OFFLINE"):
-        push([str(hub_checkpoint), "--repo", REPO])
+        push([str(hub_checkpoint), "--repo", REPO, *THIN])
 
 
 def test_a_first_push_that_fails_leaves_an_empty_repository(
@@ -146,32 +150,32 @@ def test_a_first_push_that_fails_leaves_an_empty_repository(
 ) -> None:
     hub.fail("die", "PUT", "/lfs/")
     with pytest.raises(MotionLLMError, match="connection"):
-        push([str(hub_checkpoint), "--repo", REPO])
+        push([str(hub_checkpoint), "--repo", REPO, *THIN])
     assert set(hub.head(REPO).files) == {".gitattributes"}
     hub.heal()
-    assert push([str(hub_checkpoint), "--repo", REPO]) == 0
+    assert push([str(hub_checkpoint), "--repo", REPO, *THIN]) == 0
     assert state(hub, {"after": hub_checkpoint}) == "after"
-    fault_table.append(("dies in the middle of the first upload", "empty", "after"))
+    fault_table.append(["dies in the middle of the first upload", "empty", "after"])
 
 
 def test_a_download_cut_short_is_resumed(
     hub: HubServer, hub_checkpoint: Path, tmp_path: Path, fault_table: Table, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", 1024)  # the client keeps whole chunks only
-    push([str(hub_checkpoint), "--repo", REPO])
+    push([str(hub_checkpoint), "--repo", REPO, *THIN])
     hub.fail("cut", "GET", f"/resolve/.*/{WEIGHTS}")
     found = hf_hub_download(REPO, WEIGHTS, cache_dir=tmp_path)
     assert Path(found).read_bytes() == (hub_checkpoint / WEIGHTS).read_bytes()
     ranges = [part for method, path, part in hub.requests if method == "GET" and path.endswith(WEIGHTS)]
     assert ranges[0] == ""
     assert int(ranges[1].removeprefix("bytes=").removesuffix("-")) > (hub_checkpoint / WEIGHTS).stat().st_size // 4
-    fault_table.append(("a download is cut short once", "unchanged", "the client fetches the rest"))
+    fault_table.append(["a download is cut short once", "unchanged", "the client fetches the rest"])
 
 
 def test_a_download_cut_short_for_good_leaves_no_half_file(
     hub: HubServer, hub_checkpoint: Path, tmp_path: Path, fault_table: Table
 ) -> None:
-    push([str(hub_checkpoint), "--repo", REPO])
+    push([str(hub_checkpoint), "--repo", REPO, *THIN])
     hub.fail("die", "GET", f"/resolve/.*/{WEIGHTS}")
     with pytest.raises((HTTPError, OSError)):
         snapshot_download(REPO, cache_dir=tmp_path)
@@ -179,39 +183,111 @@ def test_a_download_cut_short_for_good_leaves_no_half_file(
     hub.heal()
     folder = snapshot_download(REPO, cache_dir=tmp_path)
     assert (Path(folder) / WEIGHTS).read_bytes() == (hub_checkpoint / WEIGHTS).read_bytes()
-    fault_table.append(("the Hub dies during a download", "unchanged", "the next download finishes"))
+    fault_table.append(["the Hub dies during a download", "unchanged", "the next download finishes"])
+
+
+def test_a_full_push_that_fails_leaves_the_thin_repository_usable(
+    hub: HubServer,
+    hub_checkpoint: Path,
+    push_base: Callable[[], None],
+    model: MotionLLMForCausalLM,
+    tmp_path: Path,
+    fault_table: Table,
+) -> None:
+    push_base()
+    push([str(hub_checkpoint), "--repo", REPO, *THIN])
+    before = hub.head(REPO)
+    hub.fail("die", "POST", "/commit/")
+    with pytest.raises(MotionLLMError, match="connection"):
+        push([str(hub_checkpoint), "--repo", REPO])
+    found = "before" if hub.head(REPO) == before else "between"
+    row = ["dies in the middle of another layout's commit", found, "the next push failed"]
+    fault_table.append(row)
+    assert found == "before"
+    hub.heal()
+    loaded = MotionLLMForCausalLM.from_pretrained(REPO, cache_dir=tmp_path)
+    assert all(map(torch.equal, loaded.state_dict().values(), model.state_dict().values()))
+    uploads = len(hub.uploads)
+    assert push([str(hub_checkpoint), "--repo", REPO]) == 0
+    assert len(hub.uploads) == uploads  # model.safetensors had arrived
+    assert "model.safetensors" in hub.head(REPO).files
+    assert not [name for name in hub.head(REPO).files if name.startswith(("adapters/", "motion_vq/"))]
+    row[2] = "after; 0 of 1 weight files sent"
+
+
+DAMAGES: dict[str, Callable[[bytes], bytes]] = {
+    "truncated": lambda data: data[: len(data) // 2],
+    "garbled": lambda data: b"\xff" * len(data),
+    "one bit changed": lambda data: data[:-1] + bytes([data[-1] ^ 1]),
+}
+
+
+def tamper(hub: HubServer, name: str, damage: str) -> None:
+    if damage == "missing":
+        hub.remove(REPO, name)
+    else:
+        hub.put(REPO, name, DAMAGES[damage](hub.head(REPO).files[name].data))
+
+
+def check_refusal(name: str, damage: str, cache: Path, table: Table) -> None:
+    """Loading fails with one clear error that names the repository and the file."""
+    row = [f"{name} in the repository: {damage}", "it was loaded", "-"]
+    table.append(row)
+    with pytest.raises((MotionLLMError, OSError)) as caught:
+        MotionLLMForCausalLM.from_pretrained(REPO, cache_dir=cache)
+    row[1] = f"loading refused ({type(caught.value).__name__})"
+    assert REPO in str(caught.value)
+    assert Path(name).name in str(caught.value)
 
 
 @pytest.mark.parametrize("name", [WEIGHTS, "motion_vq/model.safetensors"])
-@pytest.mark.parametrize("damage", ["missing", "truncated", "garbled", "one bit changed"])
-def test_damaged_weights_give_a_clear_error(
+@pytest.mark.parametrize("damage", ["missing", *DAMAGES])
+def test_damaged_thin_repositories_give_a_clear_error(
     name: str,
     damage: str,
     hub: HubServer,
     hub_checkpoint: Path,
     push_base: Callable[[], None],
     tmp_path: Path,
+    fault_table: Table,
+) -> None:
+    push_base()
+    push([str(hub_checkpoint), "--repo", REPO, *THIN])
+    tamper(hub, name, damage)
+    check_refusal(name, damage, tmp_path, fault_table)
+
+
+@pytest.mark.parametrize("damage", ["missing", *DAMAGES])
+def test_damaged_full_repositories_give_a_clear_error(
+    damage: str,
+    hub: HubServer,
+    hub_checkpoint: Path,
+    push_base: Callable[[], None],
+    tmp_path: Path,
+    fault_table: Table,
 ) -> None:
     push_base()
     push([str(hub_checkpoint), "--repo", REPO])
-    data = hub.head(REPO).files[name].data
-    if damage == "missing":
-        hub.remove(REPO, name)
-    elif damage == "truncated":
-        hub.put(REPO, name, data[: len(data) // 2])
-    elif damage == "garbled":
-        hub.put(REPO, name, b"\xff" * len(data))
-    else:
-        hub.put(REPO, name, data[:-1] + bytes([data[-1] ^ 1]))
-    with pytest.raises((MotionLLMError, OSError)) as caught:
-        MotionLLMForCausalLM.from_pretrained(REPO, cache_dir=tmp_path)
-    assert REPO in str(caught.value)
-    assert Path(name).name in str(caught.value)
+    tamper(hub, "model.safetensors", damage)
+    check_refusal("model.safetensors", damage, tmp_path, fault_table)
+
+
+@pytest.mark.parametrize("damage", ["missing", *DAMAGES])
+def test_damaged_shards_give_a_clear_error(
+    damage: str, hub: HubServer, model: MotionLLMForCausalLM, tmp_path: Path, fault_table: Table
+) -> None:
+    model.save_pretrained(tmp_path / "sharded", max_shard_size="100KB")
+    shard = max((tmp_path / "sharded").glob("*-of-*.safetensors"), key=lambda path: path.stat().st_size).name
+    HfApi().create_repo(REPO)
+    HfApi().upload_folder(repo_id=REPO, folder_path=tmp_path / "sharded")
+    tamper(hub, shard, damage)
+    check_refusal(shard, damage, tmp_path / "cache", fault_table)
 
 
 @pytest.mark.parametrize("damage", ["missing shard", "truncated shard", "truncated"])
-def test_damaged_full_checkpoints_give_a_clear_error(damage: str, model: MotionLLMForCausalLM, tmp_path: Path) -> None:
+def test_without_sums_damage_still_shows(damage: str, model: MotionLLMForCausalLM, tmp_path: Path) -> None:
     model.save_pretrained(tmp_path, max_shard_size="100KB" if "shard" in damage else "1GB")
+    (tmp_path / "SHA256SUMS").unlink()
     weights = max(tmp_path.glob("*.safetensors"), key=lambda path: path.stat().st_size)
     assert ("-of-" in weights.name) == ("shard" in damage)
     if damage.startswith("missing"):

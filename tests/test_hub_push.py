@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 import shutil
 import subprocess
 import sys
@@ -22,11 +23,16 @@ from safetensors.torch import load_file
 
 import motionllm
 from hub_scripts import cli
+from hub_scripts.card import write_model_card
+from hub_scripts.eval_results import RESULT_FILES
+from hub_scripts.loading import DEFAULT_EVALUATOR
+from hub_scripts.metrics.judge import load_evaluator
 from hub_scripts.push_to_hub import main as push
 from modeling_motionllm.errors_motionllm import MotionLLMError
 
 pytest_plugins = ("hub_fixtures",)
 
+THIN = ("--layout", "thin")
 PROMPTS = ["a person walks forward", "the person bows slowly"]
 
 # Runs where only the Hub knows our code: the first lines make this package impossible to import.
@@ -76,6 +82,16 @@ except OSError as error:
     report["secret without token"] = str(error)
 use("user/secret", AutoModel)
 
+try:
+    AutoModel.from_pretrained("user/tampered", trust_remote_code=True)
+    report["tampered"] = "loaded"
+except Exception as error:
+    report["tampered"] = f"{type(error).__name__}: {error}"
+
+evaluator = AutoModel.from_pretrained("user/evaluator", trust_remote_code=True).eval()
+with torch.no_grad():
+    logits["evaluator"] = evaluator.get_motion_features(torch.from_numpy(features)[None])
+
 other = AutoModel.from_pretrained("user/thin", trust_remote_code=True, merge_adapter=False)
 adapter = {"subfolder": "adapters/default"}
 other.load_adapter("user/adapters", adapter_name="other", adapter_kwargs=adapter)
@@ -105,7 +121,11 @@ def features() -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def published(
-    tmp_path_factory: pytest.TempPathFactory, base_folder: Path, hub_checkpoint: Path, features: np.ndarray
+    tmp_path_factory: pytest.TempPathFactory,
+    base_folder: Path,
+    hub_checkpoint: Path,
+    evaluator_checkpoint: Path,
+    features: np.ndarray,
 ) -> Iterator[Published]:
     work = tmp_path_factory.mktemp("client")
     np.save(work / "features.npy", features)
@@ -115,13 +135,17 @@ def published(
             HfApi().create_repo(BASE)
             HfApi().upload_folder(repo_id=BASE, folder_path=base_folder)
             for repo, options in {
-                "user/thin": [],
-                "user/full": ["--layout", "full"],
+                "user/thin": ["--layout", "thin"],
+                "user/full": [],
                 "user/vq": ["--vq-only"],
                 "user/adapters": ["--adapters-only"],
-                "user/secret": ["--private"],
+                "user/secret": ["--private", "--layout", "thin"],
+                "user/tampered": [],
             }.items():
                 assert push([str(hub_checkpoint), "--repo", repo, *options]) == 0
+            assert push([str(evaluator_checkpoint), "--evaluator", "--repo", "user/evaluator"]) == 0
+            weights = hub.head("user/tampered").files["model.safetensors"].data
+            hub.put("user/tampered", "model.safetensors", weights[:-1] + bytes([weights[-1] ^ 1]))
             close_session()
         kept = {key: value for key, value in os.environ.items() if not key.startswith(("HF_", "PYTHONPATH"))}
         hub_variables = {"HF_ENDPOINT": hub.endpoint, "HF_HOME": str(work / "home"), "HF_TOKEN": "hf_user"}
@@ -180,6 +204,24 @@ def test_adapters_are_loaded_from_their_own_repository(published: Published, exp
     assert published.report["adapters"] == expected["codes"]
 
 
+def test_the_evaluator_is_a_repository_of_its_own(
+    published: Published, evaluator_checkpoint: Path, features: np.ndarray
+) -> None:
+    evaluator = load_evaluator(evaluator_checkpoint)
+    with torch.no_grad():
+        expected = evaluator.get_motion_features(torch.from_numpy(features)[None])
+    assert torch.equal(published.logits["evaluator"], expected)
+    files = published.hub.head("user/evaluator").files
+    code = {"configuration_evaluator.py", "modeling_evaluator.py", "sentence_encoder.py"}
+    expected_files = {".gitattributes", "README.md", "config.json", "model.safetensors", "training_record.json"}
+    assert set(files) == expected_files | code
+    assert files["model.safetensors"].data == (evaluator_checkpoint / "model.safetensors").read_bytes()
+
+
+def test_a_tampered_full_repository_is_refused_without_the_package_too(published: Published) -> None:
+    assert published.report["tampered"].startswith("MotionLLMError: the weight file model.safetensors of 'user/tamp")
+
+
 def test_a_private_repository_needs_the_token(published: Published) -> None:
     assert "user/secret" in published.report["secret without token"]
     assert published.hub.repos["models/user/secret"].private
@@ -195,6 +237,10 @@ def test_weights_arrive_bit_for_bit(published: Published, hub_checkpoint: Path) 
 
 def test_each_layout_holds_what_it_should(published: Published) -> None:
     files = {name: set(published.hub.head(f"user/{name}").files) for name in ("thin", "full", "vq", "adapters")}
+    results = {name: {path for path in paths if path.startswith(".eval_results/")} for name, paths in files.items()}
+    assert results["thin"] == results["full"] == set(RESULT_FILES)
+    assert results["vq"] == {".eval_results/motion-reconstruction.yaml"}
+    assert results["adapters"] == set()
     common = {"config.json", "generation_config.json", "tokenizer.json", "processor_config.json", "README.md"}
     assert common | {"motion_vq/model.safetensors", "adapters/default/adapter_model.safetensors"} <= files["thin"]
     assert "model.safetensors" not in files["thin"]
@@ -208,19 +254,22 @@ def test_each_layout_holds_what_it_should(published: Published) -> None:
     assert {name.split(".")[0] for name in header} == {"__metadata__", "language_model", "motion_vq"}
 
 
-@pytest.mark.parametrize("name", ["thin", "full", "vq", "adapters"])
+@pytest.mark.parametrize("name", ["thin", "full", "vq", "adapters", "evaluator"])
 def test_each_repository_has_a_card(published: Published, name: str, tmp_path: Path) -> None:
     text = published.hub.head(f"user/{name}").files["README.md"].data.decode()
     card = ModelCard(text)
     assert card.data.license
     assert f'"user/{name}"' in card.text
-    assert card.data.base_model == (None if name == "vq" else BASE)
+    assert card.data.base_model == (None if name in ("vq", "evaluator") else BASE)
+    tasks = {result.task_type for result in card.data.eval_results or ()}
+    everything = {"text-to-motion", "motion-to-text", "motion-reconstruction"}
+    assert tasks == {"thin": everything, "full": everything, "vq": {"motion-reconstruction"}}.get(name, set())
     assert "{{" not in text
     assert str(tmp_path.parent) not in card.text.split("## Training")[0]
 
 
 def test_a_second_push_sends_nothing(hub: HubServer, hub_checkpoint: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = [str(hub_checkpoint), "--repo", "user/again"]
+    arguments = [str(hub_checkpoint), "--repo", "user/again", *THIN]
     push(arguments)
     before, uploads = hub.head("user/again"), list(hub.uploads)
     assert push(arguments) == 0
@@ -230,7 +279,7 @@ def test_a_second_push_sends_nothing(hub: HubServer, hub_checkpoint: Path, capsy
 
 
 def test_a_changed_file_alone_is_sent(hub: HubServer, hub_checkpoint: Path, next_checkpoint: Path) -> None:
-    push([str(hub_checkpoint), "--repo", "user/again"])
+    push([str(hub_checkpoint), "--repo", "user/again", *THIN])
     uploads = len(hub.uploads)
     push([str(next_checkpoint), "--repo", "user/again", "--adapters-only", "--message", "better adapter"])
     assert len(hub.uploads) == uploads + 1
@@ -246,26 +295,26 @@ def test_another_layout_replaces_the_first(
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     HfApi().create_repo(BASE)
     HfApi().upload_folder(repo_id=BASE, folder_path=base_folder)
-    push([str(hub_checkpoint), "--repo", "user/both", "--layout", "full"])
+    push([str(hub_checkpoint), "--repo", "user/both"])
     hub.repos["models/user/both"].add(
         "main", "a picture", hub.head("user/both").files | {"picture.txt": Blob(b"a picture", lfs=False)}
     )
-    push([str(hub_checkpoint), "--repo", "user/both"])
+    push([str(hub_checkpoint), "--repo", "user/both", *THIN])
     files = hub.head("user/both").files
     assert "model.safetensors" not in files  # it would make readers take the repository for a full one
     assert "picture.txt" in files
-    push([str(hub_checkpoint), "--repo", "user/both", "--layout", "full"])
+    push([str(hub_checkpoint), "--repo", "user/both"])
     assert not [name for name in hub.head("user/both").files if name.startswith(("adapters/", "motion_vq/"))]
 
 
 def test_a_branch_of_its_own(hub: HubServer, hub_checkpoint: Path) -> None:
-    push([str(hub_checkpoint), "--repo", "user/branches", "--revision", "v2"])
+    push([str(hub_checkpoint), "--repo", "user/branches", "--revision", "v2", *THIN])
     assert set(hub.head("user/branches").files) == {".gitattributes"}
     assert "config.json" in hub.head("user/branches", "v2").files
 
 
 def test_dry_run_sends_nothing(hub: HubServer, hub_checkpoint: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert push([str(hub_checkpoint), "--repo", "user/dry", "--dry-run"]) == 0
+    assert push([str(hub_checkpoint), "--repo", "user/dry", "--dry-run", *THIN]) == 0
     assert hub.requests == []
     out = capsys.readouterr().out
     size = (hub_checkpoint / "motion_vq" / "model.safetensors").stat().st_size
@@ -276,12 +325,12 @@ def test_dry_run_sends_nothing(hub: HubServer, hub_checkpoint: Path, capsys: pyt
 def test_a_public_repository_is_not_taken_for_private(hub: HubServer, hub_checkpoint: Path) -> None:
     HfApi().create_repo("user/public")
     with pytest.raises(MotionLLMError, match="public"):
-        push([str(hub_checkpoint), "--repo", "user/public", "--private"])
+        push([str(hub_checkpoint), "--repo", "user/public", "--private", *THIN])
     assert set(hub.head("user/public").files) == {".gitattributes"}
 
 
 def test_the_vq_does_not_overwrite_a_checkpoint(hub: HubServer, hub_checkpoint: Path) -> None:
-    push([str(hub_checkpoint), "--repo", "user/whole"])
+    push([str(hub_checkpoint), "--repo", "user/whole", *THIN])
     before = hub.head("user/whole")
     with pytest.raises(MotionLLMError, match="repository of its own"):
         push([str(hub_checkpoint), "--repo", "user/whole", "--vq-only"])
@@ -294,15 +343,15 @@ def test_a_restricted_base_is_refused_in_a_full_repository(
 ) -> None:
     folder = _copy_with_config(hub_checkpoint, tmp_path / "restricted", base_model_name_or_path=base)
     with pytest.raises(MotionLLMError, match="--allow-forbidden-license"):
-        push([str(folder), "--repo", "user/restricted", "--layout", "full"])
+        push([str(folder), "--repo", "user/restricted"])
     assert hub.requests == []
-    assert push([str(folder), "--repo", "user/restricted"]) == 0
+    assert push([str(folder), "--repo", "user/restricted", *THIN]) == 0
 
 
 def test_a_base_that_only_this_machine_has(hub: HubServer, thin_checkpoint: Path, base_folder: Path) -> None:
     with pytest.raises(MotionLLMError, match="--layout full"):
-        push([str(thin_checkpoint), "--repo", "user/local"])
-    assert push([str(thin_checkpoint), "--repo", "user/local", "--layout", "full"]) == 0
+        push([str(thin_checkpoint), "--repo", "user/local", *THIN])
+    assert push([str(thin_checkpoint), "--repo", "user/local"]) == 0
     files = hub.head("user/local").files
     assert json.loads(files["config.json"].data)["base_model_name_or_path"] is None
     assert ModelCard(files["README.md"].data.decode()).data.base_model is None
@@ -318,7 +367,7 @@ def _copy_with_config(source: Path, target: Path, **values: Any) -> Path:
 def test_bad_input(hub: HubServer, hub_checkpoint: Path, vq_folder: Path, tmp_path: Path) -> None:
     cases = {
         "user/name": (str(tmp_path / "nowhere"), "no folder"),
-        "user/other": (str(vq_folder), "model type in config.json: 'motion_vq'"),
+        "user/other": (str(vq_folder), "model type in config.json: motion_vq"),
         "no-user": (str(hub_checkpoint), "user/name"),
         "user/bad name": (str(hub_checkpoint), "user/name"),
     }
@@ -326,21 +375,67 @@ def test_bad_input(hub: HubServer, hub_checkpoint: Path, vq_folder: Path, tmp_pa
         with pytest.raises(MotionLLMError, match=message):
             push([folder, "--repo", repo])
     pickled = _copy_with_config(hub_checkpoint, tmp_path / "pickled")
-    (pickled / "training_args.bin").write_bytes(b"\x80\x04.")
+    (pickled / "notes.json").write_bytes(pickle.dumps({"a": 1}))  # whatever it is called
     with pytest.raises(MotionLLMError, match="unpickle"):
-        push([str(pickled), "--repo", "user/pickled"])
+        push([str(pickled), "--repo", "user/pickled", *THIN])
     assert not hub.repos
+
+
+def test_a_wrong_evaluator_is_refused(
+    hub: HubServer, hub_checkpoint: Path, evaluator_checkpoint: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(MotionLLMError, match="holds no evaluator"):
+        push([str(hub_checkpoint), "--evaluator", "--repo", "user/evaluator"])
+    with pytest.raises(MotionLLMError, match="add --evaluator"):
+        push([str(evaluator_checkpoint), "--repo", "user/evaluator"])
+    mine = _copy_with_config(evaluator_checkpoint, tmp_path / "mine", sentence_model=str(tmp_path))
+    with pytest.raises(MotionLLMError, match="which nobody else has"):
+        push([str(mine), "--evaluator", "--repo", "user/evaluator"])
+    assert not hub.repos
+    push([str(hub_checkpoint), "--repo", "user/whole", *THIN])
+    with pytest.raises(MotionLLMError, match="push the evaluator to a repository of its own"):
+        push([str(evaluator_checkpoint), "--evaluator", "--repo", "user/whole"])
+
+
+def test_without_a_folder_the_shipped_evaluator_is_meant(hub: HubServer, capsys: pytest.CaptureFixture[str]) -> None:
+    assert push(["--evaluator", "--repo", "user/evaluator", "--dry-run"]) == 0
+    weights = (DEFAULT_EVALUATOR / "model.safetensors").stat().st_size
+    assert f"{weights:,}  model.safetensors" in capsys.readouterr().out
+    assert hub.requests == []
+
+
+def test_figures_of_an_earlier_push_do_not_stay(hub: HubServer, hub_checkpoint: Path, tmp_path: Path) -> None:
+    push([str(hub_checkpoint), "--repo", "user/measured", *THIN])
+    assert set(RESULT_FILES) <= set(hub.head("user/measured").files)
+    folder = Path(shutil.copytree(hub_checkpoint, tmp_path / "new"))
+    shutil.rmtree(folder / ".eval_results")
+    (folder / "evaluation.json").unlink()
+    write_model_card(folder)
+    push([str(folder), "--repo", "user/measured", *THIN])
+    files = hub.head("user/measured").files
+    assert not {*RESULT_FILES, "evaluation.json"} & set(files)
+    assert ModelCard(files["README.md"].data.decode()).data.eval_results is None
+
+
+def test_only_one_adapter_goes_into_a_full_repository(
+    hub: HubServer, hub_checkpoint: Path, push_base, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    push_base()
+    folder = Path(shutil.copytree(hub_checkpoint, tmp_path / "two"))
+    shutil.copytree(folder / "adapters" / "default", folder / "adapters" / "style")
+    push([str(folder), "--repo", "user/two"])
+    assert "the adapter 'default' alone, merged; --layout thin sends ['style'] too" in capsys.readouterr().out
 
 
 def test_a_card_changed_by_hand_stays(hub: HubServer, hub_checkpoint: Path, tmp_path: Path) -> None:
     folder = _copy_with_config(hub_checkpoint, tmp_path / "by-hand")
     (folder / "README.md").write_text("---\nlicense: mit\n---\n\nMy own words.\n")
-    push([str(folder), "--repo", "user/by-hand"])
+    push([str(folder), "--repo", "user/by-hand", *THIN])
     assert b"My own words." in hub.head("user/by-hand").files["README.md"].data
 
 
 def test_the_command_line(hub: HubServer, hub_checkpoint: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["push", str(hub_checkpoint), "--repo", "user/line", "--dry-run"]) == 0
+    assert cli.main(["push", str(hub_checkpoint), "--repo", "user/line", "--dry-run", *THIN]) == 0
     assert cli.main(["push", "nowhere", "--repo", "user/line"]) == 2
     error = capsys.readouterr().err
     assert error.startswith("motionllm push: error: there is no folder 'nowhere'")

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from conftest import pickled_files
 from safetensors.torch import load_file
 
 from hub_scripts.data.storage import dataset_hash, read_split
@@ -62,6 +63,8 @@ def test_the_final_folder_is_a_repository_of_its_own(run):
     assert names >= {"config.json", "model.safetensors", "README.md", "training_record.json"}
     assert names >= {"configuration_evaluator.py", "modeling_evaluator.py", "sentence_encoder.py"}
     assert not any(name.startswith(("sentence_embeddings", "checkpoint")) for name in names)
+    assert pickled_files(run / "final") == set()
+    assert {path.name for path in pickled_files(run)} == {"optimizer.pt", "scheduler.pt", "rng_state.pth"}
     card = (run / "final" / "README.md").read_text()
     assert "| test | " in card
     assert "r_precision_top1" in card

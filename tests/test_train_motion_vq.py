@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import make_vq
+from conftest import make_vq, pickled_files
 from safetensors.torch import load_file
 
 from hub_scripts.data.storage import dataset_hash, read_split, shard_path, write_shard, write_summary
@@ -56,6 +56,11 @@ def test_the_trained_model_loads_and_is_not_the_initial_one(run, dataset_folder)
     early = load_file(run / "checkpoint-3" / "model.safetensors")
     assert not torch.equal(early["decoder.conv_out.weight"], model.decoder.conv_out.weight)
     assert not torch.equal(early["quantizer.codebook"], model.quantizer.codebook)
+
+
+def test_nothing_is_pickled_but_what_torch_resumes_from(run):
+    assert {path.parent.name for path in pickled_files(run)} == {"checkpoint-3", "checkpoint-6"}
+    assert {path.name for path in pickled_files(run)} == {"optimizer.pt", "scheduler.pt", "rng_state.pth"}
 
 
 def test_resuming_equals_training_in_one_go(run, arguments, tmp_path):

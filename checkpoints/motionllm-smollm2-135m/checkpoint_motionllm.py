@@ -10,7 +10,7 @@ from safetensors import SafetensorError
 from transformers.dynamic_module_utils import custom_object_save
 from transformers.utils import SAFE_WEIGHTS_INDEX_NAME, SAFE_WEIGHTS_NAME, cached_file
 
-from .checksums_motionllm import CHECKSUMS, check_checksum, write_checksums
+from .checksums_motionllm import CHECKSUMS, check_checksum, read_checksums, write_checksums
 from .configuration_motionllm import MotionVQConfig
 from .errors_motionllm import MotionLLMError
 from .modeling_motion_vq import MotionVQModel
@@ -52,11 +52,14 @@ def looks_like_path(name: str) -> bool:
 def is_thin_checkpoint(name: str, **hub: Any) -> bool:
     """Whether `name` (folder or Hub id) has a VQ-VAE of its own folder and no weights of the whole model.
 
+    Weights of a whole model are compared with `SHA256SUMS` beside them here, before anything reads them.
+
     Raises:
-        MotionLLMError: `name` looks like a local path and does not exist.
+        MotionLLMError: `name` looks like a local path and does not exist, or it has not the weights it should have.
     """
     if not Path(name).is_dir() and looks_like_path(name):
         raise MotionLLMError(f"there is no checkpoint folder '{name}'; check the path, or give a Hub id 'user/name'")
+    _check_whole_model(name, **hub)
     if any(_find(name, file, **hub) for file in (SAFE_WEIGHTS_NAME, SAFE_WEIGHTS_INDEX_NAME)):
         return False
     return _find(name, f"{MOTION_VQ_FOLDER}/{SAFE_WEIGHTS_NAME}", **hub) is not None
@@ -87,6 +90,22 @@ def _check_weights(name: str, folder: str, file: str, **hub: Any) -> None:
     weights = _find(name, f"{folder}/{file}", **hub)
     if checksums is not None and weights is not None:
         check_checksum(weights, checksums, f"{name}/{folder}")
+
+
+def _check_whole_model(name: str, **hub: Any) -> None:
+    """Compare all weight files of a full checkpoint with `SHA256SUMS` beside them, where there is one.
+
+    Raises:
+        MotionLLMError: one is missing, damaged or was changed.
+    """
+    checksums = _find(name, CHECKSUMS, **hub)
+    for file in read_checksums(checksums) if checksums is not None else ():
+        weights = _find(name, file, **hub)
+        if weights is None:
+            raise MotionLLMError(
+                f"'{name}' has no weight file {file}, which its {CHECKSUMS} lists; it is incomplete, get it again"
+            )
+        check_checksum(weights, str(checksums), name)
 
 
 def load_motion_vq(name: str, config: MotionVQConfig, **hub: Any) -> MotionVQModel:

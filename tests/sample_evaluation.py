@@ -1,0 +1,39 @@
+"""An evaluation as `motionllm evaluate` writes it, with figures that are easy to find again."""
+
+from typing import Any
+
+__all__ = ["SAMPLE_EVALUATION"]
+
+SAMPLE_EVALUATION: dict[str, Any] = {
+    "date": "2026-01-02",
+    "split": "test",
+    "data_name": "bandai-namco",
+    "data_sha256": "0" * 64,  # as the codes of the tests have it
+    "seed": 0,
+    "reconstruction": {
+        "clips": 7,
+        "drift_mm_mean": 10.0,
+        "velocity_mm": 4.0,
+        "codes_used": 30,
+        "mpjpe_root_mm": 12.34,
+        "mpjpe_global_mm": 56.78,
+        "drift_mm_median": 9.1,
+        "perplexity": 300.4,
+    },
+    "generation": {
+        "protocol": "4 captions, pools of 4, 20 repeats, seed 0, greedy",
+        "rows": {
+            "real": {"r_precision_top3": [0.97, 0.01], "fid": [0.0, 0.0], "content_accuracy": [1.0, 0.0]},
+            "generated": {
+                "r_precision_top3": [0.5, 0.02],
+                "fid": [0.25, 0.0],
+                "content_accuracy": [0.75, 0.0],
+                "diversity": [float("nan"), 0.0],
+            },
+        },
+    },
+    "captioning": {
+        "protocol": "7 real motions, greedy",
+        "rows": {"real": {"bleu4": [30.0, 0]}, "generated": {"bleu4": [12.5, 0], "content_words": [0.5, 0]}},
+    },
+}
