@@ -14,6 +14,7 @@ from hub_scripts.generating import (
     write_formats,
 )
 from hub_scripts.loading import add_model_arguments, check_device, load_model, load_processor, quiet
+from hub_scripts.package_version import package_version
 
 __all__ = ["main"]
 
@@ -73,8 +74,13 @@ def main(argv: Sequence[str]) -> int:
             seed=[seed for _, seed, _ in batch],
             **sampling_options(args),
         )
-        for motion, (_, seed, stem) in zip(processor.decode_people(output, texts, given=given), batch, strict=True):
+        features = output.features.float().cpu().numpy()
+        scenes = processor.decode_people(output, texts, given=given)
+        for motion, decoded, (_, seed, stem) in zip(scenes, features, batch, strict=True):
+            if given is None:  # else the joints are not all recovered from them
+                motion.features = decoded[: motion.num_people, : motion.num_frames]
             motion.seed = None if args.greedy else seed
             motion.model = Path(args.model).name
+            motion.version = package_version()
             write_formats(motion, out / stem, formats, args)
     return 0
