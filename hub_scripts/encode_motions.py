@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from hub_scripts.data.codes import CODES_SUMMARY, read_codes_summary, weights_hash, write_codes, write_codes_summary
 from hub_scripts.data.storage import existing_splits, read_split, read_summary
-from hub_scripts.metrics.reconstruction import batches_by_length
+from hub_scripts.metrics.reconstruction import batches_by_length, check_columns
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.files_motionllm import ensure_folder
 from modeling_motionllm.modeling_motion_vq import MotionVQModel
@@ -27,6 +27,7 @@ def encode_dataset(
     columns = ["name", "content", "style", "mirrored", "captions", "features"]
     for split in splits:
         rows = [row for row in read_split(data, split, columns) if len(row["features"]) >= vq.config.frames_per_code]
+        check_columns(vq, [row["features"] for row in rows])
         batches = batches_by_length([len(row["features"]) for row in rows], batch_size)
         for batch in tqdm(batches, desc=f"encode {split}"):
             features, mask = pad_features([rows[index]["features"] for index in batch])
