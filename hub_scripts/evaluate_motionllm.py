@@ -234,12 +234,12 @@ def main(argv: Sequence[str]) -> int:
     else:
         processor, model = load_processor(args.model), load_model(args.model, args.device)
         rows = [row for row in rows if len(row["features"]) >= processor.frames_per_code]
-        judge = load_judge(args, rows) if "generation" in tasks else None
+        chosen = load_judge(args, rows) if "generation" in tasks else None
         figures, made = _reconstruction(model.motion_vq, rows)
         if "reconstruction" in tasks:
             results["reconstruction"] = figures
-        if judge is not None:
-            results["generation"] = _evaluate_generation(model, processor, judge, rows, made, left_out, args)
+        if chosen is not None:
+            results["generation"] = _evaluate_generation(model, processor, chosen, rows, made, left_out, args)
         if "captioning" in tasks:
             results["captioning"] = _evaluate_captioning(model, processor, rows, made, args)
     if "generation" in results:

@@ -69,7 +69,9 @@ def choose_clips(rows: list[dict[str, Any]], count: int | None) -> list[dict[str
 
 def length_limits(args: argparse.Namespace, columns: int) -> tuple[int, int | None]:
     """Least and most feature rows of a clip: those asked for, else those of the judge's protocol."""
-    least, most = (0, None) if args.evaluator != _T2M else _T2M_FRAMES_KIT if columns == KIT.feature_dim else _T2M_FRAMES
+    least, most = (
+        (0, None) if args.evaluator != _T2M else _T2M_FRAMES_KIT if columns == KIT.feature_dim else _T2M_FRAMES
+    )
     return (
         least if args.min_frames is None else args.min_frames,
         most if args.max_frames is None else args.max_frames,
@@ -91,7 +93,9 @@ def read_clips(args: argparse.Namespace) -> tuple[list[dict[str, Any]], str]:
         return least <= frames and (most is None or frames <= most)
 
     # A part of a motion counts only where the whole does, as in the published loader.
-    kept = [row for row in rows if fits(len(row["features"])) and fits(row.get("recording_frames", len(row["features"])))]
+    kept = [
+        row for row in rows if fits(len(row["features"])) and fits(row.get("recording_frames", len(row["features"])))
+    ]
     if not kept:
         raise MotionLLMError(f"none of {len(rows)} clips has {least} to {most} feature rows; change --min-frames")
     told = f"{len(rows) - len(kept)} clips under {least} or over {most} frames left out"
@@ -108,8 +112,8 @@ def load_judge(args: argparse.Namespace, rows: Sequence[dict[str, Any]]) -> Judg
         return MotionJudge(load_evaluator(args.evaluator, args.device))
     if "tokens" not in rows[0]:
         raise MotionLLMError(
-            f"'{args.data}' has no word classes, which the T2M evaluator reads; use data of `motionllm prepare humanml3d` "
-            "or `kit`"
+            f"'{args.data}' has no word classes, which the T2M evaluator reads; use data of "
+            "`motionllm prepare humanml3d` or `kit`"
         )
     from hub_scripts.metrics.t2m import T2MEvaluator, T2MJudge
     from hub_scripts.metrics.t2m_files import find_t2m_files
@@ -119,6 +123,8 @@ def load_judge(args: argparse.Namespace, rows: Sequence[dict[str, Any]]) -> Judg
     files = find_t2m_files(args.t2m_folder, columns)
     evaluator = T2MEvaluator.from_files(files.checkpoint, files.mean, files.std).to(args.device)
     if len(evaluator.mean) != columns:
-        raise MotionLLMError(f"the data has {columns} feature columns, the evaluator's statistics {len(evaluator.mean)}")
+        raise MotionLLMError(
+            f"the data has {columns} feature columns, the evaluator's statistics {len(evaluator.mean)}"
+        )
     tokens = {text: words for row in rows for text, words in zip(row["captions"], row["tokens"], strict=True)}
     return T2MJudge(evaluator, T2MWords(files.words), tokens)

@@ -43,8 +43,8 @@ docs/own_data.md shows the way from such a folder to a model of your own.
 example: motionllm prepare bvh recordings/ --captions captions.csv --clip-seconds 10 --out data/mine
 """
 _HUMANML3D = """\
-Prepare HumanML3D (Guo et al. 2022) as its authors publish it. The movements come from AMASS, under whose licence you must
-have obtained them; the result is for you alone.
+Prepare HumanML3D (Guo et al. 2022) as its authors publish it. The movements come from AMASS, under whose licence you
+must have obtained them; the result is for you alone.
 
 SRC is the folder with new_joint_vecs/, texts/, train.txt, val.txt, test.txt and, where there, new_joints/, Mean.npy and
 Std.npy. Sentences, word classes, splits and the mirrored copies (M...) are the published ones; a sentence with times

@@ -1,4 +1,4 @@
-"""Stand-ins for the published HumanML3D, KIT-ML and T2M evaluator files: their names, shapes and types, our own motion."""
+"""Stand-ins for the published HumanML3D, KIT-ML and T2M evaluator files: their names and shapes, our own motion."""
 
 import pickle
 from collections.abc import Mapping, Sequence

@@ -102,7 +102,7 @@ def test_recovery_frame_by_frame(joints):
             half += features[number - 1, 0]
             root = root + turned(np.array([features[number - 1, 1], 0, features[number - 1, 2]]), -half)
         root[1] = row[3]
-        others = [turned(part, -half) + [root[0], 0, root[2]] for part in row[4:64].reshape(20, 3)]
+        others = [turned(part, -half) + root * np.array([1, 0, 1]) for part in row[4:64].reshape(20, 3)]
         expected.append([root.copy(), *others])
     np.testing.assert_allclose(features_to_joints(features, KIT), expected, atol=1e-8)
     np.testing.assert_allclose(expected, canonicalize_joints(joints, KIT)[:-1], atol=1e-6)

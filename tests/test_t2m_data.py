@@ -1,4 +1,4 @@
-"""`motionllm prepare humanml3d` and `kit` on stand-ins in the published layout: the data itself may not be passed on."""
+"""`motionllm prepare humanml3d` and `kit` on stand-ins in the published layout; the data may not be passed on."""
 
 import shutil
 from pathlib import Path

@@ -38,7 +38,9 @@ def make_source(folder: Path, kind: str, make_joints) -> Path:
     frames = [60, 64, 70, 60, 62, 61, 60, 61, 21, 211]
     names = [f"{index:06d}" for index in range(len(frames))]
     motions = {
-        name: joints_to_features(scale * make_joints(length, seed)[:, : skeleton.num_joints], skeleton).astype(np.float32)
+        name: joints_to_features(scale * make_joints(length, seed)[:, : skeleton.num_joints], skeleton).astype(
+            np.float32
+        )
         for seed, (name, length) in enumerate(zip(names, frames, strict=True))
     }
     texts = {name: LINES for name in names} | {"000007": [*LINES, PART], "000009": [*LINES, PART]}
@@ -126,7 +128,7 @@ def test_motions_are_described(trained, monkeypatch):
             return torch.nn.functional.normalize(torch.ones(len(sentences), 4), dim=-1)
 
     monkeypatch.setattr("hub_scripts.evaluate_motionllm.load_sentence_encoder", lambda *_: Encoder())
-    kind, folder = trained
+    _, folder = trained
     figures = run(folder, tasks="captioning", split="val")
     assert figures["captioning"]["clips"] == 1
     assert "content_words" not in figures["captioning"]["rows"]["generated"]

@@ -58,7 +58,7 @@ class Skeleton:
         joint_names: J names, the root first.
         parents: index of each joint's parent, -1 for the root; parents come before children.
         directions: (J, 3) canonical bone directions (unit; root unused).
-        bone_lengths: J lengths in the skeleton's unit that every motion is put on (root 0), or None to keep a clip's own bones.
+        bone_lengths: J lengths in its unit that every motion is put on (root 0), or None to keep a clip's own bones.
         facing: right hip, left hip, right shoulder, left shoulder.
         leg: two joints whose bones set the scale between a clip and `bone_lengths`.
         feet: left ankle, left toe, right ankle, right toe (KIT: foot and toe).
@@ -125,8 +125,8 @@ HUMANML3D = Skeleton(
 # KIT-ML (Plappert et al. 2016) in the form of Guo et al. 2022. The joints are, in the MMM model's words: root, BP, BT,
 # BLN, BUN, LS, LE, LW, RS, RE, RW, LH, LK, LA, LMrot, LF, RH, RK, RA, RMrot, RF. The published processing takes those
 # that begin with L for the right side (facing, feet), and so do the names here. Every motion is on the bones of one
-# recording, whose lengths are not published, so `bone_lengths` is None. The unit is not told; the published drawing scripts' scale fits
-# millimetres.
+# recording, whose lengths are not published, so `bone_lengths` is None. The unit is not told; the scale of the
+# published drawing scripts fits millimetres.
 KIT = Skeleton(
     joint_names=(
         *("pelvis", "spine1", "spine2", "neck", "head", "right_shoulder", "right_elbow", "right_wrist"),

@@ -54,7 +54,8 @@ def dataset_schema(joints: tuple[int, ...], features: tuple[int, ...], optional:
         optional: of `tokens` (word classes, one string a caption) and `recording_frames`.
     """
     shapes = {"joints": joints, "features": features}
-    fields, words = [], {}
+    fields: list[pa.Field] = []
+    words: dict[str, Any] = {}
     for name, kind in (_COLUMNS | {name: _OPTIONAL[name] for name in optional}).items():
         if kind == "array":
             fields.append(_array_field(name, shapes[name]))

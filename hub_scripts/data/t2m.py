@@ -1,10 +1,10 @@
 """Motions and sentences in the folder layout of HumanML3D and KIT-ML, as Guo et al. (2022) publish both.
 
-    new_joint_vecs/NAME.npy   (T, 263) features, KIT-ML (T, 251)
-    new_joints/NAME.npy       (T, 22, 3) joints recovered from them, KIT-ML (T, 21, 3); may be missing
-    texts/NAME.txt            lines `sentence#word/CLASS word/CLASS ...#from#to`; seconds, both 0.0 for the whole motion
-    train.txt, val.txt, test.txt   names; those that begin with M are mirrored copies, published like the others
-    Mean.npy, Std.npy         statistics of the features
+new_joint_vecs/NAME.npy   (T, 263) features, KIT-ML (T, 251)
+new_joints/NAME.npy       (T, 22, 3) joints recovered from them, KIT-ML (T, 21, 3); may be missing
+texts/NAME.txt            lines `sentence#word/CLASS word/CLASS ...#from#to`; seconds, both 0.0 for the whole motion
+train.txt, val.txt, test.txt   names; those that begin with M are mirrored copies, published like the others
+Mean.npy, Std.npy         statistics of the features
 """
 
 import hashlib
@@ -206,7 +206,9 @@ def read_rows(
     for title, rows, told in parts:
         features = motion.features[rows]
         if len(features) < _MIN_ROWS:
-            failures.append((title, f"'texts/{name}.txt': {told[0].start:g} s to {told[0].stop:g} s is under a code long"))
+            failures.append(
+                (title, f"'texts/{name}.txt': {told[0].start:g} s to {told[0].stop:g} s is under a code long")
+            )
             continue
         joints = motion.joints[rows.start : rows.stop + 1]
         yield {
@@ -253,7 +255,9 @@ def _text(path: Path) -> str:
     try:
         return _bytes(path).decode("utf-8")
     except UnicodeDecodeError as error:
-        raise MotionLLMError(f"'{path.parent.name}/{path.name}' is no text ({error.reason}); unpack it again") from error
+        raise MotionLLMError(
+            f"'{path.parent.name}/{path.name}' is no text ({error.reason}); unpack it again"
+        ) from error
 
 
 def _array(data: bytes, name: str, shape: tuple[int, ...]) -> np.ndarray:

@@ -7,8 +7,8 @@ __all__ = ["T2M_CARDS", "T2MCard"]
 _TEXT = """\
 # {title} for MotionLLM
 
-Recorded human motion with sentences by people, for text-to-motion and motion captioning: {title} as its authors publish
-it, in one table.
+Recorded human motion with sentences by people, for text-to-motion and motion captioning: {title} as its authors
+publish it, in one table.
 
 ## Licence: keep this folder to yourself
 
@@ -19,9 +19,9 @@ it, in one table.
 ## How it was made
 
 `motionllm prepare {kind} SRC --out DIR`. Features, sentences, word classes and splits are those of SRC, unchanged. A
-sentence with times tells of a part of a motion; that part is a row of its own (`NAME_000` ...), cut from the features of
-the whole as the published loader does. The published mirrored copies (names that begin with M) are rows like the others,
-in all splits. Nothing is left out for its length; `motionllm evaluate` applies the limits of the protocol.
+sentence with times tells of a part of a motion; that part is a row of its own (`NAME_000` ...), cut from the features
+of the whole as the published loader does. The published mirrored copies (names that begin with M) are rows like the
+others, in all splits. Nothing is left out for its length; `motionllm evaluate` applies the limits of the protocol.
 `motionllm_dataset.json` names the files that could not be used.
 
 ## Columns
@@ -33,7 +33,7 @@ in all splits. Nothing is left out for its length; `motionllm evaluate` applies 
 | `content`, `style` | string | empty: {title} has no labels |
 | `mirrored` | bool | a mirrored copy |
 | `captions` | list of strings | the sentences |
-| `tokens` | list of strings | of each sentence its words and their classes, `a/DET man/NOUN walk/VERB`, for the T2M evaluator |
+| `tokens` | list of strings | words and classes of each sentence, `a/DET man/NOUN`, for the T2M evaluator |
 | `fps` | float32 | {fps} |
 | `num_frames` | int32 | T |
 | `recording_frames` | int32 | feature rows of the whole motion |
@@ -65,11 +65,11 @@ T2M_CARDS = {
         "humanml3d",
         "humanml3d",
         "HumanML3D",
-        terms="The movements come from AMASS and HumanAct12. Whoever uses them needs the consent of those (AMASS: "
-        "registration at amass.is.tue.mpg.de,\nresearch and non-commercial use), and may not pass them on: do not upload "
-        "this folder. What is learned from them is bound\nby the same terms.",
+        terms="The movements come from AMASS and HumanAct12. Who uses them must have obtained them there (AMASS: "
+        "registration at\namass.is.tue.mpg.de, research and non-commercial use) and may not pass them on: do not upload "
+        "this folder. What is\nlearned from them is bound by the same terms.",
         citation="C. Guo, S. Zou, X. Zuo, S. Wang, W. Ji, X. Li, L. Cheng: Generating Diverse and Natural 3D Human "
-        "Motions from Text. CVPR 2022.",
+        "Motions\n> from Text. CVPR 2022.",
         fps="20",
         joints="22",
         columns="263",
@@ -79,8 +79,8 @@ T2M_CARDS = {
         "kit",
         "kit-ml",
         "KIT-ML",
-        terms="The movements and sentences come from the KIT Motion-Language Dataset, in the form that Guo et al. publish. "
-        "Its authors' terms\nhold; check them before you pass this folder on, or what is learned from it.",
+        terms="The movements and sentences come from the KIT Motion-Language Dataset, in the form that Guo et al. "
+        "publish. Its\nauthors' terms hold; check them before you pass this folder on, or what is learned from it.",
         citation="M. Plappert, C. Mandery, T. Asfour: The KIT Motion-Language Dataset. Big Data 4(4), 2016.",
         fps="12.5",
         joints="21",

@@ -29,8 +29,8 @@ def check_columns(model: MotionVQModel, clips: Sequence[np.ndarray]) -> None:
     """
     if len(clips) and clips[0].shape[1] != model.config.input_dim:
         raise MotionLLMError(
-            f"the data has {clips[0].shape[1]} feature columns, the VQ-VAE {model.config.input_dim}: they are of different "
-            "skeletons; train a VQ-VAE on this data"
+            f"the data has {clips[0].shape[1]} feature columns, the VQ-VAE {model.config.input_dim}: they are of "
+            "different skeletons; train a VQ-VAE on this data"
         )
 
 

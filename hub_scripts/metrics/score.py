@@ -98,7 +98,8 @@ def score_motions(
     bodies = [
         MotionClips(
             [
-                skeleton.metres_per_unit * (features_to_joints if clip.ndim == 2 else canonicalize_joints)(clip, skeleton)
+                skeleton.metres_per_unit
+                * (features_to_joints if clip.ndim == 2 else canonicalize_joints)(clip, skeleton)
                 for clip in draw
             ],
             fps=skeleton.fps,

@@ -29,8 +29,8 @@ def find_t2m_files(folder: str | os.PathLike[str], columns: int) -> T2MFiles:
     """Find the evaluator for features of so many columns.
 
     Looks where the published archives put things, `checkpoints/t2m` or `checkpoints/kit` with
-    `text_mot_match/model/finest.tar` and `Comp_v6_KLD01/meta` (KIT-ML: `Comp_v6_KLD005/meta`), and `glove` in `folder` or
-    up to two folders above; `finest.tar`, `mean.npy`, `std.npy` and `our_vab_*` may also lie in `folder` itself.
+    `text_mot_match/model/finest.tar` and `Comp_v6_KLD01/meta` (KIT-ML: `Comp_v6_KLD005/meta`), and `glove` in `folder`
+    or up to two folders above; `finest.tar`, `mean.npy`, `std.npy` and `our_vab_*` may also lie in `folder` itself.
 
     Args:
         folder: the one of the checkpoints, or one with that in it.
@@ -58,7 +58,11 @@ def find_t2m_files(folder: str | os.PathLike[str], columns: int) -> T2MFiles:
             raise MotionLLMError(f"{found} hold different statistics; put the evaluator's own into '{root / 'meta'}'")
     std = _first([mean.parent / "std.npy"], f"std.npy beside '{mean}'")
     words = _first(
-        (place / "our_vab_data.npy" for home in (root, root.parent, root.parent.parent) for place in (home / "glove", home)),
+        (
+            place / "our_vab_data.npy"
+            for home in (root, root.parent, root.parent.parent)
+            for place in (home / "glove", home)
+        ),
         f"the word vectors glove/our_vab_data.npy in '{root}' or above",
     )
     return T2MFiles(checkpoint, mean, std, words.parent)
