@@ -66,8 +66,8 @@ T2M_CARDS = {
         "humanml3d",
         "HumanML3D",
         terms="The movements come from AMASS and HumanAct12. Who uses them must have obtained them there (AMASS: "
-        "registration at\namass.is.tue.mpg.de, research and non-commercial use) and may not pass them on: do not upload "
-        "this folder. What is\nlearned from them is bound by the same terms.",
+        "registration at\namass.is.tue.mpg.de, research and non-commercial use) and may not pass them on: do not "
+        "upload this folder. What is\nlearned from them is bound by the same terms.",
         citation="C. Guo, S. Zou, X. Zuo, S. Wang, W. Ji, X. Li, L. Cheng: Generating Diverse and Natural 3D Human "
         "Motions\n> from Text. CVPR 2022.",
         fps="20",
