@@ -12,7 +12,7 @@ from hub_scripts.data.codes import CODES_SUMMARY, read_codes_summary, weights_ha
 from hub_scripts.data.scene_codes import write_scene_codes
 from hub_scripts.data.scenes_storage import read_scenes
 from hub_scripts.data.storage import existing_splits, read_split, read_summary
-from hub_scripts.metrics.reconstruction import batches_by_length
+from hub_scripts.metrics.reconstruction import batches_by_length, check_columns
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.files_motionllm import ensure_folder
 from modeling_motionllm.modeling_motion_vq import MotionVQModel
@@ -26,6 +26,7 @@ __all__ = ["encode_clips", "encode_dataset", "encode_scenes", "main"]
 @torch.no_grad()
 def encode_clips(vq: MotionVQModel, clips: Sequence[np.ndarray], batch_size: int, label: str) -> list[list[int]]:
     """Codes of raw features (T_i, 263), each at least one code long; clips of about one length share a batch."""
+    check_columns(vq, clips)
     codes: list[list[int]] = [[] for _ in clips]
     for batch in tqdm(batches_by_length([len(clip) for clip in clips], batch_size), desc=label):
         features, mask = pad_features([clips[index] for index in batch])

@@ -1,7 +1,6 @@
 """`motionllm evaluate`: reconstruction, text-to-motion and captioning on a prepared dataset, as one set of tables."""
 
 import argparse
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -14,20 +13,23 @@ from huggingface_hub.errors import HFValidationError
 from huggingface_hub.utils import validate_repo_id
 
 from hub_scripts.card import write_evaluation
-from hub_scripts.data.storage import read_split, read_summary
+from hub_scripts.data.storage import read_summary
+from hub_scripts.evaluation_protocol import add_protocol_arguments, check_protocol, load_judge, read_clips
 from hub_scripts.evaluation_tables import (
     PUBLISHED_NOTE,
     caption_table,
     generation_table,
     plain_text,
+    published_captions,
+    published_generation,
     reconstruction_table,
 )
 from hub_scripts.generated_outputs import Decoding, OutputStore, generate_captions, generate_codes
-from hub_scripts.loading import DEFAULT_EVALUATOR, add_model_arguments, load_model, load_processor, quiet
+from hub_scripts.loading import add_model_arguments, load_model, load_processor, quiet
 from hub_scripts.metrics.base import Score
 from hub_scripts.metrics.caption import Captions, SentenceSimilarity
-from hub_scripts.metrics.judge import MotionJudge, load_evaluator, load_sentence_encoder, own_caption
-from hub_scripts.metrics.reconstruction import reconstruction_metrics
+from hub_scripts.metrics.judge import Judge, load_sentence_encoder, own_caption
+from hub_scripts.metrics.reconstruction import Reconstruction, reconstruct, reconstruction_metrics
 from hub_scripts.metrics.score import score_captions, score_folder, score_motions
 from modeling_motionllm.checksums_motionllm import file_sha256
 from modeling_motionllm.errors_motionllm import MotionLLMError
@@ -54,8 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--tasks", default=",".join(_TASKS), help=f"of {','.join(_TASKS)} (default all)")
     parser.add_argument("--vq", help="measure this VQ-VAE folder instead of the checkpoint's (reconstruction only)")
     parser.add_argument("--folder", help="score a folder of .npz of any system instead (see docs/evaluation.md)")
-    parser.add_argument("--evaluator", default=str(DEFAULT_EVALUATOR), help="default: the one in checkpoints/")
-    parser.add_argument("--clips", type=int, help="only so many clips, a fixed random choice (default all)")
+    add_protocol_arguments(parser)
     parser.add_argument("--draws", type=int, default=1, help="motions per caption; from 2 on with multimodality")
     parser.add_argument("--repeats", type=int, default=20, help="repeats of the protocol (default 20)")
     parser.add_argument("--greedy", action="store_true", help="take the likeliest codes instead of drawing them")
@@ -98,15 +99,8 @@ def _check(args: argparse.Namespace) -> set[str]:
             raise MotionLLMError(f"--dataset-id is '{args.dataset_id}'; give 'user/name' of a dataset") from error
     if args.vq is not None and args.folder is not None:
         raise MotionLLMError("give --vq or --folder, not both")
+    check_protocol(args)
     return {"reconstruction"} if args.vq is not None else tasks
-
-
-def choose_clips(rows: list[dict[str, Any]], count: int | None) -> list[dict[str, Any]]:
-    """All rows, or `count` of them by the hash of their names: a fixed random choice."""
-    if count is None:
-        return rows
-    chosen = sorted(rows, key=lambda row: hashlib.sha256(row["name"].encode()).hexdigest())[:count]
-    return [row for row in rows if any(row is other for other in chosen)]
 
 
 def _values(scores: Mapping[str, Score]) -> dict[str, list[float]]:
@@ -123,12 +117,6 @@ def _decode(vq: MotionVQModel, codes: Sequence[Sequence[int]]) -> list[np.ndarra
     return clips
 
 
-@torch.no_grad()
-def _reconstruct(vq: MotionVQModel, clips: Sequence[np.ndarray]) -> list[np.ndarray]:
-    codes = [vq.encode(torch.tensor(clip, device=vq.device)[None]).codes[0].tolist() for clip in clips]
-    return _decode(vq, codes)
-
-
 def _settings(args: argparse.Namespace, **more: Any) -> dict[str, Any]:
     """What generated outputs depend on: the weights by their hash where they are local."""
     weights = sorted(Path(args.model).rglob("*.safetensors")) if Path(args.model).is_dir() else []
@@ -137,7 +125,13 @@ def _settings(args: argparse.Namespace, **more: Any) -> dict[str, Any]:
 
 
 def _evaluate_generation(
-    model: Any, processor: Any, judge: MotionJudge, rows: list[dict[str, Any]], args: argparse.Namespace
+    model: Any,
+    processor: Any,
+    judge: Judge,
+    rows: list[dict[str, Any]],
+    made: Reconstruction,
+    left_out: str,
+    args: argparse.Namespace,
 ) -> dict[str, Any]:
     decoding = Decoding(args.greedy, args.temperature, args.top_p, args.guidance)
     limit = processor.num_codes(processor.max_seconds)
@@ -163,7 +157,7 @@ def _evaluate_generation(
     }
     motions = {
         "real": [real],
-        "reconstructed": [_reconstruct(model.motion_vq, real)],
+        "reconstructed": [made.clips],
         "generated": [_decode(model.motion_vq, draw) for draw in draws],
     }
     asked = [count / processor.fps for count in frames]
@@ -172,7 +166,8 @@ def _evaluate_generation(
         "failed": failed,
         "protocol": f"{len(rows)} captions (caption i mod n of clip i), lengths of the real motions (at most "
         f"{processor.max_seconds:g} s), pools of {known['pool']}, {args.repeats} repeats, {args.draws} draw(s), seed "
-        f"{args.seed}, {decoding}; {failed} of {len(rows) * args.draws} outputs not well-formed",
+        f"{args.seed}, {decoding}; {failed} of {len(rows) * args.draws} outputs not well-formed; "
+        + "; ".join(filter(None, [left_out, judge.protocol])),
         "rows": {
             name: _values(
                 score_motions(judge, clips, captions, real, **known, seconds=asked if name == "generated" else None)
@@ -183,12 +178,11 @@ def _evaluate_generation(
 
 
 def _evaluate_captioning(
-    model: Any, processor: Any, rows: list[dict[str, Any]], args: argparse.Namespace
+    model: Any, processor: Any, rows: list[dict[str, Any]], made: Reconstruction, args: argparse.Namespace
 ) -> dict[str, Any]:
     store = OutputStore(args.work, **_settings(args, task="captioning", split=args.split, data=args.data))
-    clips = [row["features"] for row in rows]
     written = generate_captions(
-        model, processor, [row["name"] for row in rows], clips, batch_size=args.batch_size, store=store
+        model, processor, [row["name"] for row in rows], made.codes, batch_size=args.batch_size, store=store
     )
     labels = {"content": [row["content"] for row in rows], "style": [row["style"] for row in rows]}
     own = [own_caption(row["captions"], index) for index, row in enumerate(rows)]
@@ -215,15 +209,23 @@ def _evaluate_captioning(
     }
 
 
-def _print(results: Mapping[str, Any]) -> None:
+def _print(results: Mapping[str, Any], published: bool) -> None:
+    """Tables for the terminal; `published` rows stand in one table with ours where one evaluator made both."""
     if "reconstruction" in results:
         print("\n" + plain_text(reconstruction_table(results["reconstruction"])))
-    for task, table in (("generation", generation_table), ("captioning", caption_table)):
-        if task in results:
-            print(f"\n{task}, {results['split']}: {results[task]['protocol']}")
-            print(plain_text(table(results[task]["rows"])))
     if "generation" in results:
-        print(f"\n{PUBLISHED_NOTE}")
+        part = results["generation"]
+        comparable = published and part["evaluator"] == "t2m"
+        print(f"\ngeneration, {results['split']}: {part['protocol']}")
+        print(plain_text(generation_table(part["rows"] | (published_generation() if comparable else {}))))
+        if published and not comparable:
+            print("\npublished, through the T2M evaluator:")
+            print(plain_text(generation_table(published_generation())))
+        if not comparable:
+            print(f"\n{PUBLISHED_NOTE}")
+    if "captioning" in results:
+        print(f"\ncaptioning, {results['split']}: {results['captioning']['protocol']}")
+        print(plain_text(caption_table(results["captioning"]["rows"] | (published_captions() if published else {}))))
 
 
 def main(argv: Sequence[str]) -> int:
@@ -249,28 +251,30 @@ def main(argv: Sequence[str]) -> int:
         ensure_folder(Path(args.out).parent)
     if args.results:
         ensure_folder(args.results)
-    rows = choose_clips(
-        read_split(args.data, args.split, ["name", "content", "style", "captions", "features"]), args.clips
-    )
+    rows, left_out = read_clips(args)
     if args.folder is not None:
-        scores = score_folder(
-            args.folder, rows, MotionJudge(load_evaluator(args.evaluator, args.device)), args.repeats, args.seed
-        )
-        results["generation"] = {"protocol": f"motions of {args.folder}", "rows": {args.folder: _values(scores)}}
+        judge = load_judge(args, rows)
+        scores = score_folder(args.folder, rows, judge, args.repeats, args.seed)
+        protocol = "; ".join(filter(None, [f"motions of {args.folder}", left_out, judge.protocol]))
+        results["generation"] = {"protocol": protocol, "rows": {args.folder: _values(scores)}}
     elif args.vq is not None:
         vq = MotionVQModel.from_pretrained(args.vq).eval().to(args.device)
-        results["reconstruction"] = _reconstruction(vq, rows)
+        results["reconstruction"], _ = _reconstruction(vq, rows)
     else:
         processor, model = load_processor(args.model), load_model(args.model, args.device)
         rows = [row for row in rows if len(row["features"]) >= processor.frames_per_code]
+        chosen = load_judge(args, rows) if "generation" in tasks else None
+        figures, made = _reconstruction(model.motion_vq, rows)
         if "reconstruction" in tasks:
-            results["reconstruction"] = _reconstruction(model.motion_vq, rows)
-        if "generation" in tasks:
-            judge = MotionJudge(load_evaluator(args.evaluator, args.device))
-            results["generation"] = _evaluate_generation(model, processor, judge, rows, args)
+            results["reconstruction"] = figures
+        if chosen is not None:
+            results["generation"] = _evaluate_generation(model, processor, chosen, rows, made, left_out, args)
         if "captioning" in tasks:
-            results["captioning"] = _evaluate_captioning(model, processor, rows, args)
-    _print(results)
+            results["captioning"] = _evaluate_captioning(model, processor, rows, made, args)
+    if "generation" in results:
+        local = Path(args.evaluator).is_dir()
+        results["generation"]["evaluator"] = Path(args.evaluator).name if local else args.evaluator
+    _print(results, published=summary.get("name") == "humanml3d")
     if args.out:
         with atomic_path(args.out) as temporary:
             temporary.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
@@ -287,6 +291,8 @@ def _shown_path(name: str) -> str:
     return path.relative_to(Path.cwd()).as_posix() if path.is_relative_to(Path.cwd()) else name
 
 
-def _reconstruction(vq: MotionVQModel, rows: list[dict[str, Any]]) -> dict[str, Any]:
+def _reconstruction(vq: MotionVQModel, rows: list[dict[str, Any]]) -> tuple[dict[str, Any], Reconstruction]:
+    """Figures of the VQ-VAE, and what it makes of the clips; they are encoded this once."""
     clips = [row["features"] for row in rows if len(row["features"]) >= vq.config.frames_per_code]
-    return {"clips": len(clips), **reconstruction_metrics(vq, clips, progress=True)}
+    made = reconstruct(vq, clips, progress=True)
+    return {"clips": len(clips), **reconstruction_metrics(vq, clips, made=made)}, made

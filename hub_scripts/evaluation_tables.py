@@ -11,6 +11,8 @@ __all__ = [
     "generation_table",
     "markdown",
     "plain_text",
+    "published_captions",
+    "published_generation",
     "reconstruction_table",
 ]
 
@@ -53,6 +55,17 @@ RECONSTRUCTION_COLUMNS = {
 _NAMES = {"real": "real motion", "reconstructed": "VQ reconstruction", "generated": "generated"}
 PUBLISHED_NOTE = "Scores through different evaluators and on other data cannot be compared with published ones."
 
+# HumanML3D test split, through the T2M evaluator: system and source; R-precision 1, 2, 3, FID, MM-Dist, diversity.
+_PUBLISHED: dict[str, tuple[float | None, ...]] = {
+    "real motion (Guo et al. 2022)": (0.512, 0.702, 0.797, 0.002, 2.97, 9.50),
+    "T2M-GPT (Zhang et al. 2023)": (0.491, 0.680, 0.775, 0.116, None, None),
+    "MotionGPT (Jiang et al. 2023)": (0.492, 0.681, 0.778, 0.232, None, None),
+    "MoMask (Guo et al. 2024)": (0.521, 0.713, 0.807, 0.045, None, None),
+    "MotionLLM (arXiv 2405.17013 v1, v2)": (0.482, 0.672, 0.770, 0.491, 3.138, 9.838),
+    "Motion-Agent (arXiv 2405.17013 v3)": (0.515, None, 0.801, 0.230, 2.967, 9.908),
+}
+_PUBLISHED_CAPTIONS = {"Motion-Agent (arXiv 2405.17013 v3)": (54.53, 17.65, 48.7, 33.74)}
+
 
 def _rows(columns: Mapping[str, tuple[str, int, int]], rows: Mapping[str, Values], names: Mapping[str, str]) -> Table:
     shown = [key for key in columns if any(key in row for row in rows.values())]
@@ -70,8 +83,22 @@ def _rows(columns: Mapping[str, tuple[str, int, int]], rows: Mapping[str, Values
 
 
 def generation_table(rows: Mapping[str, Values]) -> Table:
-    """Text-to-motion: the rows `real`, `reconstructed` and `generated`."""
+    """Text-to-motion: the rows `real`, `reconstructed` and `generated`, and others under their own names."""
     return _rows(GENERATION_COLUMNS, rows, _NAMES)
+
+
+def published_generation() -> dict[str, Values]:
+    """Published rows of HumanML3D, by system and source."""
+    return {name: _published(list(GENERATION_COLUMNS), row) for name, row in _PUBLISHED.items()}
+
+
+def published_captions() -> dict[str, Values]:
+    """Published rows of captioning HumanML3D, by system and source."""
+    return {name: _published(list(CAPTION_COLUMNS), row) for name, row in _PUBLISHED_CAPTIONS.items()}
+
+
+def _published(columns: Sequence[str], row: Sequence[float | None]) -> Values:
+    return {column: [value, 0.0] for column, value in zip(columns, row, strict=False) if value is not None}
 
 
 def caption_table(rows: Mapping[str, Values]) -> Table:

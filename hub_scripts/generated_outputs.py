@@ -125,7 +125,7 @@ def generate_captions(
     model: Any,
     processor: Any,
     names: Sequence[str],
-    clips: Sequence[np.ndarray],
+    codes: Sequence[np.ndarray],
     *,
     batch_size: int = 32,
     store: OutputStore | None = None,
@@ -134,18 +134,28 @@ def generate_captions(
 
     Args:
         names: N names, of the motions.
-        clips: N raw features (T_i, 263); a motion longer than the model takes is described by its beginning.
+        codes: their codes (L_i,); a motion longer than the model takes is described by its beginning.
 
     Raises:
         MotionLLMError: not a name for each.
     """
-    if len(names) != len(clips):
-        raise MotionLLMError(f"{len(names)} names for {len(clips)} motions; give one each")
+    if len(names) != len(codes):
+        raise MotionLLMError(f"{len(names)} names for {len(codes)} motions; give one each")
     store = store or OutputStore(None)
-    limit = processor.num_codes(processor.max_seconds) * processor.frames_per_code
+    limit = processor.num_codes(processor.max_seconds)
 
     def make(rows: list[int]) -> list[str]:
-        inputs = processor(motion=[clips[row][:limit] for row in rows])
-        return processor.decode_caption(model.generate_caption(**inputs))
+        prompts = [processor.motion_to_text_ids(codes[row][:limit].tolist()) for row in rows]
+        return processor.decode_caption(model.generate_caption(**pad_prompts(prompts)))
 
-    return _run(store, [len(clip) for clip in clips], list(names), batch_size, "describe", make)
+    return _run(store, [len(row) for row in codes], list(names), batch_size, "describe", make)
+
+
+def pad_prompts(prompts: Sequence[Sequence[int]]) -> dict[str, torch.Tensor]:
+    """`input_ids` and `attention_mask` (B, S) of prompts, padded on the left."""
+    longest = max(map(len, prompts))
+    ids, mask = (torch.zeros(len(prompts), longest, dtype=torch.long) for _ in range(2))
+    for row, prompt in enumerate(prompts):
+        ids[row, longest - len(prompt) :] = torch.tensor(prompt)
+        mask[row, longest - len(prompt) :] = 1
+    return {"input_ids": ids, "attention_mask": mask}

@@ -42,6 +42,25 @@ docs/own_data.md shows the way from such a folder to a model of your own.
 
 example: motionllm prepare bvh recordings/ --captions captions.csv --clip-seconds 10 --out data/mine
 """
+_HUMANML3D = """\
+Prepare HumanML3D (Guo et al. 2022) as its authors publish it. The movements come from AMASS, under whose licence you
+must have obtained them; the result is for you alone.
+
+SRC is the folder with new_joint_vecs/, texts/, train.txt, val.txt, test.txt and, where there, new_joints/, Mean.npy and
+Std.npy. Sentences, word classes, splits and the mirrored copies (M...) are the published ones; a sentence with times
+becomes a clip of its own. Files that are missing or damaged are named at the end and left out.
+"""
+_KIT = """\
+Prepare KIT-ML (Plappert et al. 2016) in the form that Guo et al. 2022 publish: 21 joints, 251 features, 12.5 fps.
+
+SRC is the folder with new_joint_vecs/, texts/, train.txt, val.txt, test.txt and, where there, new_joints/, Mean.npy and
+Std.npy. It has a skeleton of its own: a model trained on it is for KIT-ML alone, and its motions cannot be exported.
+"""
+_T2M_EPILOG = """\
+docs/datasets.md tells what is done with the files, and what could not be tried on the real ones.
+
+example: motionllm prepare {kind} ~/{folder} --out data/{kind}
+"""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -72,6 +91,17 @@ def _prepare(args: argparse.Namespace) -> int:
         mirror=args.mirror,
         overwrite=args.overwrite,
     )
+    return _tell(report, args.out)
+
+
+def _prepare_t2m(args: argparse.Namespace) -> int:
+    from .data.t2m_preparation import prepare_t2m
+
+    return _tell(prepare_t2m(args.dataset, args.src, args.out, args.limit, args.overwrite), args.out)
+
+
+def _tell(report: Any, out: str) -> int:
+    """Print what came out of a preparation; returns the exit code."""
     for note, count in report.notes.most_common():
         print(f"{_files(count)}: {note}")
     if report.failures:
@@ -83,7 +113,7 @@ def _prepare(args: argparse.Namespace) -> int:
         return 2
     for split, numbers in report.summary["splits"].items():
         print(f"{split:5}  {numbers['rows']:6,} rows  {numbers['clips']:6,} clips  {numbers['frames']:9,} frames")
-    print(f"wrote {args.out} (sha256 {report.summary['sha256'][:16]})")
+    print(f"wrote {out} (sha256 {report.summary['sha256'][:16]})")
     return 0
 
 
@@ -157,5 +187,21 @@ def _parser() -> argparse.ArgumentParser:
         )
         source.add_argument("--overwrite", action="store_true", help="replace a dataset that is already in DIR")
         source.set_defaults(run=_prepare)
+    for kind, title, description, folder in (
+        ("humanml3d", "HumanML3D, as published", _HUMANML3D, "HumanML3D"),
+        ("kit", "KIT-ML in HumanML3D's form, as published", _KIT, "KIT-ML"),
+    ):
+        source = sources.add_parser(
+            kind,
+            help=title,
+            description=description,
+            epilog=_T2M_EPILOG.format(kind=kind, folder=folder),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        source.add_argument("src", metavar="SRC", help="the published folder")
+        source.add_argument("--out", required=True, metavar="DIR", help="folder for the dataset; created if needed")
+        source.add_argument("--limit", type=int, metavar="N", help="only the first N motions of each split")
+        source.add_argument("--overwrite", action="store_true", help="replace a dataset that is already in DIR")
+        source.set_defaults(run=_prepare_t2m)
     add_scene_sources(sources)
     return parser

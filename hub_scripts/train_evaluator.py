@@ -208,6 +208,7 @@ def real_scores(
 def _build_model(arguments: EvaluatorArguments, rows: list[dict[str, Any]], sentence_dim: int) -> MotionTextEvaluator:
     """A new model with the classes and the statistics of the rows."""
     config = MotionTextEvaluatorConfig(
+        input_dim=rows[0]["features"].shape[1],
         sentence_model=arguments.sentence_model,
         sentence_dim=sentence_dim,
         hidden_size=arguments.hidden_size,

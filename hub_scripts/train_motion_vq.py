@@ -13,7 +13,7 @@ from transformers import HfArgumentParser, TrainingArguments, set_seed
 
 from hub_scripts.data.codes import weights_hash
 from hub_scripts.data.storage import dataset_hash, read_split, read_summary
-from hub_scripts.metrics.reconstruction import reconstruction_metrics
+from hub_scripts.metrics.reconstruction import check_columns, reconstruction_metrics
 from hub_scripts.training import (
     ModelTrainer,
     check_resume,
@@ -24,7 +24,7 @@ from hub_scripts.training import (
 from modeling_motionllm.configuration_motionllm import MotionVQConfig
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.modeling_motion_vq import MotionVQModel
-from modeling_motionllm.motion_features import HUMANML3D, feature_groups
+from modeling_motionllm.motion_features import feature_groups, skeleton_of_features
 from modeling_motionllm.processing_motionllm import pad_features
 
 __all__ = ["MotionWindows", "feature_statistics", "main"]
@@ -114,7 +114,7 @@ def feature_statistics(clips: list[np.ndarray]) -> tuple[torch.Tensor, torch.Ten
     mean = sum(clip.sum(0, dtype=np.float64) for clip in clips) / count
     variance = sum(np.square(clip - mean).sum(0) for clip in clips) / count
     std = np.sqrt(variance)
-    for group in feature_groups(HUMANML3D):
+    for group in feature_groups(skeleton_of_features(clips[0].shape[1])):
         std[group] = std[group].mean() or 1.0  # 0 where nothing ever changes, as with feet that never leave the ground
     return torch.tensor(mean, dtype=torch.float32), torch.tensor(std, dtype=torch.float32)
 
@@ -157,11 +157,15 @@ def _build_model(arguments: VQArguments, clips: list[np.ndarray]) -> MotionVQMod
         if arguments.decoder_only:
             raise MotionLLMError("--decoder_only needs a trained VQ-VAE; add --init_from FOLDER")
         sizes = {name: getattr(arguments, name) for name in ("width", "depth", "codebook_size", "code_dim")}
-        model = MotionVQModel(MotionVQConfig(**sizes, **weights))
+        skeleton = skeleton_of_features(clips[0].shape[1])
+        body = {"input_dim": skeleton.feature_dim, "num_joints": skeleton.num_joints, "fps": skeleton.fps}
+        body["metres_per_unit"] = skeleton.metres_per_unit
+        model = MotionVQModel(MotionVQConfig(**body, **sizes, **weights))
         model.set_normalization(*feature_statistics(clips))
         return model
     weights_hash(arguments.init_from)  # says clearly when there is no model
     model = MotionVQModel.from_pretrained(arguments.init_from, **weights)
+    check_columns(model, clips)
     if arguments.decoder_only:
         model.freeze_codes()
     return model

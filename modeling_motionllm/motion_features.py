@@ -4,11 +4,11 @@ All functions take numpy arrays or torch tensors and return the same kind; leadi
 Features are computed in float64 and returned in the dtype of the input; `features_to_joints` stays in the input's dtype
 and is differentiable, because losses run through it.
 
-The columns of one feature row (t), for J joints (J = 22: 263 columns):
+The columns of one feature row (t), for J joints (J = 22: 263 columns, J = 21: 251); lengths in the skeleton's unit:
 
     0                   half the turn between frames t and t+1, radians; turning left is negative
-    1-2                 root displacement in x and z from t to t+1, in the facing frame of t+1, metres
-    3                   root height, metres
+    1-2                 root displacement in x and z from t to t+1, in the facing frame of t+1
+    3                   root height
     4 .. 4+3(J-1)       positions of joints 1..J-1, x and z relative to the root, in the facing frame
     next 6(J-1)         local rotations of joints 1..J-1, first two columns of the matrix
     next 3J             displacements of all joints from t to t+1, in the facing frame of t
@@ -30,6 +30,8 @@ from .errors_motionllm import MotionLLMError
 
 __all__ = [
     "HUMANML3D",
+    "KIT",
+    "SKELETONS",
     "Skeleton",
     "canonicalize_joints",
     "feature_groups",
@@ -39,11 +41,11 @@ __all__ = [
     "mirror_joints",
     "motion_start",
     "resample_joints",
+    "skeleton_of_features",
 ]
 
 ArrayT = TypeVar("ArrayT", np.ndarray, torch.Tensor)
 
-CONTACT_THRESHOLD = 0.002  # squared displacement per frame, m^2: a foot slower than 4.47 cm a frame is in contact
 HEADING_SIGMA = 20.0  # frames; the low-pass of the facing direction
 HEADING_RADIUS = 80  # frames; where its Gaussian is cut (4 sigma)
 
@@ -56,12 +58,14 @@ class Skeleton:
         joint_names: J names, the root first.
         parents: index of each joint's parent, -1 for the root; parents come before children.
         directions: (J, 3) canonical bone directions (unit; root unused).
-        bone_lengths: J lengths in metres that every motion is put on (root 0), or None to keep a clip's own bones.
+        bone_lengths: J lengths in its unit that every motion is put on (root 0), or None to keep a clip's own bones.
         facing: right hip, left hip, right shoulder, left shoulder.
         leg: two joints whose bones set the scale between a clip and `bone_lengths`.
-        feet: left ankle, left toe, right ankle, right toe.
+        feet: left ankle, left toe, right ankle, right toe (KIT: foot and toe).
         rotation_roots: joints whose stored rotation is relative to the facing direction, not to the parent bone.
         fps: frames per second that features are defined at.
+        contact_threshold: squared displacement per frame, in units squared, under which a foot is in contact.
+        metres_per_unit: of joint positions and features; 1 where they are in metres.
     """
 
     joint_names: tuple[str, ...]
@@ -73,6 +77,8 @@ class Skeleton:
     feet: tuple[int, int, int, int]
     rotation_roots: tuple[int, ...]
     fps: float
+    contact_threshold: float = 0.002  # of metres: a foot slower than 4.47 cm a frame
+    metres_per_unit: float = 1.0
 
     @property
     def num_joints(self) -> int:
@@ -115,6 +121,48 @@ HUMANML3D = Skeleton(
     rotation_roots=(1, 2, 3, 13, 14),
     fps=20.0,
 )
+
+# KIT-ML (Plappert et al. 2016) in the form of Guo et al. 2022. The joints are, in the MMM model's words: root, BP, BT,
+# BLN, BUN, LS, LE, LW, RS, RE, RW, LH, LK, LA, LMrot, LF, RH, RK, RA, RMrot, RF. The published processing takes those
+# that begin with L for the right side (facing, feet), and so do the names here. Every motion is on the bones of one
+# recording, whose lengths are not published, so `bone_lengths` is None. The unit is not told; the scale of the
+# published drawing scripts fits millimetres.
+KIT = Skeleton(
+    joint_names=(
+        *("pelvis", "spine1", "spine2", "neck", "head", "right_shoulder", "right_elbow", "right_wrist"),
+        *("left_shoulder", "left_elbow", "left_wrist", "right_hip", "right_knee", "right_ankle", "right_foot"),
+        *("right_toe", "left_hip", "left_knee", "left_ankle", "left_foot", "left_toe"),
+    ),
+    parents=(-1, 0, 1, 2, 3, 3, 5, 6, 3, 8, 9, 0, 11, 12, 13, 14, 0, 16, 17, 18, 19),
+    directions=(
+        *((0, 0, 0), (0, 1, 0), (0, 1, 0), (0, 1, 0), (0, 1, 0), (1, 0, 0), (0, -1, 0), (0, -1, 0)),
+        *((-1, 0, 0), (0, -1, 0), (0, -1, 0), (1, 0, 0), (0, -1, 0), (0, -1, 0), (0, 0, 1), (0, 0, 1)),
+        *((-1, 0, 0), (0, -1, 0), (0, -1, 0), (0, 0, 1), (0, 0, 1)),
+    ),
+    bone_lengths=None,
+    facing=(11, 16, 5, 8),
+    leg=(17, 18),
+    feet=(19, 20, 14, 15),
+    rotation_roots=(1, 5, 8, 11, 16),
+    fps=12.5,
+    contact_threshold=0.05,
+    metres_per_unit=0.001,
+)
+
+SKELETONS = {"humanml3d": HUMANML3D, "kit": KIT}
+
+
+def skeleton_of_features(columns: int) -> Skeleton:
+    """The skeleton whose features have that many columns.
+
+    Raises:
+        MotionLLMError: none has.
+    """
+    for skeleton in SKELETONS.values():
+        if skeleton.feature_dim == columns:
+            return skeleton
+    known = ", ".join(f"{skeleton.feature_dim} ({name})" for name, skeleton in SKELETONS.items())
+    raise MotionLLMError(f"features have {columns} columns; known are {known}")
 
 
 def feature_groups(skeleton: Skeleton = HUMANML3D) -> tuple[slice, ...]:
@@ -343,7 +391,7 @@ def joints_to_features(
     Canonicalises first. Compute features of whole clips and cut features: the heading filter reaches 80 frames.
 
     Args:
-        joints: (..., T, J, 3) metres, Y up, at `skeleton.fps`.
+        joints: (..., T, J, 3) in the skeleton's unit (metres for HUMANML3D), Y up, at `skeleton.fps`.
         skeleton: the skeleton of the joints.
         lengths: frames that count, per batch entry, for padded batches; rows from `lengths - 1` on come back as zeros.
 
@@ -368,7 +416,7 @@ def joints_to_features(
     x, y, z = canonical[..., :-1, 1:]
     root = canonical[..., :-1, :1]
     local = _turn(torch.stack([x - root[0], y, z - root[2]]), here[..., None])
-    contact = step[..., list(skeleton.feet)].square().sum(0) < CONTACT_THRESHOLD
+    contact = step[..., list(skeleton.feet)].square().sum(0) < skeleton.contact_threshold
     columns = [
         torch.stack([turn, root_step[0], root_step[2], root[1, ..., 0]], dim=-1),
         _rows(local),
@@ -401,7 +449,7 @@ def features_to_joints(features: torch.Tensor, skeleton: Skeleton = HUMANML3D) -
         skeleton: the skeleton of the features.
 
     Returns:
-        (..., T, J, 3) metres, from the origin facing +Z; differentiable.
+        (..., T, J, 3) in the skeleton's unit, from the origin facing +Z; differentiable.
 
     Raises:
         MotionLLMError: wrong number of columns.

@@ -14,6 +14,7 @@ from hub_scripts.evaluate_motionllm import main as evaluate
 from hub_scripts.evaluation_tables import generation_table, markdown, plain_text
 from hub_scripts.export_checkpoint import main as export
 from hub_scripts.generated_outputs import Decoding, OutputStore, generate_codes, well_formed
+from hub_scripts.loading import DEFAULT_EVALUATOR
 from hub_scripts.metrics.judge import load_evaluator
 from modeling_motionllm.errors_motionllm import MotionLLMError
 
@@ -135,7 +136,7 @@ def test_tables():
 
 
 def test_the_shipped_evaluator_loads():
-    evaluator = load_evaluator(evaluate_motionllm.DEFAULT_EVALUATOR)
+    evaluator = load_evaluator(DEFAULT_EVALUATOR)
     assert len(evaluator.config.contents) == 24
     assert sum(parameter.numel() for parameter in evaluator.parameters()) < 4_000_000
 

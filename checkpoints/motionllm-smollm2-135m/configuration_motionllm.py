@@ -25,9 +25,10 @@ class MotionVQConfig(PreTrainedConfig):
     """Configuration of `MotionVQModel`; the defaults are T2M-GPT's reference size (Zhang et al. 2023, 19.7 M).
 
     Args:
-        input_dim: feature columns (263 for HumanML3D).
+        input_dim: feature columns (263 for HumanML3D, 251 for KIT-ML).
         num_joints: joints of the skeleton the features describe.
         fps: frames per second of the features.
+        metres_per_unit: of the features' lengths.
         width: channels of the convolutions.
         depth: residual blocks per resolution.
         num_downsampling: stride-2 stages; one code stands for `2 ** num_downsampling` frames.
@@ -49,6 +50,7 @@ class MotionVQConfig(PreTrainedConfig):
     input_dim: int = 263
     num_joints: int = 22
     fps: float = 20.0
+    metres_per_unit: float = 1.0
     width: int = 512
     depth: int = 3
     num_downsampling: int = 2

@@ -382,7 +382,8 @@ class MotionVQModel(PreTrainedModel):
         # Metres and radians: small errors of the root's speed and turn add up over a clip, so they are judged added up.
         half, root = integrate_root(output * self.std + self.mean)
         true_half, true_root = integrate_root(target * self.std + self.mean)
-        drift = (root - true_root)[..., [0, 2]].abs().sum(-1) + 2 * (half - true_half).abs()
+        drift = (root - true_root)[..., [0, 2]].abs().sum(-1) * self.config.metres_per_unit
+        drift = drift + 2 * (half - true_half).abs()
         return reconstruction, velocity, drift[mask].mean()
 
 

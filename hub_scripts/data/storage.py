@@ -4,21 +4,21 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.files_motionllm import atomic_path, ensure_folder
 
+from .columns import ARRAYS, nested_array, row_schema, unnested_arrays
 from .splits import SPLITS, Split
 
 __all__ = [
     "SUMMARY",
+    "dataset_columns",
     "dataset_hash",
     "existing_splits",
     "put_in_place",
@@ -35,54 +35,6 @@ __all__ = [
 SUMMARY = "motionllm_dataset.json"
 _WORK = ".prepare"
 _FORMAT = 1
-_JOINTS, _FEATURES = (22, 3), 263
-# The description `datasets` reads from a Parquet schema; written by hand so that the file is the same under every
-# version of that library.
-_HF_FEATURES: dict[str, Any] = {
-    "name": {"dtype": "string", "_type": "Value"},
-    "source": {"dtype": "string", "_type": "Value"},
-    "content": {"dtype": "string", "_type": "Value"},
-    "style": {"dtype": "string", "_type": "Value"},
-    "mirrored": {"dtype": "bool", "_type": "Value"},
-    "captions": {"feature": {"dtype": "string", "_type": "Value"}, "_type": "List"},
-    "fps": {"dtype": "float32", "_type": "Value"},
-    "num_frames": {"dtype": "int32", "_type": "Value"},
-    "joints": {"shape": [None, *_JOINTS], "dtype": "float32", "_type": "Array3D"},
-    "features": {"shape": [None, _FEATURES], "dtype": "float32", "_type": "Array2D"},
-    "source_file": {"dtype": "string", "_type": "Value"},
-    "source_sha256": {"dtype": "string", "_type": "Value"},
-}
-
-
-def _array_field(name: str, shape: tuple[int, ...]) -> pa.Field:
-    """A column of float32 arrays (any, *shape) that `datasets` takes for its own ArrayXD type."""
-    storage: pa.DataType = pa.float32()
-    for _ in (None, *shape):
-        storage = pa.list_(storage)
-    marks = {
-        "ARROW:extension:name": f"datasets.features.features.Array{1 + len(shape)}DExtensionType",
-        "ARROW:extension:metadata": json.dumps([[None, *shape], "float32"]),
-    }
-    return pa.field(name, storage, metadata=marks)
-
-
-_SHAPES = {"joints": _JOINTS, "features": (_FEATURES,)}
-_SCHEMA = pa.schema(
-    [
-        ("name", pa.string()),
-        ("source", pa.string()),
-        ("content", pa.string()),
-        ("style", pa.string()),
-        ("mirrored", pa.bool_()),
-        ("captions", pa.list_(pa.string())),
-        ("fps", pa.float32()),
-        ("num_frames", pa.int32()),
-        *(_array_field(name, shape) for name, shape in _SHAPES.items()),
-        ("source_file", pa.string()),
-        ("source_sha256", pa.string()),
-    ],
-    metadata={"huggingface": json.dumps({"info": {"features": _HF_FEATURES}})},
-)
 
 
 def start_dataset(folder: str | os.PathLike[str], overwrite: bool) -> Path:
@@ -120,35 +72,24 @@ def write_shard(path: str | os.PathLike[str], rows: Sequence[dict[str, Any]]) ->
     Args:
         path: the file; it appears only once it is whole.
         rows: one dict a clip with the columns of the schema: `joints` float32 (T, 22, 3), `features` float32
-            (T-1, 263), `captions` a list of strings, plain values for the others.
+            (T-1, 263), `captions` a list of strings, plain values for the others; the widths of another skeleton where
+            the first row has them. Optional: `tokens` (one string a caption), `recording_frames`.
 
     Raises:
         MotionLLMError: the file cannot be written.
     """
+    schema = row_schema(rows[0])
     columns = []
-    for entry in _SCHEMA:
+    for entry in schema:
         values = [row[entry.name] for row in rows]
-        if entry.name in _SHAPES:
-            columns.append(_nested(values, _SHAPES[entry.name]))
-        else:
-            columns.append(pa.array(values, type=entry.type))
-    table = pa.Table.from_arrays(columns, schema=_SCHEMA)
+        columns.append(nested_array(values) if entry.name in ARRAYS else pa.array(values, type=entry.type))
+    table = pa.Table.from_arrays(columns, schema=schema)
     with atomic_path(path) as temporary:
         # no dictionaries for the numbers: they hardly repeat
-        texts = [entry.name for entry in _SCHEMA if entry.type in (pa.string(), pa.list_(pa.string()))]
+        texts = [entry.name for entry in schema if entry.type in (pa.string(), pa.list_(pa.string()))]
         pq.write_table(
             table, temporary, compression="zstd", compression_level=1, row_group_size=64, use_dictionary=texts
         )
-
-
-def _nested(arrays: Sequence[np.ndarray], shape: tuple[int, ...]) -> pa.Array:
-    """Arrays (T_i, *shape) as one Arrow column of lists of (lists of) lists."""
-    flat = np.concatenate([np.ascontiguousarray(array, dtype=np.float32).reshape(-1) for array in arrays])
-    column: pa.Array = pa.array(flat)
-    frames = np.array([len(array) for array in arrays], dtype=np.int64)
-    for width in reversed(shape):
-        column = pa.ListArray.from_arrays(pa.array(np.arange(0, len(column) + 1, width, dtype=np.int32)), column)
-    return pa.ListArray.from_arrays(pa.array(np.concatenate([[0], np.cumsum(frames)]).astype(np.int32)), column)
 
 
 def read_split(
@@ -163,40 +104,41 @@ def read_split(
 
     Returns:
         One dict a clip, in the fixed order of the dataset; `joints` (T, 22, 3) and `features` (T-1, 263) as float32
-        numpy arrays.
+        numpy arrays, or of the widths of the dataset's skeleton.
 
     Raises:
         MotionLLMError: no such dataset, split or column, or a damaged file.
     """
-    unknown = sorted(set(columns or ()) - set(_SCHEMA.names))
-    if unknown:
-        raise MotionLLMError(f"no column {', '.join(unknown)} in a motion dataset; known: {', '.join(_SCHEMA.names)}")
     rows: list[dict[str, Any]] = []
     for path in split_shards(folder, split):
         try:
-            table = pq.read_table(path, columns=list(columns) if columns is not None else None)
+            known = pq.read_schema(path).names
+            wanted = known if columns is None else columns
+            unknown = sorted(set(wanted) - set(known))
+            if unknown:
+                raise MotionLLMError(f"no column {', '.join(unknown)} in '{path}'; it has: {', '.join(known)}")
+            table = pq.read_table(path, columns=list(wanted))
         except (OSError, pa.ArrowInvalid, KeyError) as error:
             raise MotionLLMError(f"'{path}' cannot be read ({error}); prepare or download the data again") from error
-        values = {name: _column_values(table.column(name), name) for name in columns or _SCHEMA.names}
+        values = {
+            name: unnested_arrays(table.column(name)) if name in ARRAYS else table.column(name).to_pylist()
+            for name in wanted
+        }
         rows.extend(dict(zip(values, row, strict=True)) for row in zip(*values.values(), strict=True))
     return rows
 
 
-def _column_values(column: pa.ChunkedArray, name: str) -> list[Any]:
-    if name not in _SHAPES:
-        return column.to_pylist()
-    shape = _SHAPES[name]
-    values: list[Any] = []
-    for chunk in column.chunks:
-        array = chunk.storage if isinstance(chunk, pa.ExtensionArray) else chunk
-        bounds = array.offsets.to_numpy()
-        inner, size = array.values, int(np.prod(shape))
-        for _ in shape:
-            inner = inner.values
-        flat = inner.to_numpy()
-        for start, stop in pairwise(bounds):
-            values.append(flat[start * size : stop * size].reshape(-1, *shape))
-    return values
+def dataset_columns(folder: str | os.PathLike[str], split: str) -> list[str]:
+    """Names of the columns of a split.
+
+    Raises:
+        MotionLLMError: no such dataset or split, or a damaged file.
+    """
+    path = split_shards(folder, split)[0]
+    try:
+        return pq.read_schema(path).names
+    except (OSError, pa.ArrowInvalid) as error:
+        raise MotionLLMError(f"'{path}' cannot be read ({error}); prepare or download the data again") from error
 
 
 def split_shards(folder: str | os.PathLike[str], split: str | None) -> list[Path]:

@@ -81,12 +81,17 @@ class RPrecision(Metric[EmbeddedMotions]):
     in a pool whose captions are word for word the same as the sentence (in lower case) **count as correct**: they were
     asked for with the same words. In the published code they count as wrong, so with many equal captions its values
     are lower. Motions at equal distance count half: an embedding that is the same for all motions scores at chance.
+
+    Args:
+        top: the numbers k.
+        pool: motions in a pool.
+        equal_captions: False for the rule of the published code.
     """
 
     name, units, better = "r_precision", "share", "higher"
 
-    def __init__(self, top: Sequence[int] = (1, 2, 3), pool: int = 32):
-        self.top, self.pool = tuple(top), pool
+    def __init__(self, top: Sequence[int] = (1, 2, 3), pool: int = 32, equal_captions: bool = True):
+        self.top, self.pool, self.equal_captions = tuple(top), pool, equal_captions
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -97,7 +102,7 @@ class RPrecision(Metric[EmbeddedMotions]):
         count = len(text) // self.pool
         if count == 0:
             raise MotionLLMError(f"{len(text)} motions fill no pool of {self.pool}; judge at least {self.pool}")
-        if sample.captions is None:
+        if sample.captions is None or not self.equal_captions:
             captions = np.arange(len(text))
         else:
             captions = np.unique([caption.strip().lower() for caption in sample.captions], return_inverse=True)[1]

@@ -51,7 +51,15 @@ def load_evaluator(path: str | os.PathLike[str], device: str = "cpu") -> MotionT
 
 
 class Judge(Protocol):
-    """What scoring needs: an embedding of motions, and of motions together with their sentences."""
+    """What scoring needs: an embedding of motions, and of motions together with their sentences.
+
+    Attributes:
+        equal_captions: whether equal captions in a pool count as correct, see `RPrecision`.
+        protocol: what it does differently from others, in words.
+    """
+
+    equal_captions: bool
+    protocol: str
 
     def embed_motions(self, clips: Sequence[np.ndarray]) -> np.ndarray:
         """Embeddings (N, D) of raw features (T_i, 263)."""
@@ -68,6 +76,9 @@ class MotionJudge:
         sentences: known sentence embeddings; others are computed when they come.
         batch_size: motions per batch.
     """
+
+    equal_captions = True
+    protocol = "equal captions in a pool count as correct"
 
     def __init__(
         self,

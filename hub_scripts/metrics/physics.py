@@ -16,8 +16,6 @@ from modeling_motionllm.motion_features import HUMANML3D
 
 __all__ = ["FloorDistance", "FootSkating", "Jerk", "LengthError", "MotionClips"]
 
-_TOES = [HUMANML3D.feet[1], HUMANML3D.feet[3]]
-
 
 @dataclass(frozen=True)
 class MotionClips:
@@ -27,11 +25,13 @@ class MotionClips:
         joints: N arrays (T_i, J, 3), metres, Y up, the floor at y = 0.
         fps: frames per second.
         seconds: how long each was asked to be; None where nothing was asked.
+        toes: their two joints.
     """
 
     joints: Sequence[np.ndarray]
     fps: float = HUMANML3D.fps
     seconds: Sequence[float | None] | None = None
+    toes: tuple[int, int] = (HUMANML3D.feet[1], HUMANML3D.feet[3])
 
     def __post_init__(self) -> None:
         if not len(self.joints):
@@ -83,7 +83,7 @@ class FootSkating(Metric[MotionClips]):
 
     def compute(self, sample: MotionClips, rng: np.random.Generator) -> Sequence[float]:
         real = sample.steps(1)
-        toes = sample.padded[0][:, :, _TOES]
+        toes = sample.padded[0][:, :, list(sample.toes)]
         low = toes[..., 1] < self.height  # NaN is not lower than anything
         standing = low[:, 1:] & low[:, :-1]
         moved = np.linalg.norm(np.diff(toes[..., [0, 2]], axis=1), axis=-1)

@@ -22,6 +22,7 @@ from modeling_motionllm.motion_features import (
     features_to_joints,
     joints_to_features,
     resample_joints,
+    skeleton_of_features,
 )
 
 __all__ = ["load_motion_folder", "score_captions", "score_folder", "score_motions"]
@@ -56,8 +57,8 @@ def score_motions(
     Args:
         judge: the evaluator: `MotionJudge`, or `T2MJudge` (which names no labels).
         draws: K times N motions, one for each caption: features (T, 263), or joints (T, 22, 3) at 20 fps, metres, Y up.
-            Joints are put on the bones of the features and on the floor first, as features are. With K > 1
-            multimodality is measured too.
+            Joints are put on the bones of the features and on the floor first, as features are. Features may also be of
+            KIT-ML, (T, 251). With K > 1 multimodality is measured too.
         captions: N sentences.
         real: real motions, in the same forms, of any number; FID is against these.
         content, style: N true labels, None where unknown: for the accuracies.
@@ -84,7 +85,8 @@ def score_motions(
     if style is not None:
         known["asked_style"] = [None if name is None else plain_style(name) for name in style]
     samples = [judge(draw, captions, **known) for draw in clips]
-    metrics: list[Metric[Any]] = [RPrecision(pool=pool), FID(), MMDist(), Diversity()]
+    metrics: list[Metric[Any]] = [RPrecision(pool=pool, equal_captions=judge.equal_captions), FID(), MMDist()]
+    metrics.append(Diversity())
     if len(samples) > 1:
         groups = np.stack([sample.motion for sample in samples], axis=1)
         samples = [replace(sample, groups=groups) for sample in samples]
@@ -92,9 +94,17 @@ def score_motions(
     metrics += [LabelAccuracy(name) for name in ("content", "style") if any(known.get(f"asked_{name}", ()))]
     scores = repeat(metrics, lambda number: samples[number % len(samples)], repeats, seed)
 
+    skeleton = skeleton_of_features(clips[0][0].shape[1])
     bodies = [
         MotionClips(
-            [(features_to_joints if clip.ndim == 2 else canonicalize_joints)(clip) for clip in draw], seconds=seconds
+            [
+                skeleton.metres_per_unit
+                * (features_to_joints if clip.ndim == 2 else canonicalize_joints)(clip, skeleton)
+                for clip in draw
+            ],
+            fps=skeleton.fps,
+            seconds=seconds,
+            toes=(skeleton.feet[1], skeleton.feet[3]),
         )
         for draw in draws
     ]

@@ -171,6 +171,12 @@ class T2MJudge:
         tokens: sentence to its tokens "word/CLASS ...", as HumanML3D's texts give them (`sentence#tokens#from#to`).
     """
 
+    equal_captions = False  # the published rule
+    protocol = (
+        "judged by the T2M evaluator: motions cut to whole steps of 4 frames and to 196, normalised with its own "
+        "statistics; only the own motion of a pool is right"
+    )
+
     def __init__(self, evaluator: T2MEvaluator, words: T2MWords, tokens: Mapping[str, str]):
         self.evaluator, self.words, self.tokens = evaluator, words, tokens
 
