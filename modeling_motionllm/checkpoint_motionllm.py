@@ -111,8 +111,8 @@ def load_adapter_into(model: Any, name: str, adapter_name: str, merge: bool, **h
         merge: fold it into the weights, or keep it as a switchable PEFT adapter.
 
     Raises:
-        MotionLLMError: there is no such adapter, its weight file is missing, damaged or changed, or it needs peft, which
-            is missing.
+        MotionLLMError: there is no such adapter, its weight file is missing, damaged or changed, or it needs
+            peft, which is missing.
     """
     subfolder = f"{ADAPTERS_FOLDER}/{adapter_name}"
     found = _find(name, f"{subfolder}/adapter_config.json", **hub)

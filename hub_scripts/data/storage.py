@@ -19,8 +19,10 @@ from .splits import SPLITS, Split
 
 __all__ = [
     "SUMMARY",
+    "array_field",
     "dataset_hash",
     "existing_splits",
+    "nested_column",
     "put_in_place",
     "read_split",
     "read_summary",
@@ -54,7 +56,7 @@ _HF_FEATURES: dict[str, Any] = {
 }
 
 
-def _array_field(name: str, shape: tuple[int, ...]) -> pa.Field:
+def array_field(name: str, shape: tuple[int, ...]) -> pa.Field:
     """A column of float32 arrays (any, *shape) that `datasets` takes for its own ArrayXD type."""
     storage: pa.DataType = pa.float32()
     for _ in (None, *shape):
@@ -77,7 +79,7 @@ _SCHEMA = pa.schema(
         ("captions", pa.list_(pa.string())),
         ("fps", pa.float32()),
         ("num_frames", pa.int32()),
-        *(_array_field(name, shape) for name, shape in _SHAPES.items()),
+        *(array_field(name, shape) for name, shape in _SHAPES.items()),
         ("source_file", pa.string()),
         ("source_sha256", pa.string()),
     ],
@@ -129,7 +131,7 @@ def write_shard(path: str | os.PathLike[str], rows: Sequence[dict[str, Any]]) ->
     for entry in _SCHEMA:
         values = [row[entry.name] for row in rows]
         if entry.name in _SHAPES:
-            columns.append(_nested(values, _SHAPES[entry.name]))
+            columns.append(nested_column(values, _SHAPES[entry.name]))
         else:
             columns.append(pa.array(values, type=entry.type))
     table = pa.Table.from_arrays(columns, schema=_SCHEMA)
@@ -141,7 +143,7 @@ def write_shard(path: str | os.PathLike[str], rows: Sequence[dict[str, Any]]) ->
         )
 
 
-def _nested(arrays: Sequence[np.ndarray], shape: tuple[int, ...]) -> pa.Array:
+def nested_column(arrays: Sequence[np.ndarray], shape: tuple[int, ...]) -> pa.Array:
     """Arrays (T_i, *shape) as one Arrow column of lists of (lists of) lists."""
     flat = np.concatenate([np.ascontiguousarray(array, dtype=np.float32).reshape(-1) for array in arrays])
     column: pa.Array = pa.array(flat)
