@@ -18,22 +18,29 @@ def main(argv: Sequence[str]) -> int:
     """Run `motionllm export`.
 
     Raises:
-        MotionLLMError: no such checkpoint, or the target exists.
+        MotionLLMError: no such checkpoint, the target exists, or options that do not go together.
     """
     parser = argparse.ArgumentParser(
         prog="motionllm export",
         description="Write a checkpoint that `motionllm train` made in another layout. full: one file of weights with "
         "the adapter merged in and the code beside it. plain: the language model alone, a stock checkpoint that "
-        "`transformers serve`, vLLM and others load without our code. vq: the VQ-VAE alone. thin: a copy.",
+        "`transformers serve`, vLLM and others load without our code, or one file for llama.cpp (--format gguf). vq: "
+        "the VQ-VAE alone. thin: a copy.",
         epilog="example: motionllm export --layout plain --out runs/plain",
     )
     parser.add_argument(
         "folder", nargs="?", default=str(DEFAULT_CHECKPOINT), help="thin checkpoint (default: the shipped one)"
     )
     parser.add_argument("--layout", choices=("full", "plain", "vq", "thin"), default="full", help="default full")
+    parser.add_argument("--format", choices=("safetensors", "gguf"), default="safetensors", help="of the plain layout")
+    parser.add_argument("--dtype", choices=("f32", "f16", "q8_0"), help="of the matrices in a .gguf (default f16)")
     parser.add_argument("--out", required=True, help="folder to write; it must not exist")
     parser.add_argument("--adapter", default="default", help="which adapter (default 'default')")
     args = parser.parse_args(argv)
+    if args.format == "gguf" and args.layout != "plain":
+        raise MotionLLMError(f"--format gguf is for --layout plain, not {args.layout}")
+    if args.dtype is not None and args.format != "gguf":
+        raise MotionLLMError(f"--dtype {args.dtype} is for --format gguf; add it, or leave --dtype out")
     folder, out = Path(args.folder), Path(args.out)
     check_thin_checkpoint(folder, args.adapter)
     if out.exists():
@@ -44,7 +51,12 @@ def main(argv: Sequence[str]) -> int:
     with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as temporary:
         target = Path(temporary) / out.name
         target.mkdir()
-        LAYOUTS[args.layout].write(folder, target, out.name, args.adapter)
+        if args.format == "gguf":
+            from hub_scripts.gguf_export import write_gguf_layout
+
+            write_gguf_layout(folder, target, out.name, args.adapter, args.dtype or "f16")
+        else:
+            LAYOUTS[args.layout].write(folder, target, out.name, args.adapter)
         files = layout_files(target)
         shutil.move(target, out)
     size = sum((out / name).stat().st_size for name in files)

@@ -1,26 +1,26 @@
 """`motionllm generate`: motions from sentences, written as files."""
 
 import argparse
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
 from hub_scripts.generating import (
     add_generation_arguments,
     check_generation_arguments,
-    file_stems,
     sampling_options,
     write_formats,
 )
+from hub_scripts.generation_jobs import Job, generate_batch, make_jobs, plan_batches, process_place
 from hub_scripts.loading import add_model_arguments, check_device, load_model, load_processor, quiet
 from hub_scripts.package_version import package_version
+from hub_scripts.prompt_files import Prompt, read_prompts
 from modeling_motionllm.errors_motionllm import MotionLLMError
 
 __all__ = ["main"]
-
-_BATCH = 32
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -31,76 +31,102 @@ def _parser() -> argparse.ArgumentParser:
         epilog='example: motionllm generate "a person waves with the left hand" --duration 4 --seed 1 -o out/',
     )
     parser.add_argument("text", nargs="*", help="one or more sentences, each in quotes")
-    parser.add_argument("--prompts", metavar="FILE", help="a text file with one sentence a line instead")
+    parser.add_argument(
+        "--prompts",
+        metavar="FILE",
+        help="a file of sentences instead: text with one a line, or .csv, .jsonl or .parquet with a column caption "
+        "and, if wanted, duration and seed",
+    )
     parser.add_argument("--duration", type=float, help="seconds (default: the model decides)")
-    parser.add_argument("--skip-existing", action="store_true", help="make only what is not in --out yet")
+    parser.add_argument("--stream", action="store_true", help="say how far the motion is while it is decoded")
+    parser.add_argument("--skip-existing", action="store_true", help="make only what is not there yet")
+    parser.add_argument(
+        "--dataset-out",
+        metavar="FOLDER",
+        help="write a dataset (Parquet, one row a motion); then other files only if --formats says which",
+    )
     add_generation_arguments(parser, "motions")
     add_model_arguments(parser)
     return parser
 
 
-def _texts(args: argparse.Namespace) -> list[str]:
-    """The sentences to make motions of: those of the command line, or the lines of --prompts that are not empty."""
+def _prompts(args: argparse.Namespace) -> list[Prompt]:
+    """The sentences to make motions of: those of the command line, or of --prompts."""
     if bool(args.text) == (args.prompts is not None):
         raise MotionLLMError("give sentences, or a file of them with --prompts")
-    if args.prompts is None:
-        return args.text
-    try:
-        lines = Path(args.prompts).read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise MotionLLMError(f"--prompts '{args.prompts}' cannot be read as text: {error}") from error
-    texts = [line.strip() for line in lines if line.strip()]
-    if not texts:
-        raise MotionLLMError(f"--prompts '{args.prompts}' holds no sentence; write one a line")
-    return texts
-
-
-@dataclass(frozen=True)
-class _Job:
-    """One motion to make."""
-
-    text: str
-    seed: int
-    stem: str
+    return [Prompt(text) for text in args.text] if args.prompts is None else read_prompts(args.prompts)
 
 
 def main(argv: Sequence[str]) -> int:
     """Run `motionllm generate`.
 
+    Under `accelerate launch`, `torchrun` or `mpirun` every process makes its part of the batches.
+
     Raises:
         MotionLLMError: bad input; nothing has been written then.
     """
     args = _parser().parse_args(argv)
-    formats = check_generation_arguments(args)
+    formats = check_generation_arguments(args, *[""] * (args.dataset_out is not None))
+    prompts = _prompts(args)
     quiet()
     from modeling_motionllm.files_motionllm import ensure_folder
 
-    texts = _texts(args)
+    rank, processes, local_rank = process_place()
     processor = load_processor(args.model)
-    jobs = [
-        _Job(text, args.seed + sample, stem)
-        for text, stems in zip(texts, file_stems(texts, args.samples), strict=True)
-        for sample, stem in enumerate(stems)
-    ]
-    # All sentences are checked before the first is used; sentences of one length share a batch without padding.
-    lengths = {text: len(processor(text=text, duration=args.duration)["input_ids"][0]) for text in set(texts)}
-    check_device(args.device)
-    out = ensure_folder(args.out)
-    if args.skip_existing:
-        jobs = [job for job in jobs if not all((out / f"{job.stem}.{name}").is_file() for name in formats)]
-    if len(jobs) > _BATCH:
-        jobs.sort(key=lambda job: lengths[job.text])
-    model = load_model(args.model, args.device)
-    batches = [jobs[start : start + _BATCH] for start in range(0, len(jobs), _BATCH)]
-    for batch in tqdm(batches, desc="generate", disable=len(batches) < 2):
-        sentences = [job.text for job in batch]
-        inputs = processor(text=sentences, duration=args.duration)
-        output = model.generate_motion(**inputs, seed=[job.seed for job in batch], **sampling_options(args))
-        features = output.features.float().cpu().numpy()
-        for motion, decoded, job in zip(processor.decode_motion(output, sentences), features, batch, strict=True):
-            motion.features = decoded[: motion.num_frames]
+    # All sentences are checked before the first is used.
+    jobs = make_jobs(prompts, args.samples, args.duration, args.seed)
+    batches = plan_batches(jobs, processor, args.batch_size)
+    device = f"cuda:{local_rank}" if args.device == "cuda" and processes > 1 else args.device
+    check_device(device)
+    sampling = sampling_options(args)
+    name = Path(args.model).name
+    dataset = None
+    if args.dataset_out is not None:
+        from hub_scripts.generated_dataset import GeneratedDataset
+
+        dataset = GeneratedDataset(args.dataset_out, batches, {"model": name, **sampling}, args.skip_existing)
+        if rank == 0:
+            dataset.write_card()
+    out = ensure_folder(args.out) if formats else Path(args.out)
+
+    def is_there(job: Job) -> bool:
+        return all((out / f"{job.stem}.{suffix}").is_file() for suffix in formats)
+
+    model: Any = None
+
+    def make(number: int) -> None:
+        nonlocal model
+        batch = batches[number]
+        # A shard is made whole or not at all; files one by one.
+        if args.skip_existing and (dataset is None or dataset.has(number)):
+            batch = [job for job in batch if not is_there(job)]
+        if not batch:
+            return
+        model = model or load_model(args.model, device)
+        motions = generate_batch(model, processor, batch, _Progress() if args.stream else None, **sampling)
+        for motion, job in zip(motions, batch, strict=True):
             motion.seed = None if args.greedy else job.seed
-            motion.model = Path(args.model).name
+            motion.model = name
             motion.version = package_version()
-            write_formats(motion, out / job.stem, formats, args)
+            if formats:
+                write_formats(motion, out / job.stem, formats, args)
+        if dataset is not None and not dataset.has(number):
+            print(f"  {dataset.write(number, motions)}")
+
+    mine = range(rank, len(batches), processes)
+    motions = sum(len(batches[number]) for number in mine)
+    with tqdm(total=motions, desc="generate", unit="motion", disable=rank > 0 or len(mine) < 2) as bar:
+        for number in mine:
+            make(number)
+            bar.update(len(batches[number]))
     return 0
+
+
+class _Progress:
+    """Says how many seconds of motion there are, each time more are."""
+
+    def __init__(self) -> None:
+        self.start = time.perf_counter()
+
+    def __call__(self, seconds: float) -> None:
+        print(f"  {seconds:.1f} s of motion after {time.perf_counter() - self.start:.1f} s", flush=True)

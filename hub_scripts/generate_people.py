@@ -9,16 +9,15 @@ from tqdm import tqdm
 from hub_scripts.generating import (
     add_generation_arguments,
     check_generation_arguments,
-    file_stems,
     sampling_options,
     write_formats,
 )
+from hub_scripts.generation_jobs import make_jobs
 from hub_scripts.loading import add_model_arguments, check_device, load_model, load_processor, quiet
 from hub_scripts.package_version import package_version
+from hub_scripts.prompt_files import Prompt
 
 __all__ = ["main"]
-
-_BATCH = 16
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -61,26 +60,22 @@ def main(argv: Sequence[str]) -> int:
     check_device(args.device)
     out = ensure_folder(args.out)
     model = load_model(args.model, args.device)
-    jobs = [
-        (text, args.seed + sample, stem)
-        for text, stems in zip(args.text, file_stems(args.text, args.samples), strict=True)
-        for sample, stem in enumerate(stems)
-    ]
-    batches = [jobs[start : start + _BATCH] for start in range(0, len(jobs), _BATCH)]
+    jobs = make_jobs([Prompt(text) for text in args.text], args.samples, args.duration, args.seed)
+    batches = [jobs[start : start + args.batch_size] for start in range(0, len(jobs), args.batch_size)]
     for batch in tqdm(batches, desc="interact", disable=len(batches) < 2):
-        texts = [text for text, _, _ in batch]
+        texts = [job.text for job in batch]
         output = model.generate_people(
             **processor(text=texts, **options),
-            seed=[seed for _, seed, _ in batch],
+            seed=[job.seed for job in batch],
             **sampling_options(args),
         )
         features = output.features.float().cpu().numpy()
         scenes = processor.decode_people(output, texts, given=given)
-        for motion, decoded, (_, seed, stem) in zip(scenes, features, batch, strict=True):
+        for motion, decoded, job in zip(scenes, features, batch, strict=True):
             if given is None:  # else the joints are not all recovered from them
                 motion.features = decoded[: motion.num_people, : motion.num_frames]
-            motion.seed = None if args.greedy else seed
+            motion.seed = None if args.greedy else job.seed
             motion.model = Path(args.model).name
             motion.version = package_version()
-            write_formats(motion, out / stem, formats, args)
+            write_formats(motion, out / job.stem, formats, args)
     return 0

@@ -1,7 +1,6 @@
 """What the commands that generate share: options of drawing, names of files, writing in several formats."""
 
 import argparse
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,40 +11,48 @@ from modeling_motionllm.errors_motionllm import MotionLLMError
 __all__ = [
     "add_generation_arguments",
     "check_generation_arguments",
-    "file_stem",
-    "file_stems",
     "sampling_options",
     "write_formats",
 ]
 
 _FORMATS = ("npz", "bvh", "glb", "mp4", "gif", "png", "html")
+_DEFAULT_FORMATS = "npz,mp4,html"
 
 
 def add_generation_arguments(parser: argparse.ArgumentParser, what: str) -> None:
     """Add --samples, the options of drawing and those of writing; `what` is made, in the plural."""
-    parser.add_argument("--samples", type=int, default=1, help=f"{what} per sentence, with seeds SEED, SEED+1 ...")
+    parser.add_argument(
+        "--samples", "--num-samples", type=int, default=1, help=f"{what} per sentence, with seeds SEED, SEED+1 ..."
+    )
     parser.add_argument("--seed", type=int, default=0, help="random seed (default 0)")
     parser.add_argument("--greedy", action="store_true", help="take the likeliest codes instead of drawing them")
     parser.add_argument("--temperature", type=float, default=1.0, help="of drawing (default 1.0)")
     parser.add_argument("--top-p", type=float, default=0.9, help="draw from this share of the likeliest (default 0.9)")
     parser.add_argument("--guidance", type=float, default=1.0, help="above 1: follow the sentence more closely")
+    parser.add_argument("--batch-size", type=int, default=32, help=f"{what} decoded at once (default 32)")
     parser.add_argument("-o", "--out", default="out", help="folder for the files (default out/)")
-    parser.add_argument("--formats", default="npz,mp4,html", help=f"of {','.join(_FORMATS)} (default npz,mp4,html)")
+    parser.add_argument("--formats", help=f"of {','.join(_FORMATS)} (default {_DEFAULT_FORMATS})")
     add_export_arguments(parser, ".bvh, .glb, .mp4 and .gif")
 
 
-def check_generation_arguments(args: argparse.Namespace) -> list[str]:
+def check_generation_arguments(args: argparse.Namespace, default_formats: str = _DEFAULT_FORMATS) -> list[str]:
     """Check these options before work starts; returns the formats to write.
+
+    Args:
+        args: with these options.
+        default_formats: what is written where --formats is not given; "" if the command writes something else.
 
     Raises:
         MotionLLMError: a value out of range.
     """
-    formats = [name.strip().lstrip(".") for name in args.formats.split(",") if name.strip()]
+    given = default_formats if args.formats is None else args.formats
+    formats = [name.strip().lstrip(".") for name in given.split(",") if name.strip()]
     wrong = [name for name in formats if name not in _FORMATS]
-    if wrong or not formats:
+    if wrong or not (formats or default_formats == ""):
         raise MotionLLMError(f"--formats is '{args.formats}'; choose from {','.join(_FORMATS)}")
-    if args.samples < 1:
-        raise MotionLLMError(f"--samples is {args.samples}; give 1 or more")
+    for name in ("samples", "batch_size"):
+        if getattr(args, name) < 1:
+            raise MotionLLMError(f"--{name.replace('_', '-')} is {getattr(args, name)}; give 1 or more")
     if args.seed < 0:
         raise MotionLLMError(f"--seed is {args.seed}; give 0 or more")
     if not args.temperature > 0:
@@ -66,24 +73,6 @@ def sampling_options(args: argparse.Namespace) -> dict[str, Any]:
         "top_p": args.top_p,
         "guidance_scale": args.guidance,
     }
-
-
-def file_stem(text: str, limit: int = 48) -> str:
-    """A file name from a sentence: its words joined by hyphens."""
-    words = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
-    return (words if len(words) <= limit else words[:limit].rsplit("-", 1)[0]) or "motion"
-
-
-def file_stems(texts: Sequence[str], samples: int) -> list[list[str]]:
-    """One file stem per sentence and sample; sentences that would share a name are numbered."""
-    stems: list[list[str]] = []
-    used: dict[str, int] = {}
-    for text in texts:
-        stem = file_stem(text)
-        used[stem] = used.get(stem, 0) + 1
-        stem = stem if used[stem] == 1 else f"{stem}-{used[stem]}"
-        stems.append([stem] if samples == 1 else [f"{stem}-sample{number + 1}" for number in range(samples)])
-    return stems
 
 
 def write_formats(motion: Any, stem: Path, formats: Sequence[str], args: argparse.Namespace) -> None:

@@ -13,6 +13,7 @@ from transformers.utils import SAFE_WEIGHTS_INDEX_NAME, SAFE_WEIGHTS_NAME, cache
 from .checksums_motionllm import CHECKSUMS, check_checksum, read_checksums, write_checksums
 from .configuration_motionllm import MotionVQConfig
 from .errors_motionllm import MotionLLMError
+from .merging_motionllm import merge_plain_lora
 from .modeling_motion_vq import MotionVQModel
 
 __all__ = [
@@ -129,12 +130,9 @@ def load_adapter_into(model: Any, name: str, adapter_name: str, merge: bool, **h
         merge: fold it into the weights, or keep it as a switchable PEFT adapter.
 
     Raises:
-        MotionLLMError: peft is missing, there is no such adapter, or its weight file is missing, damaged or changed.
+        MotionLLMError: there is no such adapter, its weight file is missing, damaged or changed, or it needs
+            peft, which is missing.
     """
-    try:
-        from peft import PeftModel
-    except ImportError as error:
-        raise MotionLLMError("thin checkpoints need the package peft; pip install peft") from error
     subfolder = f"{ADAPTERS_FOLDER}/{adapter_name}"
     found = _find(name, f"{subfolder}/adapter_config.json", **hub)
     if found is None:
@@ -147,11 +145,17 @@ def load_adapter_into(model: Any, name: str, adapter_name: str, merge: bool, **h
     if _find(name, weights, **hub) is None:
         raise MotionLLMError(f"'{name}' has no file {weights}; the adapter '{adapter_name}' is incomplete")
     _check_weights(name, subfolder, _ADAPTER_WEIGHTS, **hub)
-    source = str(Path(found).parent)
+    source = Path(found).parent
     with explain_damage(name, weights):
+        if merge and merge_plain_lora(model, source, _ADAPTER_WEIGHTS):
+            return model.eval()
+        try:
+            from peft import PeftModel
+        except ImportError as error:
+            raise MotionLLMError(f"the adapter '{adapter_name}' needs the package peft; pip install peft") from error
         if merge:
-            return PeftModel.from_pretrained(model, source, torch_device="cpu").merge_and_unload().eval()
-        model.load_adapter(source, adapter_name=adapter_name)
+            return PeftModel.from_pretrained(model, str(source), torch_device="cpu").merge_and_unload().eval()
+        model.load_adapter(str(source), adapter_name=adapter_name)
     return model.eval()
 
 

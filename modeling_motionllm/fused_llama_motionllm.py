@@ -20,6 +20,7 @@ _STATIC_ROTARY = {"default", "linear", "llama3", "yarn"}
 # Relative difference of the logits from the language model's own; rounding is far below it, another network far above.
 _TOLERANCE = {torch.float64: 1e-6, torch.float32: 1e-3}
 _HALF_TOLERANCE = 0.1
+_STOCK_LLAMA = "transformers.models.llama.modeling_llama"
 
 _joining = threading.Lock()
 _verdicts: "weakref.WeakKeyDictionary[nn.Module, dict[tuple, str | None]]" = weakref.WeakKeyDictionary()
@@ -64,7 +65,7 @@ def fused_llama_obstacle(language_model: Any, ids: Sequence[int], length: int) -
 
     The structure decides, not the name: the modules must be those of a Llama and nothing more. Then, once for each
     model, dtype and device, both run on a few tokens, and their logits must agree: a model of the same modules that
-    computes something else with them is found out.
+    computes something else with them is found out. transformers' own Llama is known and need not be tried.
 
     Args:
         language_model: any causal language model.
@@ -83,8 +84,18 @@ def fused_llama_obstacle(language_model: Any, ids: Sequence[int], length: int) -
     verdicts = _verdicts.setdefault(language_model, {})
     key = (weight.dtype, weight.device)
     if key not in verdicts:
-        verdicts[key] = _disagreement(language_model, ids)
+        verdicts[key] = None if _is_stock_llama(language_model) else _disagreement(language_model, ids)
     return verdicts[key]
+
+
+def _is_stock_llama(language_model: Any) -> bool:
+    """By its classes, from the model to the parts of a layer: code of anybody else's would be another class."""
+    parts = [
+        language_model,
+        language_model.model,
+        *(module for layer in language_model.model.layers for module in (layer, layer.self_attn, layer.mlp)),
+    ]
+    return all(type(part).__module__ == _STOCK_LLAMA for part in parts)
 
 
 @torch.no_grad()

@@ -290,8 +290,8 @@ def test_bad_requests_are_refused_alike(llama, options, match, engine):
         llama.generate_motion(**make_prompts(4) | options, engine=engine)
 
 
-def test_models_are_compared_once(monkeypatch):
-    model = make_model(KINDS["llama tied"]())
+def test_models_are_compared_once_and_a_known_one_not_at_all(monkeypatch):
+    model = make_model(KINDS["qwen2"]())
     compare, compared = fused_llama_motionllm._disagreement, []
     monkeypatch.setattr(fused_llama_motionllm, "_disagreement", lambda *a: compared.append(1) or compare(*a))
     for _ in range(2):
@@ -299,4 +299,6 @@ def test_models_are_compared_once(monkeypatch):
     assert len(compared) == 1
     model.language_model.double()
     model.generate_motion(**make_prompts(4), num_codes=2)
+    assert len(compared) == 2
+    make_model(KINDS["llama tied"]()).generate_motion(**make_prompts(4), num_codes=2)
     assert len(compared) == 2

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-__all__ = ["ARRAYS", "dataset_schema", "nested_array", "row_schema", "unnested_arrays"]
+__all__ = ["ARRAYS", "array_field", "dataset_schema", "nested_array", "row_schema", "unnested_arrays"]
 
 ARRAYS = ("joints", "features")
 # What `datasets` reads from a Parquet schema is written by hand, so that the file is the same under every version of
@@ -58,7 +58,7 @@ def dataset_schema(joints: tuple[int, ...], features: tuple[int, ...], optional:
     words: dict[str, Any] = {}
     for name, kind in (_COLUMNS | {name: _OPTIONAL[name] for name in optional}).items():
         if kind == "array":
-            fields.append(_array_field(name, shapes[name]))
+            fields.append(array_field(name, shapes[name]))
             words[name] = {
                 "shape": [None, *shapes[name]],
                 "dtype": "float32",
@@ -73,7 +73,7 @@ def dataset_schema(joints: tuple[int, ...], features: tuple[int, ...], optional:
     return pa.schema(fields, metadata={"huggingface": json.dumps({"info": {"features": words}})})
 
 
-def _array_field(name: str, shape: tuple[int, ...]) -> pa.Field:
+def array_field(name: str, shape: tuple[int, ...]) -> pa.Field:
     """A column of float32 arrays (any, *shape) that `datasets` takes for its own ArrayXD type."""
     storage: pa.DataType = pa.float32()
     for _ in (None, *shape):
