@@ -44,7 +44,7 @@ def main(argv: Sequence[str]) -> int:
     with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as temporary:
         target = Path(temporary) / out.name
         target.mkdir()
-        LAYOUTS[args.layout].write(folder, target, out.name, args.adapter)
+        LAYOUTS[args.layout].write(folder, target, out.as_posix(), args.adapter)
         files = layout_files(target)
         shutil.move(target, out)
     size = sum((out / name).stat().st_size for name in files)
