@@ -64,12 +64,13 @@ def _figures(evaluation: Mapping[str, Any]) -> Iterator[_Figure]:
             if not math.isfinite(mean):
                 continue
             real = rows.get("real", {}).get(metric)
+            spread = f"± {factor * interval:.{digits}f} (95 %); " if factor * interval >= 0.5 * 10**-digits else ""
             yield _Figure(
                 *_TASKS[part],
                 metric,
                 label,
                 round(float(factor * mean), digits),
-                f"± {factor * interval:.{digits}f} (95 %); {measured['protocol']}",
+                spread + measured["protocol"],
                 "" if real is None else f"{_REAL[part]}: {factor * real[0]:.{digits}f}",
             )
     measured = evaluation.get(RECONSTRUCTION, {})
@@ -123,7 +124,7 @@ def result_entries(evaluation: Mapping[str, Any], dataset: str) -> dict[str, lis
             task_id=f"{figure.task.replace('-', '_')}_{figure.metric}",
             value=figure.value,
             date=evaluation.get("date"),
-            notes=f"{figure.metric_name} {figure.notes}; {reference}{made_on}",
+            notes=f"{figure.metric_name}: {figure.notes}; {reference}{made_on}",
         )
         entries.setdefault(f"{EVAL_RESULTS}/{figure.task}.yaml", []).append(entry)
     return entries

@@ -56,7 +56,7 @@ def main(argv: Sequence[str]) -> int:
 
             write_gguf_layout(folder, target, out.name, args.adapter, args.dtype or "f16")
         else:
-            LAYOUTS[args.layout].write(folder, target, out.name, args.adapter)
+            LAYOUTS[args.layout].write(folder, target, out.as_posix(), args.adapter)
         files = layout_files(target)
         shutil.move(target, out)
     size = sum((out / name).stat().st_size for name in files)

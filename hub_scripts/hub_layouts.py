@@ -22,7 +22,7 @@ from hub_scripts.eval_results import EVAL_RESULTS, RECONSTRUCTION, RESULT_FILES,
 from hub_scripts.hub_part_cards import render_adapters_card, render_evaluator_card, render_vq_card
 from hub_scripts.pickled import is_pickled
 from hub_scripts.plain_export import write_plain
-from hub_scripts.training import TRAINING_RECORD, read_training_record
+from hub_scripts.training import TRAINING_RECORD
 from modeling_motionllm.checkpoint_motionllm import ADAPTERS_FOLDER, MOTION_VQ_FOLDER
 from modeling_motionllm.errors_motionllm import MotionLLMError
 
@@ -151,9 +151,15 @@ def _write_thin(folder: Path, target: Path, repo: str, adapter_name: str) -> Non
         )
     _copy(folder, target)
     _write_results(folder, target)
-    # Ours gets the repository's name; one that somebody wrote or changed stays.
-    if not has_own_card(folder) and read_training_record(folder / ADAPTERS_FOLDER / adapter_name) is not None:
-        (target / CARD).write_text(render_model_card(folder, repo, adapter_name), encoding="utf-8")
+    _write_card(folder, target, repo, adapter_name, "thin")
+
+
+def _write_card(folder: Path, target: Path, repo: str, adapter_name: str, layout: str) -> None:
+    """Our card, with the repository's name; one that somebody wrote or changed stays as it is."""
+    if has_own_card(folder):
+        shutil.copyfile(folder / CARD, target / CARD)
+    else:
+        (target / CARD).write_text(render_model_card(folder, repo, adapter_name, layout), encoding="utf-8")
 
 
 def _write_results(folder: Path, target: Path) -> None:
@@ -180,7 +186,7 @@ def _write_full(folder: Path, target: Path, repo: str, adapter_name: str) -> Non
         if (folder / source).is_file():
             shutil.copyfile(folder / source, target / name)
     _write_results(folder, target)
-    (target / CARD).write_text(render_model_card(folder, repo, adapter_name, "full"), encoding="utf-8")
+    _write_card(folder, target, repo, adapter_name, "full")
 
 
 def _write_adapters(folder: Path, target: Path, repo: str, adapter_name: str) -> None:

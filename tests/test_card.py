@@ -100,7 +100,8 @@ def test_the_figures_are_metadata_that_the_hub_reads(folder):
     assert len(entries) == len(results)
     fid = entries["text_to_motion_fid"]
     assert (fid.dataset_id, fid.value, fid.date) == ("bandai-namco", 0.25, "2026-01-02")
-    for part in ("FID ± 0.000 (95 %)", "4 captions, pools of 4", "real motion: 0.000", "split test", "0" * 16):
+    assert entries["text_to_motion_r_precision_top3"].notes.startswith("R@3: ± 0.020 (95 %); 4 captions")
+    for part in ("FID: 4 captions", "4 captions, pools of 4", "real motion: 0.000", "split test", "0" * 16):
         assert part in fid.notes
     assert entries["motion_reconstruction_mpjpe_global_mm"].value == 56.8
 

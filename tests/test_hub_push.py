@@ -6,7 +6,7 @@ import pickle
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -418,7 +418,11 @@ def test_figures_of_an_earlier_push_do_not_stay(hub: HubServer, hub_checkpoint: 
 
 
 def test_only_one_adapter_goes_into_a_full_repository(
-    hub: HubServer, hub_checkpoint: Path, push_base, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    hub: HubServer,
+    hub_checkpoint: Path,
+    push_base: Callable[[], None],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     push_base()
     folder = Path(shutil.copytree(hub_checkpoint, tmp_path / "two"))
@@ -427,10 +431,14 @@ def test_only_one_adapter_goes_into_a_full_repository(
     assert "the adapter 'default' alone, merged; --layout thin sends ['style'] too" in capsys.readouterr().out
 
 
-def test_a_card_changed_by_hand_stays(hub: HubServer, hub_checkpoint: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("layout", ["full", "thin"])
+def test_a_card_changed_by_hand_stays(
+    layout: str, hub: HubServer, hub_checkpoint: Path, push_base: Callable[[], None], tmp_path: Path
+) -> None:
+    push_base()
     folder = _copy_with_config(hub_checkpoint, tmp_path / "by-hand")
     (folder / "README.md").write_text("---\nlicense: mit\n---\n\nMy own words.\n")
-    push([str(folder), "--repo", "user/by-hand", *THIN])
+    push([str(folder), "--repo", "user/by-hand", "--layout", layout])
     assert b"My own words." in hub.head("user/by-hand").files["README.md"].data
 
 
