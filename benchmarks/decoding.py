@@ -1,17 +1,16 @@
 """`python -m benchmarks.decoding`: text-to-motion by the official procedure, by `generate`, and by the fast decoder."""
 
 import argparse
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 
 import torch
 
-from benchmarks.measuring import Timing, alternate, machine
+from benchmarks.measuring import Row, Timing, alternate, clock, machine
 from hub_scripts.loading import add_model_arguments, check_device, load_processor, quiet
 from modeling_motionllm.modeling_motionllm import MotionLLMForCausalLM
 
-__all__ = ["main"]
+__all__ = ["main", "measure"]
 
 _SENTENCES = [
     "a person waves with the left hand",
@@ -27,7 +26,7 @@ _OFFICIAL = "official: adapter unmerged, beams 2, one by one"
 _CASES = ("generate fp32", "generate bf16", "fast fp32", "fast bf16")
 
 
-def _arguments() -> argparse.Namespace:
+def _arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.decoding", description=__doc__)
     add_model_arguments(parser)
     parser.add_argument("--batches", default="1,8,32", help="batch sizes (default 1,8,32)")
@@ -37,11 +36,37 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, help="of torch (default: its own choice)")
     parser.add_argument("--no-official", action="store_true", help="leave the official procedure out")
     parser.add_argument("--cpu-time", action="store_true", help="processor seconds instead of seconds that pass")
-    return parser.parse_args()
+    return parser.parse_args(argv)
 
 
 def main() -> None:
     args = _arguments()
+    print(machine())
+    seconds = "processor seconds" if args.cpu_time else "seconds that pass"
+    print(
+        f"{args.codes} codes a motion, greedy, prefill and VQ-VAE included; {seconds}, median of {args.rounds} rounds"
+    )
+    for size, timings, codes in _compare(args):
+        _print_table(size, args.codes, timings, codes)
+
+
+def measure(quick: bool = False, cpu_time: bool = False) -> Iterator[Row]:
+    """Milliseconds a step at batch 1, and motions per second in batches, against the official procedure."""
+    options = ["--codes", "16", "--rounds", "3", "--batches", "1,8"] if quick else []
+    args = _arguments(options + ["--cpu-time"] * cpu_time)
+    for size, timings, _ in _compare(args):
+        official = timings[_OFFICIAL]
+        for name, timing in timings.items():
+            ratio = None if name == _OFFICIAL else timing.faster_than(official)
+            if size == 1:
+                value, unit = 1000 * timing.median / args.codes, "ms/step"
+            else:
+                value, unit = size / timing.median, "motions/s"
+            yield Row(f"batch {size}, {name}", value, unit, timing.spread(), ratio, "official")
+
+
+def _compare(args: argparse.Namespace) -> Iterator[tuple[int, dict[str, Timing], dict[str, torch.Tensor]]]:
+    """Batch size, timings by case and codes by case, for one size after the other."""
     if args.threads:
         torch.set_num_threads(args.threads)
     quiet()
@@ -54,14 +79,7 @@ def main() -> None:
     }
     if not args.no_official:
         adapted = MotionLLMForCausalLM.from_pretrained(args.model, merge_adapter=False).to(args.device)
-    clock = time.process_time if args.cpu_time else time.perf_counter
     sizes = [int(size) for size in args.batches.split(",")]
-
-    print(machine())
-    seconds = "processor seconds" if args.cpu_time else "seconds that pass"
-    print(
-        f"{args.codes} codes a motion, greedy, prefill and VQ-VAE included; {seconds}, median of {args.rounds} rounds"
-    )
     codes: dict[str, torch.Tensor] = {}
 
     def run(name: str, model: MotionLLMForCausalLM, inputs: dict, **options: object) -> None:
@@ -78,10 +96,10 @@ def main() -> None:
         for name in args.cases.split(","):
             engine, dtype = name.split()
             cases[name] = partial(run, name, models[dtype], inputs, engine=engine)
-        timings = alternate(cases, args.rounds, clock)
+        timings = alternate(cases, args.rounds, clock(args.cpu_time))
         if _OFFICIAL in timings:
             timings[_OFFICIAL] = Timing([seconds * size for seconds in timings[_OFFICIAL].seconds])
-        _print_table(size, args.codes, timings, codes)
+        yield size, timings, codes
         codes.clear()
 
 

@@ -3,14 +3,14 @@
 import os
 import platform
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from statistics import median
 
 import torch
 from tqdm import tqdm
 
-__all__ = ["Timing", "alternate", "machine"]
+__all__ = ["Row", "Timing", "alternate", "clock", "machine", "print_table"]
 
 
 @dataclass
@@ -31,6 +31,40 @@ class Timing:
     def faster_than(self, other: "Timing") -> float:
         """How many times faster, the median of the rounds' ratios: what slows a round down slows both."""
         return median(theirs / mine for mine, theirs in zip(self.seconds, other.seconds, strict=True))
+
+
+@dataclass
+class Row:
+    """One line of the table of all benchmarks.
+
+    Args:
+        name: what was measured.
+        value: median.
+        unit: of the value.
+        spread: of the rounds.
+        ratio: how many times better than `against`, where there is something to compare with.
+        against: the naive or official procedure.
+    """
+
+    name: str
+    value: float
+    unit: str
+    spread: str = ""
+    ratio: float | None = None
+    against: str = ""
+
+
+def print_table(title: str, rows: Iterable[Row]) -> None:
+    """Print rows as a part of the table, each as it comes."""
+    print(f"\n{title}")
+    for row in rows:
+        ratio = "" if row.ratio is None else f"{row.ratio:>8.2f} x {row.against}"
+        print(f"  {row.name:<52} {row.value:>12,.2f} {row.unit:<16} {row.spread:>7}{ratio}", flush=True)
+
+
+def clock(cpu_time: bool) -> Callable[[], float]:
+    """Seconds of processor time, which other programs on the machine disturb less, or seconds that pass."""
+    return time.process_time if cpu_time else time.perf_counter
 
 
 def alternate(

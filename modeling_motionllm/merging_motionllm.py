@@ -70,13 +70,11 @@ def _is_plain(config: Mapping[str, Any]) -> bool:
 
 def _plan(
     model: nn.Module, config: Mapping[str, Any], tensors: Mapping[str, torch.Tensor]
-) -> (
-    tuple[list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]], list[tuple[torch.Tensor, list[int], torch.Tensor]]]
-    | None
-):
+) -> tuple[list[tuple[torch.Tensor, ...]], list[tuple[torch.Tensor, list[int], torch.Tensor]]] | None:
     """Weights with their (A, B), and weights with the rows to replace; None if anything does not fit."""
     modules = dict(model.named_modules())
-    deltas, rows = [], []
+    deltas: list[tuple[torch.Tensor, ...]] = []
+    rows: list[tuple[torch.Tensor, list[int], torch.Tensor]] = []
     for name, tensor in tensors.items():
         path = name.removeprefix(_PREFIX)
         if path.endswith(_DOWN):
