@@ -40,6 +40,7 @@ def measure(rounds: int = 7, cpu_time: bool = False) -> list[Row]:
     timings = alternate(
         {
             "joints_to_features": lambda: [joints_to_features(clip) for clip in joints],
+            "joints_to_features, batches": lambda: [joints_to_features(*batch) for batch in batches],
             "features_to_joints": lambda: [features_to_joints(clip) for clip in features],
         },
         rounds,
