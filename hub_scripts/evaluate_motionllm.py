@@ -1,4 +1,4 @@
-"""`motionllm evaluate`: reconstruction, text-to-motion and captioning on a prepared dataset, as one set of tables."""
+"""`motionllm evaluate`: reconstruction, text-to-motion and captioning of clips and of scenes, as one set of tables."""
 
 import argparse
 import hashlib
@@ -7,24 +7,41 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-
 from hub_scripts.card import EVALUATION, write_model_card
+from hub_scripts.data.scenes_storage import read_scenes
 from hub_scripts.data.storage import read_split, read_summary
+from hub_scripts.evaluate_scenes import SCENE_COLUMNS, evaluate_scene_captioning, evaluate_scene_generation
 from hub_scripts.evaluation_tables import (
+    COMPOSED_NOTE,
     PUBLISHED_NOTE,
     caption_table,
     generation_table,
     plain_text,
     reconstruction_table,
+    scene_caption_table,
+    scene_table,
 )
-from hub_scripts.generated_outputs import Decoding, OutputStore, generate_captions, generate_codes
-from hub_scripts.loading import DEFAULT_CHECKPOINT, add_model_arguments, load_model, load_processor, quiet
+from hub_scripts.generated_outputs import (
+    Decoding,
+    OutputStore,
+    decode_codes,
+    generate_captions,
+    generate_codes,
+    reconstruct_clips,
+)
+from hub_scripts.loading import (
+    DEFAULT_EVALUATOR,
+    DEFAULT_SCENE_EVALUATOR,
+    add_model_arguments,
+    load_model,
+    load_processor,
+    quiet,
+)
 from hub_scripts.metrics.base import Score
 from hub_scripts.metrics.caption import Captions, SentenceSimilarity
 from hub_scripts.metrics.judge import MotionJudge, load_evaluator, load_sentence_encoder, own_caption
 from hub_scripts.metrics.reconstruction import reconstruction_metrics
+from hub_scripts.metrics.scene_judge import SceneJudge, load_scene_evaluator
 from hub_scripts.metrics.score import score_captions, score_folder, score_motions
 from modeling_motionllm.checksums_motionllm import file_sha256
 from modeling_motionllm.errors_motionllm import MotionLLMError
@@ -33,7 +50,6 @@ from modeling_motionllm.modeling_motion_vq import MotionVQModel
 
 __all__ = ["DEFAULT_EVALUATOR", "main"]
 
-DEFAULT_EVALUATOR = DEFAULT_CHECKPOINT.parent / "motionllm-evaluator"
 _TASKS = ("reconstruction", "generation", "captioning")
 
 
@@ -43,17 +59,20 @@ def _parser() -> argparse.ArgumentParser:
         description="Measure a checkpoint on a prepared dataset. reconstruction: the VQ-VAE on whole clips. "
         "generation: a motion for one caption of each clip, as long as its real motion, by the protocol of Guo et al. "
         "2022, with the rows of the real motions and of their VQ reconstruction from the same run. captioning: a "
-        "sentence for each real motion. docs/evaluation.md explains every column.",
+        "sentence for each real motion. With --scenes the same for scenes of several people. docs/evaluation.md "
+        "explains every column.",
         epilog="example: motionllm evaluate --data data/bandai --split test --work runs/work --out runs/figures.json",
     )
     add_model_arguments(parser)
-    parser.add_argument("--data", required=True, help="folder written by `motionllm prepare`")
+    parser.add_argument("--data", help="clips: folder written by `motionllm prepare`")
+    parser.add_argument("--scenes", help="scenes: folder written by `motionllm prepare pairs`; with or without --data")
     parser.add_argument("--split", default="test", choices=["train", "val", "test"], help="default test")
     parser.add_argument("--tasks", default=",".join(_TASKS), help=f"of {','.join(_TASKS)} (default all)")
     parser.add_argument("--vq", help="measure this VQ-VAE folder instead of the checkpoint's (reconstruction only)")
     parser.add_argument("--folder", help="score a folder of .npz of any system instead (see docs/evaluation.md)")
     parser.add_argument("--evaluator", default=str(DEFAULT_EVALUATOR), help="default: the one in checkpoints/")
-    parser.add_argument("--clips", type=int, help="only so many clips, a fixed random choice (default all)")
+    parser.add_argument("--scene-evaluator", default=str(DEFAULT_SCENE_EVALUATOR), help="default: that in checkpoints/")
+    parser.add_argument("--clips", type=int, help="only so many clips, or scenes, a fixed choice (default all)")
     parser.add_argument("--draws", type=int, default=1, help="motions per caption; from 2 on with multimodality")
     parser.add_argument("--repeats", type=int, default=20, help="repeats of the protocol (default 20)")
     parser.add_argument("--greedy", action="store_true", help="take the likeliest codes instead of drawing them")
@@ -72,6 +91,12 @@ def _check(args: argparse.Namespace) -> set[str]:
     tasks = set(args.tasks.split(","))
     if not tasks <= set(_TASKS):
         raise MotionLLMError(f"--tasks is '{args.tasks}'; choose from {','.join(_TASKS)}")
+    if args.data is None and (args.scenes is None or args.vq is not None or args.folder is not None):
+        raise MotionLLMError("give --data, the clips to measure on, or --scenes (see `motionllm evaluate --help`)")
+    if args.scenes is not None and (args.vq is not None or args.folder is not None):
+        raise MotionLLMError("--scenes measures a checkpoint; leave --vq and --folder out")
+    if args.data is None and not tasks & {"generation", "captioning"}:
+        raise MotionLLMError(f"--tasks is '{args.tasks}', which is not for scenes; choose generation or captioning")
     for name in ("clips", "draws", "repeats", "batch_size"):
         value = getattr(args, name)
         if value is not None and value < 1:
@@ -93,22 +118,6 @@ def choose_clips(rows: list[dict[str, Any]], count: int | None) -> list[dict[str
 
 def _values(scores: Mapping[str, Score]) -> dict[str, list[float]]:
     return {column: [score.mean, score.interval] for column, score in scores.items()}
-
-
-@torch.no_grad()
-def _decode(vq: MotionVQModel, codes: Sequence[Sequence[int]]) -> list[np.ndarray]:
-    """Raw features of codes; a motion that failed is a standing frame, so that it is judged and not left out."""
-    clips = []
-    for row in codes:
-        features = vq.decode(torch.tensor([row or [0]], device=vq.device)).features[0]
-        clips.append(features.cpu().numpy())
-    return clips
-
-
-@torch.no_grad()
-def _reconstruct(vq: MotionVQModel, clips: Sequence[np.ndarray]) -> list[np.ndarray]:
-    codes = [vq.encode(torch.tensor(clip, device=vq.device)[None]).codes[0].tolist() for clip in clips]
-    return _decode(vq, codes)
 
 
 def _settings(args: argparse.Namespace, **more: Any) -> dict[str, Any]:
@@ -145,8 +154,8 @@ def _evaluate_generation(
     }
     motions = {
         "real": [real],
-        "reconstructed": [_reconstruct(model.motion_vq, real)],
-        "generated": [_decode(model.motion_vq, draw) for draw in draws],
+        "reconstructed": [reconstruct_clips(model.motion_vq, real)],
+        "generated": [decode_codes(model.motion_vq, draw) for draw in draws],
     }
     asked = [count / processor.fps for count in frames]
     return {
@@ -204,7 +213,13 @@ def _print(results: Mapping[str, Any]) -> None:
         if task in results:
             print(f"\n{task}, {results['split']}: {results[task]['protocol']}")
             print(plain_text(table(results[task]["rows"])))
-    if "generation" in results:
+    for name, table in (("scene_generation", scene_table), ("scene_captioning", scene_caption_table)):
+        if name in results:
+            print(f"\n{name.replace('_', ' ')}, {results['split']}: {results[name]['protocol']}")
+            print(plain_text(table(results[name]["rows"])))
+    if any(results.get(name, {}).get("composed") for name in ("scene_generation", "scene_captioning")):
+        print(f"\n{COMPOSED_NOTE}")
+    if {"generation", "scene_generation"} & results.keys():
         print(f"\n{PUBLISHED_NOTE}")
 
 
@@ -217,12 +232,17 @@ def main(argv: Sequence[str]) -> int:
     args = _parser().parse_args(argv)
     tasks = _check(args)
     quiet()
-    results: dict[str, Any] = {"split": args.split, "data_sha256": read_summary(args.data)["sha256"], "seed": args.seed}
+    results: dict[str, Any] = {"split": args.split, "seed": args.seed}
+    for name, folder in (("data", args.data), ("scenes", args.scenes)):
+        if folder is not None:
+            results[f"{name}_sha256"] = read_summary(folder)["sha256"]
     if args.out:
         ensure_folder(Path(args.out).parent)
-    rows = choose_clips(
-        read_split(args.data, args.split, ["name", "content", "style", "captions", "features"]), args.clips
-    )
+    kept = _kept_figures(args)
+    rows: list[dict[str, Any]] = []
+    if args.data is not None:
+        columns = ["name", "content", "style", "captions", "features"]
+        rows = choose_clips(read_split(args.data, args.split, columns), args.clips)
     if args.folder is not None:
         scores = score_folder(
             args.folder, rows, MotionJudge(load_evaluator(args.evaluator, args.device)), args.repeats, args.seed
@@ -233,21 +253,76 @@ def main(argv: Sequence[str]) -> int:
         results["reconstruction"] = _reconstruction(vq, rows)
     else:
         processor, model = load_processor(args.model), load_model(args.model, args.device)
-        rows = [row for row in rows if len(row["features"]) >= processor.frames_per_code]
-        if "reconstruction" in tasks:
-            results["reconstruction"] = _reconstruction(model.motion_vq, rows)
-        if "generation" in tasks:
-            judge = MotionJudge(load_evaluator(args.evaluator, args.device))
-            results["generation"] = _evaluate_generation(model, processor, judge, rows, args)
-        if "captioning" in tasks:
-            results["captioning"] = _evaluate_captioning(model, processor, rows, args)
+        if rows:
+            results |= _evaluate_clips(model, processor, rows, tasks, args)
+        if args.scenes is not None:
+            results |= _evaluate_scenes(model, processor, tasks, args)
     _print(results)
-    for path in [args.out] * bool(args.out) + [Path(args.model) / EVALUATION] * args.card:
-        with atomic_path(path) as temporary:
-            temporary.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    if args.out:
+        _write(Path(args.out), results)
     if args.card:
+        _write(Path(args.model) / EVALUATION, kept | results)
         write_model_card(Path(args.model))
     return 0
+
+
+def _write(path: Path, results: Mapping[str, Any]) -> None:
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+
+
+def _kept_figures(args: argparse.Namespace) -> dict[str, Any]:
+    """The checkpoint's figures that a card keeps beside new ones: those of clips where only scenes are measured, and
+    those of scenes where only clips are.
+
+    Raises:
+        MotionLLMError: they are of another split.
+    """
+    path = Path(args.model) / EVALUATION
+    if not args.card or not path.is_file() or (args.data is not None and args.scenes is not None):
+        return {}
+    known = json.loads(path.read_text(encoding="utf-8"))
+    kept = {name: value for name, value in known.items() if name.startswith("scene") == (args.scenes is None)}
+    if kept.keys() - {"split", "seed"} and known.get("split") != args.split:
+        raise MotionLLMError(
+            f"'{path}' has figures of the split '{known.get('split')}'; measure that one, or both --data and --scenes"
+        )
+    return kept
+
+
+def _evaluate_clips(
+    model: Any, processor: Any, rows: list[dict[str, Any]], tasks: set[str], args: argparse.Namespace
+) -> dict[str, Any]:
+    rows = [row for row in rows if len(row["features"]) >= processor.frames_per_code]
+    results: dict[str, Any] = {}
+    if "reconstruction" in tasks:
+        results["reconstruction"] = _reconstruction(model.motion_vq, rows)
+    if "generation" in tasks:
+        judge = MotionJudge(load_evaluator(args.evaluator, args.device))
+        results["generation"] = _evaluate_generation(model, processor, judge, rows, args)
+    if "captioning" in tasks:
+        results["captioning"] = _evaluate_captioning(model, processor, rows, args)
+    return results
+
+
+def _evaluate_scenes(model: Any, processor: Any, tasks: set[str], args: argparse.Namespace) -> dict[str, Any]:
+    rows = choose_clips(read_scenes(args.scenes, args.split, SCENE_COLUMNS), args.clips)
+    rows = [row for row in rows if row["joints"].shape[1] > processor.frames_per_code]
+    for people in sorted({len(row["joints"]) for row in rows}):
+        processor.check_people(people)
+    results: dict[str, Any] = {}
+    if "generation" in tasks:
+        judge = SceneJudge(load_scene_evaluator(args.scene_evaluator, args.device))
+        decoding = str(Decoding(args.greedy, args.temperature, args.top_p, args.guidance))
+        store = OutputStore(args.work, **_settings(args, task="scene generation", decoding=decoding))
+        results["scene_generation"] = evaluate_scene_generation(model, processor, judge, rows, args, store)
+    if "captioning" in tasks:
+        store = OutputStore(args.work, **_settings(args, task="scene captioning", split=args.split, data=args.scenes))
+        similarity = SentenceSimilarity(load_sentence_encoder())
+        results["scene_captioning"] = evaluate_scene_captioning(
+            model, processor, rows, similarity, args.batch_size, store
+        )
+    return results
 
 
 def _reconstruction(vq: MotionVQModel, rows: list[dict[str, Any]]) -> dict[str, Any]:

