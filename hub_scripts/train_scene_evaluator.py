@@ -55,10 +55,10 @@ class SceneEvaluatorTrainingArguments(EvaluatorTrainingArguments):
     """Trainer arguments with defaults for this model."""
 
     output_dir: str = field(default="runs/scene_evaluator", metadata={"help": "Checkpoints, logs and the final model."})
-    max_steps: int = field(default=800)
+    max_steps: int = field(default=400)
     per_device_train_batch_size: int = field(default=128)
-    eval_steps: float | None = field(default=200)
-    save_steps: float = field(default=200)
+    eval_steps: float | None = field(default=100)
+    save_steps: float = field(default=100)
 
 
 def scene_features(rows: Sequence[dict[str, Any]], label: str) -> tuple[list[np.ndarray], list[np.ndarray]]:

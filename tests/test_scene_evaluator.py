@@ -48,7 +48,7 @@ class TestScenes:
     def test_padding_never_changes_a_result(self, evaluator, length):
         scene, places = torch.randn(1, 2, length, 263), torch.randn(1, 2, 3)
         tokens, mask = evaluator.get_tokens(scene, places)
-        assert tokens.shape == (1, 2, math.ceil(length / 4), 20)
+        assert tokens.shape == (1, 2, math.ceil(length / 8), 20)
         assert evaluator.embed_tokens(tokens, mask).norm().item() == pytest.approx(1, abs=1e-6)
         batch, batch_mask = torch.full((3, 3, 30, 263), float("nan")), torch.zeros(3, 3, 30, dtype=torch.bool)
         for row, (people, frames) in enumerate(((3, 30), (2, length), (1, 9))):
@@ -72,8 +72,8 @@ class TestScenes:
         world = join_people(features_to_joints(motion), placements)
         tokens, _ = evaluator.get_tokens(torch.tensor(motion)[None], torch.tensor(placements)[None])
         paths = tokens[0, ..., 16:].numpy()
-        np.testing.assert_allclose(3 * paths[..., 0], world[:, ::4, 0, 0], atol=1e-4)
-        np.testing.assert_allclose(3 * paths[..., 1], world[:, ::4, 0, 2], atol=1e-4)
+        np.testing.assert_allclose(3 * paths[..., 0], world[:, ::8, 0, 0], atol=1e-4)
+        np.testing.assert_allclose(3 * paths[..., 1], world[:, ::8, 0, 2], atol=1e-4)
         np.testing.assert_allclose(paths[1, 0, 2:], [np.sin(2.5), np.cos(2.5)], atol=1e-6)
 
     def test_places_and_order_count_for_the_scene_and_not_for_the_person(self, evaluator):
@@ -134,7 +134,7 @@ class TestJudge:
         placements = [rng.normal(size=(shape[0], 3)) for shape in shapes]
         judge = SceneJudge(evaluator, {"a": torch.randn(12), "b": torch.randn(12)}, batch_size=3)
         tokens = judge.tokens(scenes, placements)
-        assert [scene.shape for scene in tokens] == [(2, 3, 20), (3, 8, 20), (2, 1, 20), (3, 5, 20)]
+        assert [scene.shape for scene in tokens] == [(2, 2, 20), (3, 4, 20), (2, 1, 20), (3, 3, 20)]
         sample = judge(tokens, ["a", "b", "a", "b"])
         likelihoods = judge.content_likelihoods(tokens)
         np.testing.assert_array_equal(sample.text[0], sample.text[2])

@@ -24,6 +24,8 @@ from .sentence_encoder import SentenceEncoder
 
 __all__ = ["SceneTextEvaluator", "SceneTextEvaluatorOutput"]
 
+FRAMES_PER_SCENE_TOKEN = 2 * FRAMES_PER_TOKEN  # 0.4 s: two states of the motion encoder
+_CHUNK = 32  # scenes encoded together
 _PLACE = 4  # columns that say where a person is and faces: x, z, sine and cosine of the heading
 _METERS = 3.0  # that one unit of x and z stands for
 
@@ -50,7 +52,7 @@ class SceneTextEvaluator(PreTrainedModel):
     """Scenes and sentences in one space, trained contrastively on frozen sentence embeddings; for people in an order.
 
     Every person's motion goes through one motion encoder, that of a trained `MotionTextEvaluator`, which stays as it
-    is. Its states at a quarter of the frame rate, together with where the person is and faces at that moment in the
+    is. Its states, averaged over 0.4 s, together with where the person is and faces at that moment in the
     world of person 1, and which person it is, are the tokens of one transformer over the whole scene. A head on the
     mean state of one person alone names its content: it cannot guess from the others what someone should do. Padded
     frames and people never change a result. Input that does not fit raises `ValueError`.
@@ -107,7 +109,7 @@ class SceneTextEvaluator(PreTrainedModel):
     def get_tokens(
         self, motion: torch.Tensor, placements: torch.Tensor, attention_mask: torch.Tensor | None = None
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """What the trained part sees: tokens (B, P, ceil(T / 4), hidden_size + 4) and their mask (B, P, ceil(T / 4)).
+        """What the trained part sees: tokens (B, P, ceil(T / 8), hidden_size + 4) and their mask (B, P, ceil(T / 8)).
 
         Args:
             motion: (B, P, T, input_dim) raw features at the configured frame rate, each person in a frame of its own.
@@ -133,9 +135,10 @@ class SceneTextEvaluator(PreTrainedModel):
         if bool((mask[..., 1:] & ~mask[..., :-1]).any()) or bool((there[:, 1:] & ~there[:, :-1]).any()):
             raise ValueError("attention_mask has gaps; pad motions at the end, and people after the last one")
         was_training = self.motion_encoder.training
-        states, state_mask = self.motion_encoder.eval().states(motion[there], mask[there])
+        states, state_mask = _halved(*self.motion_encoder.eval().states(motion[there], mask[there]))
         self.motion_encoder.train(was_training)
-        paths = _paths(motion[there].masked_fill(~mask[there][..., None], 0), placements[there])[:, ::FRAMES_PER_TOKEN]
+        paths = _paths(motion[there].masked_fill(~mask[there][..., None], 0), placements[there])
+        paths = paths[:, ::FRAMES_PER_SCENE_TOKEN]
         tokens = states.new_zeros(*there.shape, *states.shape[1:-1], states.shape[-1] + _PLACE)
         token_mask = torch.zeros(tokens.shape[:3], dtype=torch.bool, device=tokens.device)
         tokens[there] = torch.cat([states, paths.to(states)], dim=-1)
@@ -149,8 +152,17 @@ class SceneTextEvaluator(PreTrainedModel):
         people, length, width = x.shape[1:]
         x = x + positions(length, width, x) + self.person_embedding.weight[:people, None]
         x, mask = self.dropout(x).flatten(1, 2), token_mask.flatten(1, 2)
-        x = self.layers(x, src_key_padding_mask=~mask)
-        return F.normalize(self.scene_projection((x * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)), dim=-1)
+        # Real tokens first, and neighbours in number go through together: the same result without much padding.
+        front = (~mask).int().argsort(dim=1, stable=True)
+        counts = mask.sum(1)
+        order = counts.argsort(stable=True)
+        parts = []
+        for part in order.split(_CHUNK):
+            kept = front[part, : int(counts[part[-1]])]
+            own = mask[part].gather(1, kept)
+            states = self.layers(x[part[:, None], kept], src_key_padding_mask=~own)
+            parts.append((states * own[..., None]).sum(1) / own.sum(1, keepdim=True))
+        return F.normalize(self.scene_projection(torch.cat(parts)[order.argsort()]), dim=-1)
 
     def get_scene_features(
         self, motion: torch.Tensor, placements: torch.Tensor, attention_mask: torch.Tensor | None = None
@@ -211,6 +223,15 @@ class SceneTextEvaluator(PreTrainedModel):
         if losses:
             output["loss"] = torch.stack(losses).sum()
         return output
+
+
+def _halved(states: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """States (N, L, D) and their mask, each two averaged to one."""
+    odd = states.shape[1] % 2
+    states, mask = F.pad(states, (0, 0, 0, odd)), F.pad(mask, (0, odd))
+    weights = mask.view(len(mask), -1, 2, 1).to(states)
+    both = (states.masked_fill(~mask[..., None], 0).view(len(mask), -1, 2, states.shape[-1]) * weights).sum(2)
+    return both / weights.sum(2).clamp(min=1), mask.view(len(mask), -1, 2).any(-1)
 
 
 def _paths(motion: torch.Tensor, placements: torch.Tensor) -> torch.Tensor:
