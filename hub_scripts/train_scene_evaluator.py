@@ -1,6 +1,6 @@
 """`motionllm train-evaluator --scenes`: train the model that judges scenes of people, on the train split alone."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -61,7 +61,7 @@ class SceneEvaluatorTrainingArguments(EvaluatorTrainingArguments):
     save_steps: float = field(default=100)
 
 
-def scene_features(rows: Sequence[dict[str, Any]], label: str) -> tuple[list[np.ndarray], list[np.ndarray]]:
+def scene_features(rows: Sequence[Mapping[str, Any]], label: str) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """Raw features float32 (P, T - 1, 263) and placements (P, 3) of scenes with `joints` (P, T, 22, 3)."""
     features, placements = [], []
     for row in tqdm(rows, desc=f"features {label}"):

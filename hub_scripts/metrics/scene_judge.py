@@ -75,9 +75,9 @@ def scene_tokens(
     tokens: list[np.ndarray] = [np.empty(0)] * len(scenes)
     for batch in batches_by_length([scene.shape[1] for scene in scenes], batch_size):
         motion, mask = pad_scenes([scenes[index] for index in batch])
-        places, _ = pad_scenes([placements[index][:, None] for index in batch])
+        starts, _ = pad_scenes([placements[index][:, None] for index in batch])
         device = evaluator.device
-        made, made_mask = evaluator.get_tokens(motion.to(device), places[:, :, 0].to(device), mask.to(device))
+        made, made_mask = evaluator.get_tokens(motion.to(device), starts[:, :, 0].to(device), mask.to(device))
         for index, row, real in zip(batch, made.cpu(), made_mask.cpu(), strict=True):
             people, length = len(scenes[index]), int(real[0].sum())
             tokens[index] = row[:people, :length].numpy().astype(np.float16)

@@ -129,7 +129,8 @@ def score_scenes(
 
 def _measure(sample: JudgedScenes) -> tuple[dict[str, float], dict[str, int]]:
     """The metrics that can judge any of the scenes, and how many values each of them is made of."""
-    scores, judged = {}, {}
+    scores: dict[str, float] = {}
+    judged: dict[str, int] = {}
     for metric in _METRICS:
         count = len(metric.values(sample))
         if count:
