@@ -9,7 +9,14 @@ from huggingface_hub import ModelCard, ModelCardData
 
 from hub_scripts.card_mark import is_unchanged, mark
 from hub_scripts.eval_results import RECONSTRUCTION, eval_results, write_eval_results
-from hub_scripts.evaluation_tables import caption_table, generation_table, markdown, reconstruction_table
+from hub_scripts.evaluation_tables import (
+    caption_table,
+    generation_table,
+    markdown,
+    reconstruction_table,
+    scene_caption_table,
+    scene_table,
+)
 from hub_scripts.training import TRAINING_RECORD, read_training_record
 from modeling_motionllm.checkpoint_motionllm import ADAPTERS_FOLDER, MOTION_VQ_FOLDER, looks_like_path
 from modeling_motionllm.errors_motionllm import MotionLLMError
@@ -46,6 +53,14 @@ _DATA = {
         "license_text": "CC BY-NC 4.0 (non-commercial use only), as they are derived from the "
         "Bandai-Namco-Research-Motiondataset by Bandai Namco Research Inc. (arXiv:2306.08861).",
     }
+}
+_DATA["bandai-namco-composed-scenes"] = {
+    **_DATA["bandai-namco"],
+    "name": "bandai-namco-composed-scenes",
+    "description": "scenes of two and three people composed by rules from clips of one person each of the "
+    "Bandai-Namco-Research-Motiondataset (the people never met; `motionllm prepare pairs`), captions written by rules",
+    "scope": "greeting, bowing, waving, calling and answering, coming and going, walking together and one behind the "
+    "other, meeting, passing, parting and fighting, of two and three people, composed by rules",
 }
 _OTHER = {
     "name": "",
@@ -212,6 +227,8 @@ def _tables(evaluation: dict[str, Any]) -> dict[str, str]:
         "reconstruction_table": (reconstruction_table, evaluation.get(RECONSTRUCTION)),
         "generation_table": (generation_table, evaluation.get("generation", {}).get("rows")),
         "caption_table": (caption_table, evaluation.get("captioning", {}).get("rows")),
+        "scene_table": (scene_table, evaluation.get("scene_generation", {}).get("rows")),
+        "scene_caption_table": (scene_caption_table, evaluation.get("scene_captioning", {}).get("rows")),
     }
     return {name: markdown(table(values)) if values else "" for name, (table, values) in parts.items()}
 

@@ -1,4 +1,4 @@
-"""`motionllm evaluate`: reconstruction, text-to-motion and captioning on a prepared dataset, as one set of tables."""
+"""`motionllm evaluate`: reconstruction, text-to-motion and captioning of clips and of scenes, as one set of tables."""
 
 import argparse
 import json
@@ -7,15 +7,22 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
 from huggingface_hub.errors import HFValidationError
 from huggingface_hub.utils import validate_repo_id
 
-from hub_scripts.card import write_evaluation
+from hub_scripts.card import read_evaluation, write_evaluation
+from hub_scripts.data.scenes_storage import read_scenes
 from hub_scripts.data.storage import read_summary
-from hub_scripts.evaluation_protocol import add_protocol_arguments, check_protocol, load_judge, read_clips
+from hub_scripts.evaluate_scenes import SCENE_COLUMNS, evaluate_scene_captioning, evaluate_scene_generation
+from hub_scripts.evaluation_protocol import (
+    add_protocol_arguments,
+    check_protocol,
+    choose_clips,
+    load_judge,
+    read_clips,
+)
 from hub_scripts.evaluation_tables import (
+    COMPOSED_NOTE,
     PUBLISHED_NOTE,
     caption_table,
     generation_table,
@@ -23,13 +30,16 @@ from hub_scripts.evaluation_tables import (
     published_captions,
     published_generation,
     reconstruction_table,
+    scene_caption_table,
+    scene_table,
 )
-from hub_scripts.generated_outputs import Decoding, OutputStore, generate_captions, generate_codes
-from hub_scripts.loading import add_model_arguments, load_model, load_processor, quiet
+from hub_scripts.generated_outputs import Decoding, OutputStore, decode_codes, generate_captions, generate_codes
+from hub_scripts.loading import DEFAULT_SCENE_EVALUATOR, add_model_arguments, load_model, load_processor, quiet
 from hub_scripts.metrics.base import Score
 from hub_scripts.metrics.caption import Captions, SentenceSimilarity
 from hub_scripts.metrics.judge import Judge, load_sentence_encoder, own_caption
 from hub_scripts.metrics.reconstruction import Reconstruction, reconstruct, reconstruction_metrics
+from hub_scripts.metrics.scene_judge import SceneJudge, load_scene_evaluator
 from hub_scripts.metrics.score import score_captions, score_folder, score_motions
 from modeling_motionllm.checksums_motionllm import file_sha256
 from modeling_motionllm.errors_motionllm import MotionLLMError
@@ -47,11 +57,14 @@ def _parser() -> argparse.ArgumentParser:
         description="Measure a checkpoint on a prepared dataset. reconstruction: the VQ-VAE on whole clips. "
         "generation: a motion for one caption of each clip, as long as its real motion, by the protocol of Guo et al. "
         "2022, with the rows of the real motions and of their VQ reconstruction from the same run. captioning: a "
-        "sentence for each real motion. docs/evaluation.md explains every column.",
+        "sentence for each real motion. With --scenes the same for scenes of several people. docs/evaluation.md "
+        "explains every column.",
         epilog="example: motionllm evaluate --data data/bandai --split test --work runs/work --out runs/figures.json",
     )
     add_model_arguments(parser)
-    parser.add_argument("--data", required=True, help="folder written by `motionllm prepare`")
+    parser.add_argument("--data", help="clips: folder written by `motionllm prepare`")
+    parser.add_argument("--scenes", help="scenes: folder written by `motionllm prepare pairs`; with or without --data")
+    parser.add_argument("--scene-evaluator", default=str(DEFAULT_SCENE_EVALUATOR), help="default: that in checkpoints/")
     parser.add_argument("--split", default="test", choices=["train", "val", "test"], help="default test")
     parser.add_argument("--tasks", default=",".join(_TASKS), help=f"of {','.join(_TASKS)} (default all)")
     parser.add_argument("--vq", help="measure this VQ-VAE folder instead of the checkpoint's (reconstruction only)")
@@ -81,6 +94,12 @@ def _check(args: argparse.Namespace) -> set[str]:
     tasks = set(args.tasks.split(","))
     if not tasks <= set(_TASKS):
         raise MotionLLMError(f"--tasks is '{args.tasks}'; choose from {','.join(_TASKS)}")
+    if args.data is None and (args.scenes is None or args.vq is not None or args.folder is not None):
+        raise MotionLLMError("give --data, the clips to measure on, or --scenes (see `motionllm evaluate --help`)")
+    if args.scenes is not None and (args.vq is not None or args.folder is not None):
+        raise MotionLLMError("--scenes measures a checkpoint; leave --vq and --folder out")
+    if args.data is None and not tasks & {"generation", "captioning"}:
+        raise MotionLLMError(f"--tasks is '{args.tasks}', which is not for scenes; choose generation or captioning")
     for name in ("clips", "draws", "repeats", "batch_size"):
         value = getattr(args, name)
         if value is not None and value < 1:
@@ -105,16 +124,6 @@ def _check(args: argparse.Namespace) -> set[str]:
 
 def _values(scores: Mapping[str, Score]) -> dict[str, list[float]]:
     return {column: [score.mean, score.interval] for column, score in scores.items()}
-
-
-@torch.no_grad()
-def _decode(vq: MotionVQModel, codes: Sequence[Sequence[int]]) -> list[np.ndarray]:
-    """Raw features of codes; a motion that failed is a standing frame, so that it is judged and not left out."""
-    clips = []
-    for row in codes:
-        features = vq.decode(torch.tensor([row or [0]], device=vq.device)).features[0]
-        clips.append(features.cpu().numpy())
-    return clips
 
 
 def _settings(args: argparse.Namespace, **more: Any) -> dict[str, Any]:
@@ -158,7 +167,7 @@ def _evaluate_generation(
     motions = {
         "real": [real],
         "reconstructed": [made.clips],
-        "generated": [_decode(model.motion_vq, draw) for draw in draws],
+        "generated": [decode_codes(model.motion_vq, draw) for draw in draws],
     }
     asked = [count / processor.fps for count in frames]
     return {
@@ -221,11 +230,17 @@ def _print(results: Mapping[str, Any], published: bool) -> None:
         if published and not comparable:
             print("\npublished, through the T2M evaluator:")
             print(plain_text(generation_table(published_generation())))
-        if not comparable:
-            print(f"\n{PUBLISHED_NOTE}")
     if "captioning" in results:
         print(f"\ncaptioning, {results['split']}: {results['captioning']['protocol']}")
         print(plain_text(caption_table(results["captioning"]["rows"] | (published_captions() if published else {}))))
+    for name, table in (("scene_generation", scene_table), ("scene_captioning", scene_caption_table)):
+        if name in results:
+            print(f"\n{name.replace('_', ' ')}, {results['split']}: {results[name]['protocol']}")
+            print(plain_text(table(results[name]["rows"])))
+    if any(results.get(name, {}).get("composed") for name in ("scene_generation", "scene_captioning")):
+        print(f"\n{COMPOSED_NOTE}")
+    if ("generation" in results and not published) or "scene_generation" in results:
+        print(f"\n{PUBLISHED_NOTE}")
 
 
 def main(argv: Sequence[str]) -> int:
@@ -237,21 +252,24 @@ def main(argv: Sequence[str]) -> int:
     args = _parser().parse_args(argv)
     tasks = _check(args)
     quiet()
-    summary = read_summary(args.data)
+    summary = {} if args.data is None else read_summary(args.data)
     results: dict[str, Any] = {
         "date": datetime.now(UTC).date().isoformat(),
         "split": args.split,
-        "data_name": summary.get("name"),
-        "data_sha256": summary["sha256"],
         "seed": args.seed,
     }
+    if args.data is not None:
+        results |= {"data_name": summary.get("name"), "data_sha256": summary["sha256"]}
+    if args.scenes is not None:
+        results["scenes_sha256"] = read_summary(args.scenes)["sha256"]
     if args.dataset_id is not None:
         results["dataset_id"] = args.dataset_id
     if args.out:
         ensure_folder(Path(args.out).parent)
     if args.results:
         ensure_folder(args.results)
-    rows, left_out = read_clips(args)
+    kept = _kept_figures(args)
+    rows, left_out = ([], "") if args.data is None else read_clips(args)
     if args.folder is not None:
         judge = load_judge(args, rows)
         scores = score_folder(args.folder, rows, judge, args.repeats, args.seed)
@@ -262,15 +280,10 @@ def main(argv: Sequence[str]) -> int:
         results["reconstruction"], _ = _reconstruction(vq, rows)
     else:
         processor, model = load_processor(args.model), load_model(args.model, args.device)
-        rows = [row for row in rows if len(row["features"]) >= processor.frames_per_code]
-        chosen = load_judge(args, rows) if "generation" in tasks else None
-        figures, made = _reconstruction(model.motion_vq, rows)
-        if "reconstruction" in tasks:
-            results["reconstruction"] = figures
-        if chosen is not None:
-            results["generation"] = _evaluate_generation(model, processor, chosen, rows, made, left_out, args)
-        if "captioning" in tasks:
-            results["captioning"] = _evaluate_captioning(model, processor, rows, made, args)
+        if rows:
+            results |= _evaluate_clips(model, processor, rows, tasks, left_out, args)
+        if args.scenes is not None:
+            results |= _evaluate_scenes(model, processor, tasks, args)
     if "generation" in results:
         local = Path(args.evaluator).is_dir()
         results["generation"]["evaluator"] = Path(args.evaluator).name if local else args.evaluator
@@ -281,7 +294,7 @@ def main(argv: Sequence[str]) -> int:
     if args.results:
         write_evaluation(Path(args.results), results)
     if args.card:
-        write_evaluation(Path(args.model), results, _shown_path(args.model))
+        write_evaluation(Path(args.model), kept | results, _shown_path(args.model))
     return 0
 
 
@@ -289,6 +302,60 @@ def _shown_path(name: str) -> str:
     """A checkpoint as the card is to name it: as it was given, or from here where that is shorter."""
     path = Path(name)
     return path.relative_to(Path.cwd()).as_posix() if path.is_relative_to(Path.cwd()) else name
+
+
+def _kept_figures(args: argparse.Namespace) -> dict[str, Any]:
+    """The checkpoint's figures that a card keeps beside new ones: those of clips where only scenes are measured, and
+    those of scenes where only clips are.
+
+    Raises:
+        MotionLLMError: they are of another split.
+    """
+    known = read_evaluation(Path(args.model)) if args.card else None
+    if known is None or (args.data is not None and args.scenes is not None):
+        return {}
+    kept = {name: value for name, value in known.items() if name.startswith("scene") == (args.scenes is None)}
+    if kept.keys() - {"date", "split", "seed"} and known.get("split") != args.split:
+        raise MotionLLMError(
+            f"'{args.model}' has figures of split '{known.get('split')}'; measure that one, or both --data and --scenes"
+        )
+    return kept
+
+
+def _evaluate_clips(
+    model: Any, processor: Any, rows: list[dict[str, Any]], tasks: set[str], left_out: str, args: argparse.Namespace
+) -> dict[str, Any]:
+    rows = [row for row in rows if len(row["features"]) >= processor.frames_per_code]
+    judge = load_judge(args, rows) if "generation" in tasks else None
+    results: dict[str, Any] = {}
+    figures, made = _reconstruction(model.motion_vq, rows)
+    if "reconstruction" in tasks:
+        results["reconstruction"] = figures
+    if judge is not None:
+        results["generation"] = _evaluate_generation(model, processor, judge, rows, made, left_out, args)
+    if "captioning" in tasks:
+        results["captioning"] = _evaluate_captioning(model, processor, rows, made, args)
+    return results
+
+
+def _evaluate_scenes(model: Any, processor: Any, tasks: set[str], args: argparse.Namespace) -> dict[str, Any]:
+    rows = choose_clips(read_scenes(args.scenes, args.split, SCENE_COLUMNS), args.clips)
+    rows = [row for row in rows if row["joints"].shape[1] > processor.frames_per_code]
+    for people in sorted({len(row["joints"]) for row in rows}):
+        processor.check_people(people)
+    results: dict[str, Any] = {}
+    if "generation" in tasks:
+        judge = SceneJudge(load_scene_evaluator(args.scene_evaluator, args.device))
+        decoding = str(Decoding(args.greedy, args.temperature, args.top_p, args.guidance))
+        store = OutputStore(args.work, **_settings(args, task="scene generation", decoding=decoding))
+        results["scene_generation"] = evaluate_scene_generation(model, processor, judge, rows, args, store)
+    if "captioning" in tasks:
+        store = OutputStore(args.work, **_settings(args, task="scene captioning", split=args.split, data=args.scenes))
+        similarity = SentenceSimilarity(load_sentence_encoder())
+        results["scene_captioning"] = evaluate_scene_captioning(
+            model, processor, rows, similarity, args.batch_size, store
+        )
+    return results
 
 
 def _reconstruction(vq: MotionVQModel, rows: list[dict[str, Any]]) -> tuple[dict[str, Any], Reconstruction]:

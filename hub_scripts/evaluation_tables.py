@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 __all__ = [
     "CAPTION_COLUMNS",
+    "COMPOSED_NOTE",
     "GENERATION_COLUMNS",
     "PUBLISHED_NOTE",
     "RECONSTRUCTION_COLUMNS",
@@ -14,6 +15,8 @@ __all__ = [
     "published_captions",
     "published_generation",
     "reconstruction_table",
+    "scene_caption_table",
+    "scene_table",
 ]
 
 Table = tuple[list[str], list[list[str]]]
@@ -34,6 +37,15 @@ GENERATION_COLUMNS = {
     "floor_penetration_mm": ("in floor mm", 1, 2),
     "jerk": ("jerk m/s³", 1, 1),
 }
+SCENE_COLUMNS = {
+    **{name: GENERATION_COLUMNS[name] for name in list(GENERATION_COLUMNS)[:7]},
+    "people_content": ("content %", 100, 1),
+    "role_accuracy": ("roles %", 100, 1),
+    "placement_error_m": ("place m", 1, 2),
+    "heading_error_deg": ("facing °", 1, 1),
+    "interpenetration": ("overlap %", 100, 2),
+    "foot_skating_cm": ("skating cm/s", 1, 1),
+}
 CAPTION_COLUMNS = {
     "bleu1": ("BLEU@1", 1, 1),
     "bleu4": ("BLEU@4", 1, 1),
@@ -42,6 +54,9 @@ CAPTION_COLUMNS = {
     "sentence_similarity": ("similarity", 1, 3),
     "content_words": ("content words %", 100, 1),
     "style_words": ("style words %", 100, 1),
+    "scene_content_words": ("content words %", 100, 1),
+    "kind_words": ("kind words %", 100, 1),
+    "people_words": ("people words %", 100, 1),
 }
 RECONSTRUCTION_COLUMNS = {
     "mpjpe_root_mm": "root-relative MPJPE, mm",
@@ -54,6 +69,7 @@ RECONSTRUCTION_COLUMNS = {
 }
 _NAMES = {"real": "real motion", "reconstructed": "VQ reconstruction", "generated": "generated"}
 PUBLISHED_NOTE = "Scores through different evaluators and on other data cannot be compared with published ones."
+COMPOSED_NOTE = "Composed: the scenes are put together from clips of single people, and so are the real rows."
 
 # HumanML3D test split, through the T2M evaluator: system and source; R-precision 1, 2, 3, FID, MM-Dist, diversity.
 _PUBLISHED: dict[str, tuple[float | None, ...]] = {
@@ -104,6 +120,17 @@ def _published(columns: Sequence[str], row: Sequence[float | None]) -> Values:
 def caption_table(rows: Mapping[str, Values]) -> Table:
     """Captioning: the rows `real` (one true caption against the others) and `generated`."""
     return _rows(CAPTION_COLUMNS, rows, {"real": "one true caption", "generated": "generated"})
+
+
+def scene_table(rows: Mapping[str, Values]) -> Table:
+    """Scenes of several people: the rows `real`, `reconstructed` and `generated`."""
+    return _rows(SCENE_COLUMNS, rows, _NAMES | {"real": "real (composed)"})
+
+
+def scene_caption_table(rows: Mapping[str, Values]) -> Table:
+    """Captions of scenes: the rows `real`, `shuffled` (the true caption of another scene) and `generated`."""
+    names = {"real": "one true caption", "shuffled": "another scene's caption", "generated": "generated"}
+    return _rows(CAPTION_COLUMNS, rows, names)
 
 
 def reconstruction_table(values: Mapping[str, float]) -> Table:

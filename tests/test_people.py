@@ -13,77 +13,13 @@ import motionllm
 from hub_scripts.cli import main as cli
 from hub_scripts.data.examples import SceneTextExamples
 from hub_scripts.data.scene_codes import read_scene_codes
-from hub_scripts.data.scenes_storage import read_scenes, write_scenes
-from hub_scripts.data.storage import write_summary
+from hub_scripts.data.scenes_storage import read_scenes
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.placement_motionllm import decode_placements, encode_placements, split_people
 
+pytest_plugins = ("scene_fixtures",)
+
 SENTENCE = "a person waves with the left hand"
-
-
-@pytest.fixture(scope="module")
-def scenes_folder(tmp_path_factory: pytest.TempPathFactory, make_joints: Callable[..., np.ndarray]) -> Path:
-    """A dataset of scenes of two and three people."""
-    folder = tmp_path_factory.mktemp("scenes")
-    (folder / "data").mkdir()
-    for split, count in (("train", 6), ("val", 2), ("test", 2)):
-        rows = []
-        for index in range(count):
-            people = 2 + index % 2
-            frames = 41 + 8 * index
-            world = np.stack([make_joints(frames, seed=10 * index + person) for person in range(people)])
-            world += np.arange(people)[:, None, None, None] * np.array([1.0, 0, 0.5])
-            rows.append(
-                {
-                    "name": f"{split}{index}",
-                    "split": split,
-                    "source": "made up",
-                    "composed": True,
-                    "kind": "walk-together",
-                    "num_people": people,
-                    "roles": ["walking"] * people,
-                    "contents": ["walk"] * people,
-                    "styles": ["normal"] * people,
-                    "mirrored": False,
-                    "captions": ["two people walk", "people walk side by side"],
-                    "fps": 20.0,
-                    "num_frames": frames,
-                    "placements": split_people(world)[1],
-                    "joints": world.astype(np.float32),
-                    "source_clips": [["clip"]] * people,
-                }
-            )
-        write_scenes(folder / "data" / f"{split}-00000-of-00001.parquet", rows)
-    write_summary(folder, {"name": "scenes", "type": "scenes"})
-    return folder
-
-
-@pytest.fixture(scope="module")
-def scene_codes(tmp_path_factory: pytest.TempPathFactory, scenes_folder: Path, vq_folder: Path) -> Path:
-    folder = tmp_path_factory.mktemp("scene-codes")
-    assert cli(["encode", "--vq", str(vq_folder), "--data", str(scenes_folder), "--out", str(folder)]) == 0
-    return folder
-
-
-@pytest.fixture(scope="module")
-def scene_checkpoint(
-    tmp_path_factory: pytest.TempPathFactory, train_arguments: list[str], scene_codes: Path, thin_checkpoint: Path
-) -> Path:
-    """The shared checkpoint of single people, gone on with scenes."""
-    folder = tmp_path_factory.mktemp("scene-run")
-    options = ["--scenes", str(scene_codes), "--scene_share", "0.5", "--init_from", str(thin_checkpoint)]
-    assert cli(["train", *train_arguments, *options, "--output_dir", str(folder)]) == 0
-    return folder / "final"
-
-
-@pytest.fixture(scope="module")
-def scene_model(scene_checkpoint: Path) -> Any:
-    return motionllm.MotionLLMForCausalLM.from_pretrained(scene_checkpoint)
-
-
-@pytest.fixture(scope="module")
-def scene_processor(scene_checkpoint: Path) -> Any:
-    return motionllm.MotionLLMProcessor.from_pretrained(scene_checkpoint)
 
 
 def test_encoding_keeps_everybody(scenes_folder: Path, scene_codes: Path, vq_folder: Path) -> None:

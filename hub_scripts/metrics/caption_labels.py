@@ -11,7 +11,7 @@ from hub_scripts.metrics.base import Metric
 from hub_scripts.metrics.caption import Captions, caption_words
 from modeling_motionllm.errors_motionllm import MotionLLMError
 
-__all__ = ["CaptionLabelAccuracy", "named_contents", "named_styles", "plain_style"]
+__all__ = ["CaptionLabelAccuracy", "content_patterns", "named_contents", "named_styles", "plain_style"]
 
 # What the measured fields of an action may look like in a sentence.
 _FIELDS = {
@@ -51,14 +51,23 @@ def _pattern(action: str, side: str) -> re.Pattern[str]:
     return re.compile(rf"\b{' '.join(parts)}\b")
 
 
-@cache
-def _action_patterns() -> Mapping[str, tuple[re.Pattern[str], ...]]:
+def content_patterns(actions: Mapping[str, Sequence[str]]) -> Mapping[str, tuple[re.Pattern[str], ...]]:
+    """The words of each content as patterns over `caption_words`; of a content with a side, with that side alone.
+
+    Args:
+        actions: content to its actions, written as in `caption_words.ACTIONS`.
+    """
     patterns = {}
-    for content, actions in ACTIONS.items():
+    for content, several in actions.items():
         own = [side for side in _SIDES if side in content.split("-")]
         side = f"(?:{'|'.join(own or _SIDES)})"
-        patterns[content] = tuple(_pattern(action, side) for action in actions)
+        patterns[content] = tuple(_pattern(action, side) for action in several)
     return patterns
+
+
+@cache
+def _action_patterns() -> Mapping[str, tuple[re.Pattern[str], ...]]:
+    return content_patterns(ACTIONS)
 
 
 @cache
