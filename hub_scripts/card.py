@@ -104,7 +104,7 @@ def evaluated_data(folder: Path, evaluation: dict[str, Any], adapter_name: str =
     """
     named = evaluation.get("dataset_id") or evaluation.get("data_name")
     records = [record for record in _records(folder, adapter_name)[1:] if record]
-    same = [record.get("data_name") for record in records if record.get("data_sha256") == evaluation["data_sha256"]]
+    same = [record.get("data_name") for record in records if record.get("data_sha256") == evaluation.get("data_sha256")]
     return named or next((name for name in same if name), "motion")
 
 
@@ -183,7 +183,7 @@ def render_model_card(
     if evaluation is not None:
         dataset = evaluated_data(folder, evaluation, adapter_name)
         measured = {"model_name": model_name, "eval_results": eval_results(evaluation, dataset)}
-        if evaluation["data_sha256"] != record["data_sha256"]:
+        if evaluation.get("data_sha256", record["data_sha256"]) != record["data_sha256"]:
             measured_on = f"{dataset} (SHA-256 `{evaluation['data_sha256']}`), not of the data above"
     metadata = ModelCardData(
         library_name="transformers",
@@ -211,6 +211,7 @@ def render_model_card(
         data_description=data["description"],
         data_scope=data["scope"],
         license_text=data["license_text"],
+        max_people=processor.get("max_people", 1),
         max_seconds=f"{processor.get('max_seconds', 10):g}",
         evaluation=evaluation,
         measured_on=measured_on,

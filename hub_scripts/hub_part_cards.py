@@ -103,12 +103,12 @@ _SCENE_EVALUATOR = """---
 
 # {name}
 
-A scene-text evaluator. It judges scenes of two and three people against sentences, both in one space: for R-precision,
-FID, MM-Dist, diversity and multimodality in the protocol of Guo et al. 2022, as InterGen (Liang et al. 2023) uses it for
-pairs. Each person's motion (HumanML3D features, 263 columns, 20 fps) goes through the frozen encoder of the motion-text
-evaluator. A small transformer sees all people, with where they are and face and who is person 1. Sentences go through the
-frozen {sentence_model}, which is not in this repository, and a head of two layers. Another head names what each person
-does, from its own motion alone.
+A scene-text evaluator. It judges scenes of two and three people against sentences, both in one space: for
+R-precision, FID, MM-Dist, diversity and multimodality in the protocol of Guo et al. 2022, as InterGen (Liang et al.
+2023) uses it for pairs. Each person's motion (HumanML3D features, 263 columns, 20 fps) goes through the frozen encoder
+of the motion-text evaluator. A small transformer sees all people, with where they are and face and who is person 1.
+Sentences go through the frozen {sentence_model}, which is not in this repository, and a head of two layers. Another
+head names what each person does, from its own motion alone.
 
 **Trained and measured on composed scenes**: the people in them never met. Its scores are scores on composed data and
 cannot be compared with scores by another evaluator, such as InterGen's InterCLIP on recorded scenes.
