@@ -115,7 +115,8 @@ def result_entries(evaluation: Mapping[str, Any], dataset: str) -> dict[str, lis
         evaluation: content of `evaluation.json`.
         dataset: Hub id of the dataset, or its name.
     """
-    made_on = f"split {evaluation['split']}, data SHA-256 {evaluation.get('data_sha256', evaluation.get('scenes_sha256', ''))[:16]}"
+    data_hash = evaluation.get("data_sha256", evaluation.get("scenes_sha256", ""))
+    made_on = f"split {evaluation['split']}, data SHA-256 {data_hash[:16]}"
     entries: dict[str, list[EvalResultEntry]] = {}
     for figure in _figures(evaluation):
         reference = f"{figure.reference}; " if figure.reference else ""
