@@ -119,7 +119,7 @@ def test_a_card_keeps_the_figures_of_clips(
     assert after["generation"] == before["generation"]
     assert after["scene_captioning"]["scenes"] == 2
     (folder / "evaluation.json").write_text(json.dumps(before | {"split": "test"}))
-    with pytest.raises(MotionLLMError, match="figures of the split 'test'"):
+    with pytest.raises(MotionLLMError, match="figures of split 'test'"):
         evaluate(arguments)
 
 

@@ -26,7 +26,7 @@ from .splits import Split, assign_splits
 __all__ = ["BvhFolderSource"]
 
 _CONTENT, _STYLE = "motion", "normal"  # where the table says none
-_RECIPE = 1  # raise it when the same file would give other joints
+_RECIPE = 2  # raise it when the same file would give other joints
 
 
 @dataclass(frozen=True)
