@@ -19,6 +19,7 @@ from .modeling_motion_vq import MotionVQModel
 __all__ = [
     "ADAPTERS_FOLDER",
     "MOTION_VQ_FOLDER",
+    "check_whole_model",
     "explain_damage",
     "is_thin_checkpoint",
     "load_adapter_into",
@@ -53,14 +54,11 @@ def looks_like_path(name: str) -> bool:
 def is_thin_checkpoint(name: str, **hub: Any) -> bool:
     """Whether `name` (folder or Hub id) has a VQ-VAE of its own folder and no weights of the whole model.
 
-    Weights of a whole model are compared with `SHA256SUMS` beside them here, before anything reads them.
-
     Raises:
-        MotionLLMError: `name` looks like a local path and does not exist, or it has not the weights it should have.
+        MotionLLMError: `name` looks like a local path and does not exist.
     """
     if not Path(name).is_dir() and looks_like_path(name):
         raise MotionLLMError(f"there is no checkpoint folder '{name}'; check the path, or give a Hub id 'user/name'")
-    _check_whole_model(name, **hub)
     if any(_find(name, file, **hub) for file in (SAFE_WEIGHTS_NAME, SAFE_WEIGHTS_INDEX_NAME)):
         return False
     return _find(name, f"{MOTION_VQ_FOLDER}/{SAFE_WEIGHTS_NAME}", **hub) is not None
@@ -93,7 +91,7 @@ def _check_weights(name: str, folder: str, file: str, **hub: Any) -> None:
         check_checksum(weights, checksums, f"{name}/{folder}")
 
 
-def _check_whole_model(name: str, **hub: Any) -> None:
+def check_whole_model(name: str, **hub: Any) -> None:
     """Compare all weight files of a full checkpoint with `SHA256SUMS` beside them, where there is one.
 
     Raises:

@@ -12,7 +12,14 @@ from transformers.modeling_outputs import CausalLMOutputWithPast
 from transformers.utils import SAFE_WEIGHTS_NAME
 
 from .base_model_motionllm import load_base_language_model
-from .checkpoint_motionllm import explain_damage, is_thin_checkpoint, load_adapter_into, load_motion_vq, save_code
+from .checkpoint_motionllm import (
+    check_whole_model,
+    explain_damage,
+    is_thin_checkpoint,
+    load_adapter_into,
+    load_motion_vq,
+    save_code,
+)
 from .checksums_motionllm import write_checksums
 from .configuration_motionllm import MotionLLMConfig
 from .errors_motionllm import MotionLLMError
@@ -141,6 +148,8 @@ class MotionLLMForCausalLM(MotionGenerationMixin, PeopleGenerationMixin, PreTrai
         hub_names = ("cache_dir", "token", "revision", "local_files_only", "force_download")
         hub = {key: kwargs[key] for key in hub_names if kwargs.get(key) is not None}
         if pretrained_model_name_or_path is None or not is_thin_checkpoint(name, **hub):
+            if pretrained_model_name_or_path is not None:
+                check_whole_model(name, **hub)
             kwargs |= {"config": config} if config is not None else {}
             kwargs |= {"dtype": dtype} if dtype is not None else {}
             with explain_damage(name, SAFE_WEIGHTS_NAME):
