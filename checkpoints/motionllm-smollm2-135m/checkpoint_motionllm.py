@@ -1,5 +1,6 @@
 """Thin checkpoints: VQ-VAE, adapters, tokenizer and code, without the base language model's weights."""
 
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from .modeling_motion_vq import MotionVQModel
 __all__ = [
     "ADAPTERS_FOLDER",
     "MOTION_VQ_FOLDER",
+    "adapter_rows",
     "check_whole_model",
     "explain_damage",
     "is_thin_checkpoint",
@@ -116,6 +118,13 @@ def load_motion_vq(name: str, config: MotionVQConfig, **hub: Any) -> MotionVQMod
     _check_weights(name, MOTION_VQ_FOLDER, SAFE_WEIGHTS_NAME, **hub)
     with explain_damage(name, f"{MOTION_VQ_FOLDER}/{SAFE_WEIGHTS_NAME}"):
         return MotionVQModel.from_pretrained(name, subfolder=MOTION_VQ_FOLDER, config=config, **hub)
+
+
+def adapter_rows(name: str, adapter_name: str, **hub: Any) -> set[int]:
+    """Token ids whose embeddings an adapter of a thin checkpoint brings along."""
+    found = _find(name, f"{ADAPTERS_FOLDER}/{adapter_name}/adapter_config.json", **hub)
+    ids = json.loads(Path(found).read_text(encoding="utf-8")).get("trainable_token_indices") if found else None
+    return set(ids) if isinstance(ids, list) else set()
 
 
 def load_adapter_into(model: Any, name: str, adapter_name: str, merge: bool, **hub: Any) -> Any:

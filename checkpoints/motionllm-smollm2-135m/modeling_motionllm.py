@@ -1,7 +1,7 @@
 """`MotionLLMForCausalLM`: a language model and a motion VQ-VAE behind one vocabulary (arXiv 2405.17013)."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import torch
@@ -13,6 +13,7 @@ from transformers.utils import SAFE_WEIGHTS_NAME
 
 from .base_model_motionllm import load_base_language_model
 from .checkpoint_motionllm import (
+    adapter_rows,
     check_whole_model,
     explain_damage,
     is_thin_checkpoint,
@@ -101,12 +102,22 @@ class MotionLLMForCausalLM(MotionGenerationMixin, PeopleGenerationMixin, PreTrai
 
     @classmethod
     def _assemble(
-        cls, config: MotionLLMConfig, language_model: Any, motion_vq: MotionVQModel, vocab_size: int
+        cls,
+        config: MotionLLMConfig,
+        language_model: Any,
+        motion_vq: MotionVQModel,
+        vocab_size: int,
+        brought: Collection[int] = (),
     ) -> "MotionLLMForCausalLM":
-        """The composite of two loaded models; the language model gets its new rows, if it has not got them yet."""
+        """The composite of two loaded models; the language model gets its new rows, if it has not got them yet.
+
+        Args:
+            brought: ids of rows that an adapter will put in their place.
+        """
         with torch.device("meta"):
             model = cls(config)
-        _grow_vocabulary(language_model, vocab_size, MotionVocabulary.from_config(config).ids, config.motion_rows_seed)
+        ids = MotionVocabulary.from_config(config).ids
+        _grow_vocabulary(language_model, vocab_size, ids, config.motion_rows_seed, brought)
         model.language_model, model.motion_vq = language_model, motion_vq
         # Where this machine keeps the base is nobody else's business.
         language_model.config.name_or_path = config.base_model_name_or_path or ""
@@ -170,7 +181,8 @@ class MotionLLMForCausalLM(MotionGenerationMixin, PeopleGenerationMixin, PreTrai
             config.base_model_name_or_path, dtype=None if dtype == "auto" else dtype, **elsewhere
         )
         motion_vq = load_motion_vq(name, config.motion_config, **hub)
-        model = cls._assemble(config, language_model, motion_vq, vocab_size)
+        brought = adapter_rows(name, adapters[0], **hub) if merge_adapter else ()
+        model = cls._assemble(config, language_model, motion_vq, vocab_size, brought)
         for adapter in adapters:
             model = load_adapter_into(model, name, adapter, merge=merge_adapter, **hub)
         if len(adapters) > 1:
@@ -272,11 +284,13 @@ class MotionLLMForCausalLM(MotionGenerationMixin, PeopleGenerationMixin, PreTrai
         return self.motion_vq.decode(codes, attention_mask)
 
 
-def _grow_vocabulary(language_model: Any, vocab_size: int, new_ids: list[int], seed: int) -> None:
+def _grow_vocabulary(
+    language_model: Any, vocab_size: int, new_ids: list[int], seed: int, brought: Collection[int] = ()
+) -> None:
     """Make room for `vocab_size` tokens and draw the rows of `new_ids` around the others, dimension by dimension.
 
     `mean_resizing` of transformers would start them all as one vector. Ids below the old size are drawn too: some
-    language models have more rows than their tokenizer has tokens.
+    language models have more rows than their tokenizer has tokens. Nothing is drawn where all of them are `brought`.
     """
     old = language_model.get_input_embeddings().weight.shape[0]
     if old < vocab_size:
@@ -284,6 +298,8 @@ def _grow_vocabulary(language_model: Any, vocab_size: int, new_ids: list[int], s
     generator = torch.Generator().manual_seed(seed)
     layers = [language_model.get_input_embeddings(), language_model.get_output_embeddings()]
     weights = {id(layer.weight): layer.weight for layer in layers if layer is not None}
+    if len(weights) == 1 and set(new_ids) <= set(brought):
+        return
     known = min(old, min(new_ids))
     with torch.no_grad():
         for weight in weights.values():
