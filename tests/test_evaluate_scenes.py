@@ -9,13 +9,15 @@ import pytest
 import torch
 from test_scene_evaluator import make_scene_evaluator
 
+import hub_scripts.evaluator as evaluator_code
 from hub_scripts import evaluate_motionllm
 from hub_scripts.data.scenes_storage import read_scenes
 from hub_scripts.evaluate_motionllm import main as evaluate
 from hub_scripts.evaluate_scenes import SCENE_COLUMNS
 from hub_scripts.generated_outputs import Decoding, OutputStore
 from hub_scripts.generated_scenes import generate_scene_captions, generate_scenes
-from hub_scripts.metrics.scene_judge import SceneJudge
+from hub_scripts.metrics.judge import load_evaluator
+from hub_scripts.metrics.scene_judge import SceneJudge, load_scene_evaluator
 from hub_scripts.metrics.score_scenes import Scenes, score_scenes
 from hub_scripts.train_scene_evaluator import scene_features
 from modeling_motionllm.errors_motionllm import MotionLLMError
@@ -185,6 +187,21 @@ def test_scores_of_scenes_from_python(scenes_folder):
         score_scenes(judge, [scenes], captions[:5], *known[1:], real)
     with pytest.raises(MotionLLMError, match="no scenes to score"):
         score_scenes(judge, [], *known, real)
+
+
+def test_the_shipped_evaluator_loads_and_carries_this_code():
+    folder = evaluate_motionllm.DEFAULT_SCENE_EVALUATOR
+    evaluator = load_scene_evaluator(folder)
+    assert evaluator.config.max_people == 3
+    assert sum(parameter.numel() for parameter in evaluator.parameters()) < 2_100_000
+    single = load_evaluator(evaluate_motionllm.DEFAULT_EVALUATOR)
+    for name, value in single.motion_encoder.state_dict().items():
+        assert torch.equal(evaluator.motion_encoder.state_dict()[name], value), name
+    copies = sorted(folder.glob("*.py"))
+    assert "modeling_scene_evaluator.py" in {path.name for path in copies}
+    for path in copies:
+        assert path.read_bytes() == (Path(evaluator_code.__file__).parent / path.name).read_bytes(), path.name
+    assert "composed" in (folder / "README.md").read_text()
 
 
 def test_bad_input(scene_checkpoint, thin_checkpoint, scenes_folder, dataset_folder, scene_evaluator, tmp_path):
