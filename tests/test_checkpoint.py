@@ -3,11 +3,12 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 import motionllm
-from hub_scripts.loading import DEFAULT_CHECKPOINT, DEFAULT_EVALUATOR
+from hub_scripts.loading import DEFAULT_CHECKPOINT, DEFAULT_EVALUATOR, DEFAULT_SCENE_EVALUATOR
 
 ROOT = Path(__file__).resolve().parent.parent
 LEFT_WRIST, RIGHT_WRIST, HEAD = 20, 21, 15
@@ -33,12 +34,13 @@ def test_it_is_thin():
     assert suffixes <= {".py", ".json", ".md", ".safetensors", ".jinja", ".yaml", "SHA256SUMS"}
 
 
-@pytest.mark.parametrize("checkpoint, folders", [
-    (DEFAULT_CHECKPOINT, ["modeling_motionllm", "tokenization"]),
-    (DEFAULT_EVALUATOR, ["hub_scripts/evaluator"]),
+@pytest.mark.parametrize("checkpoint, folders, without", [
+    (DEFAULT_CHECKPOINT, ["modeling_motionllm", "tokenization"], "none"),
+    (DEFAULT_EVALUATOR, ["hub_scripts/evaluator"], "scene"),
+    (DEFAULT_SCENE_EVALUATOR, ["hub_scripts/evaluator"], "none"),
 ])  # fmt: skip
-def test_its_code_is_the_packages_code(checkpoint, folders):
-    sources = [path for folder in folders for path in (ROOT / folder).glob("[a-z]*.py")]
+def test_its_code_is_the_packages_code(checkpoint, folders, without):
+    sources = [path for folder in folders for path in (ROOT / folder).glob("[a-z]*.py") if without not in path.name]
     shipped = {path.name: path.read_text() for path in checkpoint.glob("*.py")}
     assert shipped == {path.name: path.read_text() for path in sources}, "run `make checkpoint-code`"
 
@@ -109,3 +111,33 @@ def test_the_same_seed_gives_the_same_bytes(loaded, tmp_path):
         torch.manual_seed(len(name))
         generate(loaded, "a person runs", 1, seeds=1)[0].save(tmp_path / f"{name}.npz")
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
+
+
+@pytest.mark.parametrize("name, words", [
+    ("dataset-1_bow_normal_001", ["bow"]),
+    ("dataset-1_walk_normal_002", ["walk", "stroll"]),
+    ("dataset-2_run_normal_001", ["run", "jog"]),
+    ("dataset-2_raise-up-both-hands_normal_001", ["both hands", "both arms", "hands up"]),
+    ("dataset-2_wave-left-hand_active_011", ["left hand", "left arm"]),
+])  # fmt: skip
+def test_recorded_motion_is_described(loaded, name, words):
+    model, processor = loaded
+    motion = motionllm.load_motion(ROOT / "tests" / "fixtures" / "bandai" / f"{name}.bvh")
+    caption = processor.decode_caption(model.generate_caption(**processor(motion=motion)))[0]
+    assert any(word in caption for word in words), caption
+
+
+def test_two_people_bow_to_each_other(loaded):
+    model, processor = loaded
+    inputs = processor(text=["two people face each other and bow"] * 4, people=2, duration=3)
+    scenes = processor.decode_people(model.generate_people(**inputs, seed=0))
+    bows = facing = 0
+    for scene in scenes:
+        assert scene.joints.shape == (2, 60, 22, 3)
+        head = scene.joints[:, :, HEAD, 1]
+        bows += int((head.min(axis=1) < head[:, 0] - 0.1).sum())
+        # Turned by half the circle, and each in front of the other: person 1 faces +Z from the origin.
+        _, (x, z, heading) = motionllm.split_people(scene.joints)[1]
+        facing += z > abs(x) and abs(abs(heading) - np.pi) < np.pi / 4
+    assert facing >= 3
+    assert bows >= 5  # of 8 people

@@ -18,7 +18,7 @@ __all__ = ["MotionTextEvaluator", "MotionTextEvaluatorOutput"]
 
 FRAMES_PER_TOKEN = 4  # two convolutions of stride 2
 _CHUNK = 32  # motions encoded together
-_INITIAL_TEMPERATURE = 0.07  # of CLIP (Radford et al. 2021)
+INITIAL_TEMPERATURE = 0.07  # of CLIP (Radford et al. 2021)
 _MAX_LOGIT_SCALE = math.log(100)
 
 
@@ -43,7 +43,7 @@ class MotionTextEvaluatorOutput(ModelOutput):
     style_loss: torch.Tensor | None = None
 
 
-def _positions(length: int, width: int, like: torch.Tensor) -> torch.Tensor:
+def positions(length: int, width: int, like: torch.Tensor) -> torch.Tensor:
     """Sinusoidal positions (length, width), for clips of any length (Vaswani et al. 2017)."""
     rate = torch.exp(torch.arange(0, width, 2, device=like.device) * (-math.log(10_000.0) / width))
     angle = torch.arange(length, device=like.device)[:, None] * rate
@@ -78,7 +78,8 @@ class MotionSequenceEncoder(nn.Module):
         self.register_buffer("mean", torch.zeros(config.input_dim))
         self.register_buffer("std", torch.ones(config.input_dim))
 
-    def forward(self, motion: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    def states(self, motion: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """States (B, ceil(T / 4), hidden_size) at a quarter of the frame rate, and their mask."""
         missing = -motion.shape[1] % FRAMES_PER_TOKEN
         motion, mask = F.pad(motion, (0, 0, 0, missing)), F.pad(mask, (0, missing))
         x = (motion.to(self.mean) - self.mean) / self.std
@@ -90,9 +91,33 @@ class MotionSequenceEncoder(nn.Module):
             x = F.gelu(conv(x.masked_fill(~mask[:, None], 0)))
             mask = mask[:, ::2] | mask[:, 1::2]
         x = x.transpose(1, 2)
-        x = self.dropout(x + _positions(x.shape[1], x.shape[2], x))
-        x = self.layers(x, src_key_padding_mask=~mask)
+        x = self.dropout(x + positions(x.shape[1], x.shape[2], x))
+        return self.layers(x, src_key_padding_mask=~mask), mask
+
+    def forward(self, motion: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        x, mask = self.states(motion, mask)
         return (x * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
+
+
+def text_head(config: MotionTextEvaluatorConfig) -> nn.Sequential:
+    """Sentence embeddings (B, sentence_dim) to the shared space (B, embed_dim)."""
+    dim = config.embed_dim
+    return nn.Sequential(
+        nn.Linear(config.sentence_dim, 2 * dim), nn.GELU(), nn.Dropout(config.dropout), nn.Linear(2 * dim, dim)
+    )
+
+
+def contrastive_loss(
+    motion: torch.Tensor, text: torch.Tensor, caption_ids: torch.Tensor | None, logit_scale: torch.Tensor
+) -> torch.Tensor:
+    """Symmetric InfoNCE (Oord et al. 2018, Radford et al. 2021); equal captions share the target equally."""
+    ids = torch.arange(len(motion), device=motion.device) if caption_ids is None else caption_ids
+    target = (ids[:, None] == ids).to(motion)
+    target = target / target.sum(1, keepdim=True)  # symmetric: equal captions have equally many partners
+    logits = logit_scale.clamp(max=_MAX_LOGIT_SCALE).exp() * (text @ motion.T)
+    by_text = -(target * logits.log_softmax(1)).sum(1).mean()
+    by_motion = -(target * logits.T.log_softmax(1)).sum(1).mean()
+    return (by_text + by_motion) / 2
 
 
 class MotionTextEvaluator(PreTrainedModel):
@@ -113,9 +138,7 @@ class MotionTextEvaluator(PreTrainedModel):
         width, dim = config.hidden_size, config.embed_dim
         self.motion_encoder = MotionSequenceEncoder(config)
         self.motion_projection = nn.Linear(width, dim)
-        self.text_projection = nn.Sequential(
-            nn.Linear(config.sentence_dim, 2 * dim), nn.GELU(), nn.Dropout(config.dropout), nn.Linear(2 * dim, dim)
-        )
+        self.text_projection = text_head(config)
         self.content_head = nn.Linear(dim, len(config.contents))
         self.style_head = nn.Linear(dim, len(config.styles))
         self.logit_scale = nn.Parameter(torch.zeros(()))
@@ -131,7 +154,7 @@ class MotionTextEvaluator(PreTrainedModel):
             init.zeros_(module.mean)
             init.ones_(module.std)
         elif isinstance(module, MotionTextEvaluator):
-            init.constant_(module.logit_scale, math.log(1 / _INITIAL_TEMPERATURE))
+            init.constant_(module.logit_scale, math.log(1 / INITIAL_TEMPERATURE))
 
     def set_normalization(self, mean: torch.Tensor, std: torch.Tensor) -> None:
         """Set the (input_dim,) statistics that features are normalised with; `std` must be positive."""
@@ -214,7 +237,9 @@ class MotionTextEvaluator(PreTrainedModel):
         losses = []
         if text_embeddings is not None:
             output["text_embeds"] = self.get_text_features(text_embeddings)
-            output["contrastive_loss"] = self._contrastive_loss(motion_embeds, output["text_embeds"], caption_ids)
+            output["contrastive_loss"] = contrastive_loss(
+                motion_embeds, output["text_embeds"], caption_ids, self.logit_scale
+            )
             losses.append(output["contrastive_loss"])
         for name, logits, labels in (
             ("content_loss", content_logits, content_labels),
@@ -226,18 +251,6 @@ class MotionTextEvaluator(PreTrainedModel):
         if losses:
             output["loss"] = torch.stack(losses).sum()
         return output
-
-    def _contrastive_loss(
-        self, motion: torch.Tensor, text: torch.Tensor, caption_ids: torch.Tensor | None
-    ) -> torch.Tensor:
-        """Symmetric InfoNCE (Oord et al. 2018, Radford et al. 2021); equal captions share the target equally."""
-        ids = torch.arange(len(motion), device=motion.device) if caption_ids is None else caption_ids
-        target = (ids[:, None] == ids).to(motion)
-        target = target / target.sum(1, keepdim=True)  # symmetric: equal captions have equally many partners
-        logits = self.logit_scale.clamp(max=_MAX_LOGIT_SCALE).exp() * (text @ motion.T)
-        by_text = -(target * logits.log_softmax(1)).sum(1).mean()
-        by_motion = -(target * logits.T.log_softmax(1)).sum(1).mean()
-        return (by_text + by_motion) / 2
 
 
 MotionTextEvaluator.register_for_auto_class("AutoModel")
