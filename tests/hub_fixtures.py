@@ -86,17 +86,36 @@ def evaluator_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-_FAULTS = pytest.StashKey[list[list[str]]]()
+_FAULT = "hub fault"
+
+
+class FaultTable:
+    """Rows of fault, state found after it and state after the next try; printed when all tests are done.
+
+    They travel with the reports of the tests, so that they come from other processes too.
+    """
+
+    def __init__(self, node: pytest.Item):
+        self.node = node
+
+    def append(self, row: list[str]) -> None:
+        self.node.user_properties.append((_FAULT, row))
 
 
 @pytest.fixture
-def fault_table(request: pytest.FixtureRequest) -> list[list[str]]:
-    """Rows of fault, state found after it and state after the next try; printed when all tests are done."""
-    return request.config.stash.setdefault(_FAULTS, [])
+def fault_table(request: pytest.FixtureRequest) -> FaultTable:
+    return FaultTable(request.node)
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    rows = config.stash.get(_FAULTS, [])
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    reports = [report for reports in terminalreporter.stats.values() for report in reports]
+    rows = [
+        row
+        for report in reports
+        if getattr(report, "when", None) == "call"
+        for name, row in report.user_properties
+        if name == _FAULT
+    ]
     if not rows:
         return
     terminalreporter.section("faults injected on the test Hub")

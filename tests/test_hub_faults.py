@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from hub_fixtures import FaultTable
 from hub_server import HubServer
 from huggingface_hub import HfApi, close_session, constants, hf_hub_download, snapshot_download
 from huggingface_hub.errors import HTTPError
@@ -22,7 +23,6 @@ pytest_plugins = ("hub_fixtures",)
 REPO = "user/motion"
 WEIGHTS = "adapters/default/adapter_model.safetensors"
 THIN = ("--layout", "thin")
-Table = list[list[str]]
 
 
 def digest(path: Path) -> str:
@@ -85,7 +85,7 @@ def test_a_fault_leaves_before_or_after_and_the_next_push_finishes(
     hub: HubServer,
     hub_checkpoint: Path,
     next_checkpoint: Path,
-    fault_table: Table,
+    fault_table: FaultTable,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     versions = {"before": hub_checkpoint, "after": next_checkpoint}
@@ -123,7 +123,7 @@ def test_a_fault_leaves_before_or_after_and_the_next_push_finishes(
 
 
 def test_connection_refused(
-    hub: HubServer, hub_checkpoint: Path, fault_table: Table, monkeypatch: pytest.MonkeyPatch
+    hub: HubServer, hub_checkpoint: Path, fault_table: FaultTable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -146,7 +146,7 @@ def test_offline_mode(hub: HubServer, hub_checkpoint: Path, monkeypatch: pytest.
 
 
 def test_a_first_push_that_fails_leaves_an_empty_repository(
-    hub: HubServer, hub_checkpoint: Path, fault_table: Table
+    hub: HubServer, hub_checkpoint: Path, fault_table: FaultTable
 ) -> None:
     hub.fail("die", "PUT", "/lfs/")
     with pytest.raises(MotionLLMError, match="connection"):
@@ -159,7 +159,7 @@ def test_a_first_push_that_fails_leaves_an_empty_repository(
 
 
 def test_a_download_cut_short_is_resumed(
-    hub: HubServer, hub_checkpoint: Path, tmp_path: Path, fault_table: Table, monkeypatch: pytest.MonkeyPatch
+    hub: HubServer, hub_checkpoint: Path, tmp_path: Path, fault_table: FaultTable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", 1024)  # the client keeps whole chunks only
     push([str(hub_checkpoint), "--repo", REPO, *THIN])
@@ -173,7 +173,7 @@ def test_a_download_cut_short_is_resumed(
 
 
 def test_a_download_cut_short_for_good_leaves_no_half_file(
-    hub: HubServer, hub_checkpoint: Path, tmp_path: Path, fault_table: Table
+    hub: HubServer, hub_checkpoint: Path, tmp_path: Path, fault_table: FaultTable
 ) -> None:
     push([str(hub_checkpoint), "--repo", REPO, *THIN])
     hub.fail("die", "GET", f"/resolve/.*/{WEIGHTS}")
@@ -192,7 +192,7 @@ def test_a_full_push_that_fails_leaves_the_thin_repository_usable(
     push_base: Callable[[], None],
     model: MotionLLMForCausalLM,
     tmp_path: Path,
-    fault_table: Table,
+    fault_table: FaultTable,
 ) -> None:
     push_base()
     push([str(hub_checkpoint), "--repo", REPO, *THIN])
@@ -229,7 +229,7 @@ def tamper(hub: HubServer, name: str, damage: str) -> None:
         hub.put(REPO, name, DAMAGES[damage](hub.head(REPO).files[name].data))
 
 
-def check_refusal(name: str, damage: str, cache: Path, table: Table) -> None:
+def check_refusal(name: str, damage: str, cache: Path, table: FaultTable) -> None:
     """Loading fails with one clear error that names the repository and the file."""
     row = [f"{name} in the repository: {damage}", "it was loaded", "-"]
     table.append(row)
@@ -249,7 +249,7 @@ def test_damaged_thin_repositories_give_a_clear_error(
     hub_checkpoint: Path,
     push_base: Callable[[], None],
     tmp_path: Path,
-    fault_table: Table,
+    fault_table: FaultTable,
 ) -> None:
     push_base()
     push([str(hub_checkpoint), "--repo", REPO, *THIN])
@@ -264,7 +264,7 @@ def test_damaged_full_repositories_give_a_clear_error(
     hub_checkpoint: Path,
     push_base: Callable[[], None],
     tmp_path: Path,
-    fault_table: Table,
+    fault_table: FaultTable,
 ) -> None:
     push_base()
     push([str(hub_checkpoint), "--repo", REPO])
@@ -274,7 +274,7 @@ def test_damaged_full_repositories_give_a_clear_error(
 
 @pytest.mark.parametrize("damage", ["missing", *DAMAGES])
 def test_damaged_shards_give_a_clear_error(
-    damage: str, hub: HubServer, model: MotionLLMForCausalLM, tmp_path: Path, fault_table: Table
+    damage: str, hub: HubServer, model: MotionLLMForCausalLM, tmp_path: Path, fault_table: FaultTable
 ) -> None:
     model.save_pretrained(tmp_path / "sharded", max_shard_size="100KB")
     shard = max((tmp_path / "sharded").glob("*-of-*.safetensors"), key=lambda path: path.stat().st_size).name
