@@ -30,7 +30,7 @@ from modeling_motionllm.files_motionllm import ensure_folder
 from modeling_motionllm.motion_features import joints_to_features
 from modeling_motionllm.placement_motionllm import split_people
 
-__all__ = ["SceneExamples", "main", "scene_features"]
+__all__ = ["SceneExamples", "main", "real_scores", "scene_features"]
 
 _COLUMNS = ["name", "contents", "captions", "joints"]
 
@@ -135,11 +135,12 @@ def real_scores(
     judge = SceneJudge(model.eval(), sentences)
     tokens = [row["tokens"] for row in rows]
     sample = judge(tokens, [row["caption"] for row in rows])
+    likelihoods = judge.content_likelihoods(tokens)
     model.train(was_training)
     scores = repeat([RPrecision(pool=min(32, len(rows))), MMDist(), Diversity()], lambda _: sample, repeats)
     asked = [content or None for row in rows for content in row["contents"]]
     if any(asked):
-        found = np.concatenate([people.argmax(-1) for people in judge.content_likelihoods(tokens)])
+        found = np.concatenate([people.argmax(-1) for people in likelihoods])
         labels = type(sample)(
             np.zeros((len(asked), 1)), content=[model.config.contents[i] for i in found], asked_content=asked
         )

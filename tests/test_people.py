@@ -150,8 +150,8 @@ def test_seeds(scene_model: Any, scene_processor: Any) -> None:
 
 
 def test_without_a_duration_person_1_decides(scene_model: Any, scene_processor: Any) -> None:
-    inputs = scene_processor(text=[SENTENCE] * 4, people=2)
-    output = scene_model.generate_people(**inputs, seed=0, min_codes=2, max_codes=12)
+    inputs = scene_processor(text=[SENTENCE] * 8, people=2)
+    output = scene_model.generate_people(**inputs, seed=0, min_codes=2, max_codes=30)
     lengths = output.attention_mask.sum(-1)
     assert torch.equal(lengths[:, 0], lengths[:, 1])
     assert len(set(lengths[:, 0].tolist())) > 1

@@ -22,7 +22,7 @@ from hub_scripts.evaluator.modeling_scene_evaluator import SceneTextEvaluator
 from hub_scripts.metrics.judge import load_evaluator
 from hub_scripts.metrics.scene_judge import SceneJudge, load_scene_evaluator, pad_scenes
 from hub_scripts.train_evaluator import main
-from hub_scripts.train_scene_evaluator import SceneExamples, collate
+from hub_scripts.train_scene_evaluator import SceneExamples, collate, real_scores
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.motion_features import features_to_joints
 from modeling_motionllm.placement_motionllm import join_people
@@ -254,6 +254,24 @@ def test_examples_are_a_function_of_seed_and_index(scenes_folder):
         two = len(one[index]["content_labels"]) == 2
         assert labels == ([-100, 0, -100] if two else [0, 0, 0])  # "call" is no class here
         assert int(batch["token_mask"][index].sum()) == one[index]["tokens"][..., 0].size
+
+
+def test_real_scenes_are_judged_without_dropout():
+    model = make_scene_evaluator(dropout=0.5).train()
+    rng = np.random.default_rng(0)
+    contents = ["bow", "run", "walk"]
+    rows = [
+        {
+            "tokens": rng.normal(size=(2, 5, 20)).astype(np.float16),
+            "caption": str(number),
+            "contents": list(rng.choice(contents, 2)),
+        }
+        for number in range(40)
+    ]
+    sentences = {str(number): torch.randn(12) for number in range(40)}
+    once, again = (real_scores(model, rows, sentences, repeats=2) for _ in range(2))
+    assert once == again
+    assert model.training
 
 
 def test_padding_of_scenes():

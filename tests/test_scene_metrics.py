@@ -222,17 +222,26 @@ class TestWords:
                 assert named_kind(sentence) == kind
                 assert named_people(sentence) == (3 if kind.startswith("three") else 2)
 
+    def test_people(self):
+        assert named_people("a person waves both hands") == 1
+        assert named_people("a lady walks behind an old man") == 2
+        assert named_people("a worn-out person waves and somebody else answers") == 2
+        assert (
+            named_people("one person runs in front, followed by a second about two meters behind and by a third") == 3
+        )
+        assert named_kind("a person bows forward") is None
+
     def test_words_of_scenes(self):
         sample = SceneCaptions(
             ["one person calls out and the other walks over", "three people bow in a circle", "they jump"],
             [["call", "run"], ["bow", "bow"], ["", "bow"]],
             ["call-come", "three-greet", "bow"],
         )
-        # call, bow, bow of five; two kinds; the first and the last have two people
+        # call, bow, bow of five named; two kinds; only the first tells of the right number of people
         assert SceneWords()(sample) == {
             "scene_content_words": pytest.approx(3 / 5),
             "kind_words": pytest.approx(2 / 3),
-            "people_words": pytest.approx(2 / 3),
+            "people_words": pytest.approx(1 / 3),
         }
         with pytest.raises(MotionLLMError, match="known content"):
             SceneWords()(SceneCaptions(["a"], [["", ""]], ["interhuman"]))

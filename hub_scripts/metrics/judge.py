@@ -131,12 +131,6 @@ class MotionJudge:
         content, style = (scores.argmax(-1).tolist() for scores in logits)
         return [config.contents[index] for index in content], [config.styles[index] for index in style]
 
-    @torch.no_grad()
-    def content_likelihoods(self, motion_embeds: np.ndarray) -> np.ndarray:
-        """Log-probabilities (N, contents) of each content, of motion embeddings (N, D)."""
-        logits, _ = self.evaluator.classify(torch.from_numpy(motion_embeds).to(self.evaluator.device))
-        return logits.log_softmax(-1).cpu().numpy()
-
     def __call__(self, clips: Sequence[np.ndarray], captions: Sequence[str], **known: Any) -> EmbeddedMotions:
         """Embed motions and their captions.
 

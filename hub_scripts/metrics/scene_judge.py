@@ -40,7 +40,7 @@ def pad_scenes(scenes: Sequence[np.ndarray]) -> tuple[torch.Tensor, torch.Tensor
     table = torch.zeros(len(scenes), people, frames, scenes[0].shape[2])
     mask = torch.zeros(len(scenes), people, frames, dtype=torch.bool)
     for row, scene in enumerate(scenes):
-        table[row, : len(scene), : scene.shape[1]] = torch.from_numpy(np.asarray(scene, dtype=np.float32))
+        table[row, : len(scene), : scene.shape[1]] = torch.from_numpy(np.ascontiguousarray(scene, dtype=np.float32))
         mask[row, : len(scene), : scene.shape[1]] = True
     return table, mask
 

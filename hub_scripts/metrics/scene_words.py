@@ -7,7 +7,7 @@ from functools import cache, lru_cache
 
 import numpy as np
 
-from hub_scripts.data.caption_words import ACTIONS
+from hub_scripts.data.caption_words import ACTIONS, STYLES
 from hub_scripts.data.scenes_words import GOING
 from hub_scripts.metrics.base import Metric
 from hub_scripts.metrics.caption import caption_words
@@ -46,6 +46,7 @@ _THREE = re.compile(
     r"\bthree (?:[\w-]+ )?people\b|\b(?:line|group) of three\b|\bthird\b|\bother two\b(?! (?:and a half )?meters)"
     r"|\bthe others\b|\babreast\b|\bcircle\b|\btriangle\b|\bwave after\b|\bbehind and by\b|\bside by side .* wave"
 )
+_SECOND = re.compile(r"\b(?:two|another|other|second|pair|somebody else)\b")
 # Kinds by their phrases; a caption is of the first kind one of whose phrases it has.
 _PAIRS = {
     "fight": r"punch|kick|slash|sword|attack|retreat|fight|\bbox",
@@ -185,14 +186,26 @@ def judged_caption(captions: Sequence[str], contents: Sequence[str], index: int)
     return own_caption(telling or captions, index)
 
 
+@cache
+def _somebody() -> re.Pattern[str]:
+    """One person, by the words of the data: "a person", "an old man"."""
+    names = {name for words in STYLES.values() for name in words.who} | {"a person", "the person"}
+    return re.compile(rf"\b(?:{'|'.join(sorted(map(re.escape, names), key=len, reverse=True))})\b")
+
+
 def named_people(sentence: str) -> int:
-    """How many people a caption tells of: three where it says so in one of the data's ways, else two."""
-    return 3 if _THREE.search(" ".join(caption_words(sentence))) else 2
+    """How many people a caption tells of: three where it says so in one of the data's ways; two where it says "two",
+    "another", "other", "second", "pair" or "somebody else", or names two people ("a lady", "an old man"); else one."""
+    text = " ".join(caption_words(sentence))
+    if _THREE.search(text):
+        return 3
+    return 2 if _SECOND.search(text) or len(_somebody().findall(text)) > 1 else 1
 
 
 @lru_cache(maxsize=65536)
 def named_kind(sentence: str) -> str | None:
-    """The kind of scene that a caption tells of: the first of a list of kinds one of whose phrases it has."""
+    """The kind of scene that a caption tells of: of the kinds with as many people as it tells of, the first in a list
+    one of whose phrases it has; None for one person."""
     text = " ".join(caption_words(sentence))
-    kinds = _TRIPLES if named_people(sentence) == 3 else _PAIRS
+    kinds: dict[str, str] = {3: _TRIPLES, 2: _PAIRS}.get(named_people(sentence), {})
     return next((kind for kind, phrases in kinds.items() if re.search(phrases, text)), None)
