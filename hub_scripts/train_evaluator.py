@@ -282,7 +282,7 @@ def main(argv: Sequence[str]) -> int:
         seed=training.seed,
         data_sha256=data_sha256,
         data_name=summary.get("name"),
-        **training_outcome(result),
+        **training_outcome(result, trainer.state.log_history),
         real_motions={
             split: {name: {"mean": score.mean, "interval": score.interval} for name, score in columns.items()}
             for split, columns in scores.items()

@@ -211,7 +211,7 @@ def main(argv: list[str]) -> int:
         seed=training.seed,
         data_name=data_name,
         data_sha256=data_sha256,
-        **training_outcome(result),
+        **training_outcome(result, trainer.state.log_history),
         history=trainer.state.log_history,
         continued_from=read_training_record(arguments.init_from),
     )

@@ -339,7 +339,7 @@ def _save_final(
         vq_sha256=weights_hash(arguments.vq),
         trained_parameters=trained,
         language_model_parameters=total,
-        **training_outcome(result),
+        **training_outcome(result, trainer.state.log_history),
         history=trainer.state.log_history,
         continued_from=_earlier_record(arguments),
     )

@@ -232,7 +232,7 @@ def main(argv: Sequence[str]) -> int:
         data_sha256=data_sha256,
         data_name=summary.get("name"),
         composed=bool(summary.get("composed")),
-        **training_outcome(result),
+        **training_outcome(result, trainer.state.log_history),
         real_motions={
             split: {name: {"mean": score.mean, "interval": score.interval} for name, score in columns.items()}
             for split, columns in scores.items()

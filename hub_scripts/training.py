@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -62,12 +63,17 @@ def describe_hardware() -> str:
     return ", ".join([device, *(f"{name} {module.__version__}" for name, module in versions.items())])
 
 
-def training_outcome(result: TrainOutput) -> dict[str, Any]:
-    """Steps, seconds and loss of a finished `Trainer.train`; after a resume the seconds are of the last part only."""
+def training_outcome(result: TrainOutput, history: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Steps, seconds and mean logged loss of a finished `Trainer.train`.
+
+    After a resume the seconds are of the last part only; `TrainOutput` has no loss of the earlier parts, so it is taken
+    from the logged history, which goes on.
+    """
+    losses = [float(entry["loss"]) for entry in history if "loss" in entry]
     return {
         "steps": result.global_step,
         "train_seconds": round(result.metrics.get("train_runtime", 0.0), 1),
-        "train_loss": round(result.training_loss, 5),
+        "train_loss": round(sum(losses) / len(losses) if losses else result.training_loss, 5),
     }
 
 
