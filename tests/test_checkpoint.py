@@ -114,8 +114,6 @@ def test_the_same_seed_gives_the_same_bytes(loaded, tmp_path):
 
 
 @pytest.mark.parametrize("name, words", [
-    ("dataset-1_bow_normal_001", ["bow"]),
-    ("dataset-1_walk_normal_002", ["walk", "stroll"]),
     ("dataset-2_run_normal_001", ["run", "jog"]),
     ("dataset-2_raise-up-both-hands_normal_001", ["both hands", "both arms", "hands up"]),
     ("dataset-2_wave-left-hand_active_011", ["left hand", "left arm"]),

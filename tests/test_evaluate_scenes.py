@@ -16,6 +16,7 @@ from hub_scripts.evaluate_motionllm import main as evaluate
 from hub_scripts.evaluate_scenes import SCENE_COLUMNS
 from hub_scripts.generated_outputs import Decoding, OutputStore
 from hub_scripts.generated_scenes import generate_scene_captions, generate_scenes
+from hub_scripts.loading import DEFAULT_EVALUATOR, DEFAULT_SCENE_EVALUATOR
 from hub_scripts.metrics.judge import load_evaluator
 from hub_scripts.metrics.scene_judge import SceneJudge, load_scene_evaluator
 from hub_scripts.metrics.score_scenes import Scenes, score_scenes
@@ -190,11 +191,11 @@ def test_scores_of_scenes_from_python(scenes_folder):
 
 
 def test_the_shipped_evaluator_loads_and_carries_this_code():
-    folder = evaluate_motionllm.DEFAULT_SCENE_EVALUATOR
+    folder = DEFAULT_SCENE_EVALUATOR
     evaluator = load_scene_evaluator(folder)
     assert evaluator.config.max_people == 3
     assert sum(parameter.numel() for parameter in evaluator.parameters()) < 2_100_000
-    single = load_evaluator(evaluate_motionllm.DEFAULT_EVALUATOR)
+    single = load_evaluator(DEFAULT_EVALUATOR)
     for name, value in single.motion_encoder.state_dict().items():
         assert torch.equal(evaluator.motion_encoder.state_dict()[name], value), name
     copies = sorted(folder.glob("*.py"))
