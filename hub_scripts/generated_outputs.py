@@ -15,6 +15,7 @@ from hub_scripts.metrics.reconstruction import batches_by_length
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.files_motionllm import ensure_folder
 from modeling_motionllm.modeling_motion_vq import MotionVQModel
+from modeling_motionllm.prompts_motionllm import pad_left
 
 __all__ = [
     "Decoding",
@@ -35,6 +36,12 @@ class Decoding:
     temperature: float = 1.0
     top_p: float = 0.9
     guidance_scale: float = 1.0
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The arguments of `generate_motion` and `generate_people`."""
+        values = asdict(self)
+        return {"do_sample": not values.pop("greedy"), **values}
 
     def __str__(self) -> str:
         guidance = f", guidance {self.guidance_scale:g}" if self.guidance_scale != 1 else ""
@@ -130,10 +137,7 @@ def generate_codes(
 
     def make(rows: list[int]) -> list[list[int]]:
         inputs = processor(text=[captions[row] for row in rows], duration=[lengths[row] * code_seconds for row in rows])
-        options = {name: value for name, value in asdict(decoding).items() if name != "greedy"}
-        output = model.generate_motion(
-            **inputs, **options, do_sample=not decoding.greedy, seed=[seed + row for row in rows]
-        )
+        output = model.generate_motion(**inputs, **decoding.settings, seed=[seed + row for row in rows])
         codes = output.codes.cpu()
         good = well_formed(codes, inputs["num_codes"])
         return [row[row != -1].tolist() if fine else [] for row, fine in zip(codes, good, strict=True)]
@@ -166,16 +170,6 @@ def generate_captions(
 
     def make(rows: list[int]) -> list[str]:
         prompts = [processor.motion_to_text_ids(codes[row][:limit].tolist()) for row in rows]
-        return processor.decode_caption(model.generate_caption(**pad_prompts(prompts)))
+        return processor.decode_caption(model.generate_caption(**pad_left(prompts, 0)))
 
     return run_batches(store, [len(row) for row in codes], list(names), batch_size, "describe", make)
-
-
-def pad_prompts(prompts: Sequence[Sequence[int]]) -> dict[str, torch.Tensor]:
-    """`input_ids` and `attention_mask` (B, S) of prompts, padded on the left."""
-    longest = max(map(len, prompts))
-    ids, mask = (torch.zeros(len(prompts), longest, dtype=torch.long) for _ in range(2))
-    for row, prompt in enumerate(prompts):
-        ids[row, longest - len(prompt) :] = torch.tensor(prompt)
-        mask[row, longest - len(prompt) :] = 1
-    return {"input_ids": ids, "attention_mask": mask}

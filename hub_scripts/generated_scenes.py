@@ -1,7 +1,6 @@
 """Generating for a whole split of scenes: people for sentences and captions for scenes, kept as they come."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -57,10 +56,7 @@ def generate_scenes(
             people=[people[row] for row in rows],
             duration=[lengths[row] * code_seconds for row in rows],
         )
-        options = {name: value for name, value in asdict(decoding).items() if name != "greedy"}
-        output = model.generate_people(
-            **inputs, **options, do_sample=not decoding.greedy, seed=[seed + row for row in rows]
-        )
+        output = model.generate_people(**inputs, **decoding.settings, seed=[seed + row for row in rows])
         made: list[dict[str, list[list[int]]] | None] = []
         for place, row in enumerate(rows):
             count, length = people[row], lengths[row]

@@ -13,7 +13,7 @@ from .errors_motionllm import MotionLLMError
 from .motion import Motion
 from .motion_features import HUMANML3D, features_to_joints, joints_to_features, resample_joints
 from .people_processing_motionllm import PeopleProcessingMixin
-from .prompts_motionllm import PROMPT_PRESETS
+from .prompts_motionllm import PROMPT_PRESETS, pad_left
 from .vocabulary_motionllm import MOTION_END, MOTION_START, PLACEMENT_START, MotionVocabulary
 
 __all__ = ["MotionLLMProcessor", "pad_features"]
@@ -343,11 +343,8 @@ class MotionLLMProcessor(PeopleProcessingMixin, ProcessorMixin):
         return BatchFeature({**self._pad_left(prompts), "motion": features, "motion_attention_mask": mask})
 
     def _pad_left(self, prompts: list[list[int]]) -> dict[str, torch.Tensor]:
-        longest = max(len(prompt) for prompt in prompts)
         pad = self.tokenizer.pad_token_id if self.tokenizer.pad_token_id is not None else self.tokenizer.eos_token_id
-        ids = [[pad] * (longest - len(prompt)) + prompt for prompt in prompts]
-        mask = [[0] * (longest - len(prompt)) + [1] * len(prompt) for prompt in prompts]
-        return {"input_ids": torch.tensor(ids), "attention_mask": torch.tensor(mask)}
+        return pad_left(prompts, pad)
 
 
 MotionLLMProcessor.register_for_auto_class("AutoProcessor")

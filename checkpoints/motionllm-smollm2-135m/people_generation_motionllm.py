@@ -11,6 +11,7 @@ from transformers.utils import ModelOutput
 
 from .errors_motionllm import MotionLLMError
 from .placement_motionllm import decode_placements
+from .prompts_motionllm import pad_left
 from .sampling_motionllm import PlacementGrammar, sampling_steps
 from .vocabulary_motionllm import MotionVocabulary
 
@@ -173,14 +174,8 @@ class _Scene:
         self.bins: list[list[torch.Tensor]] = [[] for _ in seeds]
 
     def _inputs(self, rows: list[int]) -> dict[str, torch.Tensor]:
-        longest = max(len(self.ids[row]) for row in rows)
-        ids = [[self.vocabulary.end] * (longest - len(self.ids[row])) + self.ids[row] for row in rows]
-        mask = [[0] * (longest - len(self.ids[row])) + [1] * len(self.ids[row]) for row in rows]
-        device = self.model.device
-        return {
-            "input_ids": torch.tensor(ids, device=device),
-            "attention_mask": torch.tensor(mask, device=device),
-        }
+        inputs = pad_left([self.ids[row] for row in rows], self.vocabulary.end)
+        return {name: tensor.to(self.model.device) for name, tensor in inputs.items()}
 
     def draw_motion(self, rows: list[int], person: int, **settings: Any) -> torch.Tensor:
         """Codes (len(rows), L) of one more person, -1 where padded."""

@@ -1,11 +1,17 @@
-"""The prompt presets: `short` (ours) and `paper` (the wording of the official code, for converted weights).
+"""The prompt presets, and prompts as a batch.
+
+`PROMPT_PRESETS`: `short` (ours) and `paper` (the wording of the official code, for converted weights).
 
 `{caption}`, `{people}`, `{motion}` and `{seconds}` are filled in; `{motion}` stands for code tokens, never made from
 text. In a scene it stands for the codes of all people, with `</Motion>`, a placement and `<Motion>` between them. The
 `scene` wording of `paper` is ours: the official code for several people is not public in a form that runs.
 """
 
-__all__ = ["PROMPT_PRESETS"]
+from collections.abc import Sequence
+
+import torch
+
+__all__ = ["PROMPT_PRESETS", "pad_left"]
 
 _PREAMBLE = (
     "Below is an instruction that describes a task, paired with an input that provides further context. "
@@ -38,3 +44,12 @@ PROMPT_PRESETS: dict[str, dict[str, str | bool]] = {
         "normalize_caption": False,
     },
 }
+
+
+def pad_left(prompts: Sequence[Sequence[int]], pad_token_id: int) -> dict[str, torch.Tensor]:
+    """`input_ids` and `attention_mask`, int64 (B, S), of prompts of any lengths, padded on the left."""
+    longest = max(map(len, prompts))
+    missing = [longest - len(prompt) for prompt in prompts]
+    ids = [[pad_token_id] * count + list(prompt) for count, prompt in zip(missing, prompts, strict=True)]
+    mask = [[0] * count + [1] * (longest - count) for count in missing]
+    return {"input_ids": torch.tensor(ids), "attention_mask": torch.tensor(mask)}

@@ -15,7 +15,20 @@ __all__ = ["OPENING", "MotionTextExamples", "PadExamples", "SceneTextExamples"]
 OPENING = 12  # codes, 2.4 s
 
 
-class MotionTextExamples(Dataset):
+class _Examples(Dataset):
+    """Examples that are all made at the start."""
+
+    def __init__(self, examples: list[dict[str, list[int]]]):
+        self.examples = examples
+
+    def __len__(self) -> int:
+        return len(self.examples)
+
+    def __getitem__(self, index: int) -> dict[str, list[int]]:
+        return self.examples[index]
+
+
+class MotionTextExamples(_Examples):
     """`size` examples of text-to-motion and captioning. Example i is a function of `seed` and i alone.
 
     Args:
@@ -49,7 +62,7 @@ class MotionTextExamples(Dataset):
         counts = Counter(row["content"] for row in rows)
         weights = np.array([counts[row["content"]] ** (balance - 1) for row in rows])
         chosen = np.random.default_rng(seed).choice(len(rows), size=size, p=weights / weights.sum())
-        self.examples = []
+        super().__init__([])
         for index, clip in enumerate(tqdm(chosen, desc="prompts", disable=size < 1000)):
             draw = np.random.default_rng((seed, index)).random(5)
             row = rows[clip]
@@ -62,14 +75,8 @@ class MotionTextExamples(Dataset):
                 example = {name: ids[:end] for name, ids in example.items()}
             self.examples.append(example)
 
-    def __len__(self) -> int:
-        return len(self.examples)
 
-    def __getitem__(self, index: int) -> dict[str, list[int]]:
-        return self.examples[index]
-
-
-class SceneTextExamples(Dataset):
+class SceneTextExamples(_Examples):
     """`size` examples of scenes, generated or described. Example i is a function of `seed` and i alone.
 
     Args:
@@ -90,7 +97,7 @@ class SceneTextExamples(Dataset):
         text_to_motion: float = 0.65,
         timed: float = 0.7,
     ):
-        self.examples = []
+        super().__init__([])
         for index in range(size):
             draw = np.random.default_rng((seed, index)).random(4)
             row = rows[int(draw[0] * len(rows))]
@@ -101,12 +108,6 @@ class SceneTextExamples(Dataset):
                     task, caption, row["codes"], row["placement_bins"], timed=bool(draw[3] < timed)
                 )
             )
-
-    def __len__(self) -> int:
-        return len(self.examples)
-
-    def __getitem__(self, index: int) -> dict[str, list[int]]:
-        return self.examples[index]
 
 
 class PadExamples:
