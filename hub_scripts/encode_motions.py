@@ -10,14 +10,14 @@ from tqdm import tqdm
 
 from hub_scripts.data.codes import CODES_SUMMARY, read_codes_summary, weights_hash, write_codes, write_codes_summary
 from hub_scripts.data.scene_codes import write_scene_codes
+from hub_scripts.data.scenes_features import scene_features
 from hub_scripts.data.scenes_storage import read_scenes
 from hub_scripts.data.storage import existing_splits, read_split, read_summary
 from hub_scripts.metrics.reconstruction import batches_by_length, check_columns
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.files_motionllm import ensure_folder
 from modeling_motionllm.modeling_motion_vq import MotionVQModel
-from modeling_motionllm.motion_features import joints_to_features
-from modeling_motionllm.placement_motionllm import encode_placements, split_people
+from modeling_motionllm.placement_motionllm import encode_placements
 from modeling_motionllm.processing_motionllm import pad_features
 
 __all__ = ["encode_clips", "encode_dataset", "encode_scenes", "main"]
@@ -57,15 +57,14 @@ def encode_scenes(
     counts = {}
     columns = ["name", "kind", "roles", "contents", "styles", "mirrored", "captions", "joints"]
     for split in splits:
-        rows, clips = [], []
-        for row in tqdm(read_scenes(data, split, columns), desc=f"features {split}"):
-            if row["joints"].shape[1] <= vq.config.frames_per_code:
-                continue
-            canonical, placements = split_people(row.pop("joints"))
-            rows.append(row | {"placement_bins": encode_placements(placements).tolist()})
-            clips.extend(joints_to_features(canonical))
+        least = vq.config.frames_per_code
+        rows = [row for row in read_scenes(data, split, columns) if row["joints"].shape[1] > least]
+        features, placements = scene_features(rows, split)
+        clips = [person for scene in features for person in scene]
         codes = iter(encode_clips(vq, clips, batch_size, f"encode {split}"))
-        for row in rows:
+        for row, places in zip(rows, placements, strict=True):
+            del row["joints"]
+            row["placement_bins"] = encode_placements(places).tolist()
             row["codes"] = [next(codes) for _ in row["roles"]]
         write_scene_codes(out, split, rows)
         counts[split] = {"scenes": len(rows), "codes": sum(len(person) for row in rows for person in row["codes"])}

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from hub_scripts.data.scenes_features import scene_features
 from hub_scripts.generated_outputs import Decoding, OutputStore, decode_codes
 from hub_scripts.generated_scenes import generate_scene_captions, generate_scenes
 from hub_scripts.metrics.base import Score, repeat
@@ -16,7 +17,6 @@ from hub_scripts.metrics.scene_judge import SceneJudge
 from hub_scripts.metrics.scene_words import SceneCaptions, SceneWords, judged_caption, tells_roles
 from hub_scripts.metrics.score import score_captions
 from hub_scripts.metrics.score_scenes import Scenes, SceneScores, score_scenes
-from hub_scripts.train_scene_evaluator import scene_features
 from modeling_motionllm.modeling_motion_vq import MotionVQModel
 from modeling_motionllm.placement_motionllm import decode_placements, encode_placements
 

@@ -1,6 +1,6 @@
 """`motionllm train-evaluator --scenes`: train the model that judges scenes of people, on the train split alone."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import torch
 from torch.utils.data import Dataset
-from tqdm import tqdm
 from transformers import HfArgumentParser, set_seed
 
+from hub_scripts.data.scenes_features import scene_features
 from hub_scripts.data.scenes_storage import read_scenes
 from hub_scripts.data.storage import dataset_hash, existing_splits, read_summary
 from hub_scripts.evaluator.configuration_scene_evaluator import SceneTextEvaluatorConfig
@@ -27,10 +27,8 @@ from hub_scripts.train_evaluator import EvaluatorTrainer, EvaluatorTrainingArgum
 from hub_scripts.training import check_resume, read_training_record, training_outcome, write_training_record
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.files_motionllm import ensure_folder
-from modeling_motionllm.motion_features import joints_to_features
-from modeling_motionllm.placement_motionllm import split_people
 
-__all__ = ["SceneExamples", "main", "real_scores", "scene_features"]
+__all__ = ["SceneExamples", "main", "real_scores"]
 
 _COLUMNS = ["name", "contents", "captions", "joints"]
 
@@ -59,16 +57,6 @@ class SceneEvaluatorTrainingArguments(EvaluatorTrainingArguments):
     per_device_train_batch_size: int = field(default=128)
     eval_steps: float | None = field(default=100)
     save_steps: float = field(default=100)
-
-
-def scene_features(rows: Sequence[Mapping[str, Any]], label: str) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Raw features float32 (P, T - 1, 263) and placements (P, 3) of scenes with `joints` (P, T, 22, 3)."""
-    features, placements = [], []
-    for row in tqdm(rows, desc=f"features {label}"):
-        canonical, places = split_people(row["joints"])
-        features.append(joints_to_features(canonical).astype(np.float32))
-        placements.append(places)
-    return features, placements
 
 
 class SceneExamples(Dataset):

@@ -11,6 +11,7 @@ from test_scene_evaluator import make_scene_evaluator
 
 import hub_scripts.evaluator as evaluator_code
 from hub_scripts import evaluate_motionllm
+from hub_scripts.data.scenes_features import scene_features
 from hub_scripts.data.scenes_storage import read_scenes
 from hub_scripts.evaluate_motionllm import main as evaluate
 from hub_scripts.evaluate_scenes import SCENE_COLUMNS
@@ -20,7 +21,6 @@ from hub_scripts.loading import DEFAULT_EVALUATOR, DEFAULT_SCENE_EVALUATOR
 from hub_scripts.metrics.judge import load_evaluator
 from hub_scripts.metrics.scene_judge import SceneJudge, load_scene_evaluator
 from hub_scripts.metrics.score_scenes import Scenes, score_scenes
-from hub_scripts.train_scene_evaluator import scene_features
 from modeling_motionllm.errors_motionllm import MotionLLMError
 
 pytest_plugins = ("scene_fixtures",)
