@@ -1,6 +1,7 @@
 """`motionllm train`: fine-tune a language model on motion codes with LoRA and new vocabulary rows (PEFT, Trainer)."""
 
 import json
+import math
 import shutil
 import time
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ from transformers.trainer_utils import IntervalStrategy
 from hub_scripts.adapter_trainer import AdapterTrainer
 from hub_scripts.card import is_local_base, write_model_card
 from hub_scripts.data.codes import read_codes, read_codes_summary, weights_hash
-from hub_scripts.data.examples import MotionTextExamples, PadExamples, SceneTextExamples
+from hub_scripts.data.examples import LossWeights, MotionTextExamples, PadExamples, SceneTextExamples
 from hub_scripts.data.scene_codes import read_scene_codes
 from hub_scripts.training import (
     TRAINING_RECORD,
@@ -64,6 +65,10 @@ class ModelArguments:
     openings: float = field(
         default=0.0, metadata={"help": "Share of text-to-motion examples that hold only the first 12 codes."}
     )
+    opening_weight: float = field(
+        default=3.0, metadata={"help": "Weight in the loss of the first 12 codes of each person."}
+    )
+    placement_weight: float = field(default=4.0, metadata={"help": "Weight in the loss of the placement tokens."})
     unconditional: float = field(
         default=0.5,
         metadata={"help": "Share of captioning examples that learn the motion too (for classifier-free guidance)."},
@@ -210,6 +215,7 @@ def _datasets(
 ) -> tuple[Dataset, Dataset | None]:
     """Examples to train on and, where there is a val split, to measure the loss on."""
     mixture: dict[str, Any] = {"text_to_motion": arguments.text_to_motion, "timed": arguments.timed}
+    weights = LossWeights(opening=arguments.opening_weight, placement=arguments.placement_weight)
     size = training.max_steps * training.train_batch_size * training.gradient_accumulation_steps * training.world_size
     scenes = round(size * arguments.scene_share) if arguments.scenes is not None else 0
     rows = read_codes(arguments.codes, "train")
@@ -221,6 +227,7 @@ def _datasets(
         balance=arguments.balance,
         openings=arguments.openings,
         unconditional=arguments.unconditional,
+        weights=weights,
         **mixture,
     )
     val: Dataset | None = None
@@ -230,7 +237,8 @@ def _datasets(
     if arguments.scenes is None:
         return train, val
     scene_rows = read_scene_codes(arguments.scenes, "train")
-    train = ConcatDataset([train, SceneTextExamples(scene_rows, processor, scenes, training.seed, **mixture)])
+    of_scenes = SceneTextExamples(scene_rows, processor, scenes, training.seed, weights=weights, **mixture)
+    train = ConcatDataset([train, of_scenes])
     if val is not None and "val" in read_codes_summary(arguments.scenes)["splits"]:
         scene_rows = read_scene_codes(arguments.scenes, "val")
         val = ConcatDataset([val, SceneTextExamples(scene_rows, processor, len(scene_rows), 0, **mixture)])
@@ -239,11 +247,14 @@ def _datasets(
 
 def _check_shares(arguments: ModelArguments) -> None:
     """Raises:
-    MotionLLMError: a share outside 0 to 1.
+    MotionLLMError: a share outside 0 to 1, or a weight that is not positive.
     """
     for name in ("text_to_motion", "timed", "balance", "openings", "unconditional", "scene_share"):
         if not 0 <= getattr(arguments, name) <= 1:
             raise MotionLLMError(f"--{name} is {getattr(arguments, name):g}; give a number from 0 to 1")
+    for name in ("opening_weight", "placement_weight"):
+        if not 0 < getattr(arguments, name) < math.inf:
+            raise MotionLLMError(f"--{name} is {getattr(arguments, name):g}; give a positive number")
 
 
 def _earlier_record(arguments: ModelArguments) -> dict[str, Any] | None:

@@ -146,6 +146,16 @@ def test_the_loss_at_the_labels_is_the_full_loss(model, batch):
     torch.testing.assert_close(summed.loss, whole.loss / 2)
 
 
+def test_weights_of_two_double_the_loss_and_do_nothing_in_evaluation(model, batch):
+    double = torch.full(batch["labels"].shape, 2.0)
+    with torch.no_grad():
+        plain = model.train()(**batch).loss
+        doubled = model(**batch, loss_weights=double).loss
+        evaluated = model.eval()(**batch, loss_weights=double).loss
+    torch.testing.assert_close(doubled, 2 * plain)
+    torch.testing.assert_close(evaluated, plain)
+
+
 def test_the_loss_is_the_mean_cross_entropy_of_the_targets(model, batch):
     logits = logits_of(model, batch).log_softmax(-1)
     targets = batch["labels"][:, 1:]

@@ -5,7 +5,6 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import nn
 from transformers import AutoModelForCausalLM, GenerationMixin, PreTrainedModel
 from transformers.modeling_outputs import CausalLMOutputWithPast
@@ -25,6 +24,7 @@ from .checksums_motionllm import write_checksums
 from .configuration_motionllm import MotionLLMConfig
 from .errors_motionllm import MotionLLMError
 from .generation_motionllm import MotionGenerationMixin
+from .losses_motionllm import token_losses
 from .modeling_motion_vq import MotionVQModel
 from .people_generation_motionllm import PeopleGenerationMixin
 from .vocabulary_motionllm import MotionVocabulary
@@ -224,17 +224,20 @@ class MotionLLMForCausalLM(MotionGenerationMixin, PeopleGenerationMixin, PreTrai
         past_key_values: Any = None,
         inputs_embeds: torch.FloatTensor | None = None,
         labels: torch.LongTensor | None = None,
+        loss_weights: torch.FloatTensor | None = None,
         use_cache: bool | None = None,
         logits_to_keep: int | torch.Tensor = 0,
         **kwargs: Any,
     ) -> CausalLMOutputWithPast:
         """The language model's forward pass over text and motion tokens.
 
-        In training mode with `labels` the output head runs only where a label is not -100, and `logits` is None.
+        In training mode with `labels` the loss is `token_losses`, weighted, the output head runs only where a label is
+        not -100, and `logits` is None. In evaluation mode it is the plain cross-entropy.
 
         Args:
             input_ids: (B, S) token ids.
             labels: (B, S) token ids to predict, -100 where there is nothing to learn.
+            loss_weights: (B, S) how much each label counts in training; without it, all count 1.
             others: as for any causal language model of transformers.
         """
         inputs = {
@@ -245,8 +248,8 @@ class MotionLLMForCausalLM(MotionGenerationMixin, PeopleGenerationMixin, PreTrai
         }
         if labels is not None:
             use_cache = False  # a cache would make packed samples see one another
-            if self.training and self._head_is_plain():
-                return self._labels_only_loss(inputs, labels, **kwargs)
+            if self.training:
+                return self._training_loss(inputs, labels, loss_weights, **kwargs)
         return self.language_model(
             **inputs,
             past_key_values=past_key_values,
@@ -262,18 +265,26 @@ class MotionLLMForCausalLM(MotionGenerationMixin, PeopleGenerationMixin, PreTrai
         transformed = any(getattr(text_config, name, None) not in (None, 1, 1.0) for name in _LOGIT_TRANSFORMS)
         return not transformed and self.language_model.base_model is not self.language_model
 
-    def _labels_only_loss(
-        self, inputs: dict[str, Any], labels: torch.Tensor, num_items_in_batch: Any = None, **kwargs: Any
+    def _training_loss(
+        self,
+        inputs: dict[str, Any],
+        labels: torch.Tensor,
+        weights: torch.Tensor | None,
+        num_items_in_batch: Any = None,
+        **kwargs: Any,
     ) -> CausalLMOutputWithPast:
-        hidden = self.language_model.base_model(**inputs, use_cache=False, **kwargs)[0]
         targets = labels[:, 1:]
         chosen = targets != -100
-        logits = self.language_model.get_output_embeddings()(hidden[:, :-1][chosen])
-        reduction = "mean" if num_items_in_batch is None else "sum"
-        loss = F.cross_entropy(logits.float(), targets[chosen], reduction=reduction)
-        if num_items_in_batch is not None:
-            loss = loss / num_items_in_batch
-        return CausalLMOutputWithPast(loss=loss)
+        if self._head_is_plain():
+            hidden = self.language_model.base_model(**inputs, use_cache=False, **kwargs)[0]
+            logits = self.language_model.get_output_embeddings()(hidden[:, :-1][chosen])
+        else:
+            logits = self.language_model(**inputs, use_cache=False, **kwargs).logits[:, :-1][chosen]
+        losses = token_losses(logits, targets[chosen], self.motion_vocabulary.placement)
+        if weights is not None:
+            losses = losses * weights[:, 1:][chosen]
+        items = chosen.sum() if num_items_in_batch is None else num_items_in_batch
+        return CausalLMOutputWithPast(loss=losses.sum() / items)
 
     def encode_motion(self, motion: torch.Tensor, attention_mask: torch.Tensor | None = None) -> Any:
         """`MotionVQModel.encode`: raw features (B, T, D) to codes (B, L)."""

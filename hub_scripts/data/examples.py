@@ -1,6 +1,7 @@
 """Training examples: which clip, caption and task comes when, fixed by the seed; and their padding into batches."""
 
 from collections import Counter
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,22 +10,54 @@ from torch.utils.data import Dataset
 from tqdm import tqdm
 
 from modeling_motionllm.processing_motionllm import MotionLLMProcessor
+from modeling_motionllm.vocabulary_motionllm import MotionVocabulary
 
-__all__ = ["OPENING", "MotionTextExamples", "PadExamples", "SceneTextExamples"]
+__all__ = ["OPENING", "LossWeights", "MotionTextExamples", "PadExamples", "SceneTextExamples"]
 
 OPENING = 12  # codes, 2.4 s
+
+
+@dataclass(frozen=True)
+class LossWeights:
+    """How much the tokens of a text-to-motion example count in the loss; all others count 1.
+
+    What a sentence decides shows in the first codes of each person and in the placements; the codes after them follow
+    from the codes before. With equal weights the many later codes take nearly all of the gradient.
+
+    Args:
+        opening: weight of the first `OPENING` codes of each person.
+        placement: weight of the placement tokens.
+    """
+
+    opening: float = 1.0
+    placement: float = 1.0
+
+    def of(self, input_ids: list[int], labels: list[int], vocabulary: MotionVocabulary) -> list[float]:
+        """The weight of each token of one text-to-motion example."""
+        places = vocabulary.placement.families if vocabulary.placement is not None else ()
+        codes = range(vocabulary.offset, vocabulary.offset + vocabulary.codebook_size)
+        weights, of_person = [], 0
+        for token, label in zip(input_ids, labels, strict=True):
+            of_person = of_person + 1 if token in codes else 0
+            if label == -100:
+                weights.append(1.0)
+            elif any(token in family for family in places):
+                weights.append(self.placement)
+            else:
+                weights.append(self.opening if 1 <= of_person <= OPENING else 1.0)
+        return weights
 
 
 class _Examples(Dataset):
     """Examples that are all made at the start."""
 
-    def __init__(self, examples: list[dict[str, list[int]]]):
+    def __init__(self, examples: list[dict[str, list[Any]]]):
         self.examples = examples
 
     def __len__(self) -> int:
         return len(self.examples)
 
-    def __getitem__(self, index: int) -> dict[str, list[int]]:
+    def __getitem__(self, index: int) -> dict[str, list[Any]]:
         return self.examples[index]
 
 
@@ -44,6 +77,7 @@ class MotionTextExamples(_Examples):
         openings: share of text-to-motion examples that end after the first `OPENING` codes, without `</Motion>`: what a
             sentence decides shows there, and they cost half.
         unconditional: share of captioning examples that learn the motion too, see `training_example`.
+        weights: of the tokens of text-to-motion examples.
     """
 
     def __init__(
@@ -58,10 +92,11 @@ class MotionTextExamples(_Examples):
         max_codes: int = 50,
         openings: float = 0.0,
         unconditional: float = 0.0,
+        weights: LossWeights | None = None,
     ):
         counts = Counter(row["content"] for row in rows)
-        weights = np.array([counts[row["content"]] ** (balance - 1) for row in rows])
-        chosen = np.random.default_rng(seed).choice(len(rows), size=size, p=weights / weights.sum())
+        shares = np.array([counts[row["content"]] ** (balance - 1) for row in rows])
+        chosen = np.random.default_rng(seed).choice(len(rows), size=size, p=shares / shares.sum())
         super().__init__([])
         for index, clip in enumerate(tqdm(chosen, desc="prompts", disable=size < 1000)):
             draw = np.random.default_rng((seed, index)).random(5)
@@ -73,7 +108,7 @@ class MotionTextExamples(_Examples):
             if task == "text-to-motion" and draw[3] < openings:
                 end = example["labels"].count(-100) + OPENING
                 example = {name: ids[:end] for name, ids in example.items()}
-            self.examples.append(example)
+            self.examples.append(_weighted(example, task, weights, processor))
 
 
 class SceneTextExamples(_Examples):
@@ -86,6 +121,7 @@ class SceneTextExamples(_Examples):
         seed: of every draw.
         text_to_motion: share of examples that generate; the others describe.
         timed: share of text-to-motion prompts that tell the duration.
+        weights: of the tokens of text-to-motion examples.
     """
 
     def __init__(
@@ -96,6 +132,7 @@ class SceneTextExamples(_Examples):
         seed: int,
         text_to_motion: float = 0.65,
         timed: float = 0.7,
+        weights: LossWeights | None = None,
     ):
         super().__init__([])
         for index in range(size):
@@ -103,11 +140,21 @@ class SceneTextExamples(_Examples):
             row = rows[int(draw[0] * len(rows))]
             caption = row["captions"][int(draw[1] * len(row["captions"]))]
             task = "text-to-motion" if draw[2] < text_to_motion else "motion-to-text"
-            self.examples.append(
-                processor.scene_training_example(
-                    task, caption, row["codes"], row["placement_bins"], timed=bool(draw[3] < timed)
-                )
+            example = processor.scene_training_example(
+                task, caption, row["codes"], row["placement_bins"], timed=bool(draw[3] < timed)
             )
+            self.examples.append(_weighted(example, task, weights, processor))
+
+
+def _weighted(
+    example: dict[str, list[int]], task: str, weights: LossWeights | None, processor: MotionLLMProcessor
+) -> dict[str, list[Any]]:
+    """With `loss_weights` where `weights` are given; captions count 1."""
+    if weights is None:
+        return example
+    if task != "text-to-motion":
+        return {**example, "loss_weights": [1.0] * len(example["labels"])}
+    return {**example, "loss_weights": weights.of(example["input_ids"], example["labels"], processor.vocabulary)}
 
 
 class PadExamples:
@@ -116,16 +163,14 @@ class PadExamples:
     def __init__(self, pad_token_id: int):
         self.pad = pad_token_id
 
-    def __call__(self, examples: list[dict[str, list[int]]]) -> dict[str, torch.Tensor]:
+    def __call__(self, examples: list[dict[str, list[Any]]]) -> dict[str, torch.Tensor]:
+        fillers = {"input_ids": self.pad, "attention_mask": 0, "labels": -100, "loss_weights": 1.0}
+        examples = [{**example, "attention_mask": [1] * len(example["input_ids"])} for example in examples]
         longest = max(len(example["input_ids"]) for example in examples)
-        ids, labels, mask = [], [], []
-        for example in examples:
-            missing = longest - len(example["input_ids"])
-            ids.append(example["input_ids"] + [self.pad] * missing)
-            labels.append(example["labels"] + [-100] * missing)
-            mask.append([1] * len(example["input_ids"]) + [0] * missing)
         return {
-            "input_ids": torch.tensor(ids),
-            "attention_mask": torch.tensor(mask),
-            "labels": torch.tensor(labels),
+            name: torch.tensor(
+                [example[name] + [filler] * (longest - len(example["input_ids"])) for example in examples]
+            )
+            for name, filler in fillers.items()
+            if name in examples[0]
         }
