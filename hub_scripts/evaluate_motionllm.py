@@ -41,6 +41,7 @@ from hub_scripts.metrics.judge import Judge, load_sentence_encoder, own_caption
 from hub_scripts.metrics.reconstruction import Reconstruction, reconstruct, reconstruction_metrics
 from hub_scripts.metrics.scene_judge import SceneJudge, load_scene_evaluator
 from hub_scripts.metrics.score import score_captions, score_folder, score_motions
+from modeling_motionllm.best_of_motionllm import check_best_of
 from modeling_motionllm.checksums_motionllm import file_sha256
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.files_motionllm import atomic_path, ensure_folder
@@ -76,6 +77,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--temperature", type=float, default=Decoding.temperature, help="of the draws")
     parser.add_argument("--top-p", type=float, default=Decoding.top_p, help="of the draws")
     parser.add_argument("--guidance", type=float, default=Decoding.guidance_scale, help="guidance scale (1: none)")
+    parser.add_argument(
+        "--best-of", type=int, default=Decoding.best_of, metavar="N", help="candidates of each motion (default 1)"
+    )
     parser.add_argument("--batch-size", type=int, default=32, help="motions per batch (default 32)")
     parser.add_argument("--seed", type=int, default=0, help="of all draws (default 0)")
     parser.add_argument("--work", help="keep what is generated in this folder; a run that died goes on from there")
@@ -94,6 +98,7 @@ def _check(args: argparse.Namespace) -> set[str]:
     tasks = set(args.tasks.split(","))
     if not tasks <= set(_TASKS):
         raise MotionLLMError(f"--tasks is '{args.tasks}'; choose from {','.join(_TASKS)}")
+    check_best_of(args.best_of, not args.greedy)
     if args.data is None and (args.scenes is None or args.vq is not None or args.folder is not None):
         raise MotionLLMError("give --data, the clips to measure on, or --scenes (see `motionllm evaluate --help`)")
     if args.scenes is not None and (args.vq is not None or args.folder is not None):
@@ -142,7 +147,7 @@ def _evaluate_generation(
     left_out: str,
     args: argparse.Namespace,
 ) -> dict[str, Any]:
-    decoding = Decoding(args.greedy, args.temperature, args.top_p, args.guidance)
+    decoding = Decoding.of(args)
     limit = processor.num_codes(processor.max_seconds)
     lengths = [min(len(row["features"]) // processor.frames_per_code, limit) for row in rows]
     frames = [length * processor.frames_per_code for length in lengths]
@@ -346,7 +351,7 @@ def _evaluate_scenes(model: Any, processor: Any, tasks: set[str], args: argparse
     results: dict[str, Any] = {}
     if "generation" in tasks:
         judge = SceneJudge(load_scene_evaluator(args.scene_evaluator, args.device))
-        decoding = str(Decoding(args.greedy, args.temperature, args.top_p, args.guidance))
+        decoding = str(Decoding.of(args))
         store = OutputStore(args.work, **_settings(args, task="scene generation", decoding=decoding))
         results["scene_generation"] = evaluate_scene_generation(model, processor, judge, rows, args, store)
     if "captioning" in tasks:

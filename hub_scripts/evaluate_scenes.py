@@ -47,7 +47,7 @@ def evaluate_scene_generation(
         The protocol in words, and for the rows `real`, `reconstructed` and `generated` the scores, overall and for
         each kind of scene.
     """
-    decoding = Decoding(args.greedy, args.temperature, args.top_p, args.guidance)
+    decoding = Decoding.of(args)
     limit = processor.num_codes(processor.max_seconds)
     features, placements = scene_features(rows, args.split)
     lengths = [min(scene.shape[1] // processor.frames_per_code, limit) for scene in features]

@@ -67,6 +67,8 @@ def main(argv: Sequence[str]) -> int:
     """
     args = _parser().parse_args(argv)
     formats = check_generation_arguments(args, *[""] * (args.dataset_out is not None))
+    if args.stream and args.best_of > 1:
+        raise MotionLLMError("--stream shows a motion while it is made, --best-of chooses after it; give one of them")
     prompts = _prompts(args)
     quiet()
     from modeling_motionllm.files_motionllm import ensure_folder
@@ -75,7 +77,7 @@ def main(argv: Sequence[str]) -> int:
     processor = load_processor(args.model)
     # All sentences are checked before the first is used.
     jobs = make_jobs(prompts, args.samples, args.duration, args.seed)
-    batches = plan_batches(jobs, processor, args.batch_size)
+    batches = plan_batches(jobs, processor, max(1, args.batch_size // args.best_of))
     device = f"cuda:{local_rank}" if args.device == "cuda" and processes > 1 else args.device
     check_device(device)
     sampling = sampling_options(args)

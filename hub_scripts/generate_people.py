@@ -49,6 +49,7 @@ def main(argv: Sequence[str]) -> int:
     formats = check_generation_arguments(args)
     quiet()
     from hub_scripts.data.motion_files import load_motion
+    from modeling_motionllm.best_of_motionllm import generate_best
     from modeling_motionllm.files_motionllm import ensure_folder
 
     processor = load_processor(args.model)
@@ -64,11 +65,9 @@ def main(argv: Sequence[str]) -> int:
     batches = [jobs[start : start + args.batch_size] for start in range(0, len(jobs), args.batch_size)]
     for batch in tqdm(batches, desc="interact", disable=len(batches) < 2):
         texts = [job.text for job in batch]
-        output = model.generate_people(
-            **processor(text=texts, **options),
-            seed=[job.seed for job in batch],
-            **sampling_options(args),
-        )
+        seeds = [job.seed for job in batch]
+        inputs = processor(text=texts, **options)
+        output = generate_best(model, processor, texts, inputs, seed=seeds, **sampling_options(args))
         features = output.features.float().cpu().numpy()
         scenes = processor.decode_people(output, texts, given=given)
         for motion, decoded, job in zip(scenes, features, batch, strict=True):

@@ -12,6 +12,7 @@ import torch
 from tqdm import tqdm
 
 from hub_scripts.metrics.reconstruction import batches_by_length
+from modeling_motionllm.best_of_motionllm import generate_best
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.files_motionllm import ensure_folder
 from modeling_motionllm.modeling_motion_vq import MotionVQModel
@@ -30,23 +31,30 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Decoding:
-    """How motions are drawn; see `generate_motion`."""
+    """How motions are drawn; see `generate_motion` and `generate_best`."""
 
     greedy: bool = False
     temperature: float = 1.0
     top_p: float = 0.9
     guidance_scale: float = 1.0
+    best_of: int = 1
+
+    @classmethod
+    def of(cls, args: Any) -> "Decoding":
+        """As a command's options say."""
+        return cls(args.greedy, args.temperature, args.top_p, args.guidance, args.best_of)
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The arguments of `generate_motion` and `generate_people`."""
+        """The arguments of `generate_best`."""
         values = asdict(self)
         return {"do_sample": not values.pop("greedy"), **values}
 
     def __str__(self) -> str:
         guidance = f", guidance {self.guidance_scale:g}" if self.guidance_scale != 1 else ""
         kind = "greedy" if self.greedy else f"sampled, temperature {self.temperature:g}, top-p {self.top_p:g}"
-        return kind + guidance
+        best = f", best of {self.best_of}" if self.best_of != 1 else ""
+        return kind + guidance + best
 
 
 class OutputStore:
@@ -136,13 +144,15 @@ def generate_codes(
     code_seconds = processor.frames_per_code / processor.fps
 
     def make(rows: list[int]) -> list[list[int]]:
-        inputs = processor(text=[captions[row] for row in rows], duration=[lengths[row] * code_seconds for row in rows])
-        output = model.generate_motion(**inputs, **decoding.settings, seed=[seed + row for row in rows])
+        texts = [captions[row] for row in rows]
+        inputs = processor(text=texts, duration=[lengths[row] * code_seconds for row in rows])
+        seeds = [seed + row for row in rows]
+        output = generate_best(model, processor, texts, inputs, seed=seeds, **decoding.settings)
         codes = output.codes.cpu()
         good = well_formed(codes, inputs["num_codes"])
         return [row[row != -1].tolist() if fine else [] for row, fine in zip(codes, good, strict=True)]
 
-    return run_batches(store, lengths, keys, batch_size, label, make)
+    return run_batches(store, lengths, keys, max(1, batch_size // decoding.best_of), label, make)
 
 
 def generate_captions(

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from hub_scripts.generated_outputs import Decoding, OutputStore, run_batches, well_formed
+from modeling_motionllm.best_of_motionllm import generate_best
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.placement_motionllm import encode_placements
 
@@ -51,12 +52,14 @@ def generate_scenes(
     code_seconds = processor.frames_per_code / processor.fps
 
     def make(rows: list[int]) -> list[dict[str, list[list[int]]] | None]:
+        texts = [captions[row] for row in rows]
         inputs = processor(
-            text=[captions[row] for row in rows],
+            text=texts,
             people=[people[row] for row in rows],
             duration=[lengths[row] * code_seconds for row in rows],
         )
-        output = model.generate_people(**inputs, **decoding.settings, seed=[seed + row for row in rows])
+        seeds = [seed + row for row in rows]
+        output = generate_best(model, processor, texts, inputs, seed=seeds, **decoding.settings)
         made: list[dict[str, list[list[int]]] | None] = []
         for place, row in enumerate(rows):
             count, length = people[row], lengths[row]
@@ -68,7 +71,7 @@ def generate_scenes(
 
     # All people of a scene stand in one sequence.
     whole = [count * length for count, length in zip(people, lengths, strict=True)]
-    return run_batches(store, whole, keys, batch_size, label, make)
+    return run_batches(store, whole, keys, max(1, batch_size // decoding.best_of), label, make)
 
 
 def generate_scene_captions(

@@ -29,6 +29,13 @@ def add_generation_arguments(parser: argparse.ArgumentParser, what: str) -> None
     parser.add_argument("--temperature", type=float, default=1.0, help="of drawing (default 1.0)")
     parser.add_argument("--top-p", type=float, default=0.9, help="draw from this share of the likeliest (default 0.9)")
     parser.add_argument("--guidance", type=float, default=1.0, help="above 1: follow the sentence more closely")
+    parser.add_argument(
+        "--best-of",
+        type=int,
+        default=1,
+        metavar="N",
+        help=f"draw N {what} for each one and keep the one that the model describes by its sentence (default 1)",
+    )
     parser.add_argument("--batch-size", type=int, default=32, help=f"{what} decoded at once (default 32)")
     parser.add_argument("-o", "--out", default="out", help="folder for the files (default out/)")
     parser.add_argument("--formats", help=f"of {','.join(_FORMATS)} (default {_DEFAULT_FORMATS})")
@@ -50,7 +57,7 @@ def check_generation_arguments(args: argparse.Namespace, default_formats: str = 
     wrong = [name for name in formats if name not in _FORMATS]
     if wrong or not (formats or default_formats == ""):
         raise MotionLLMError(f"--formats is '{args.formats}'; choose from {','.join(_FORMATS)}")
-    for name in ("samples", "batch_size"):
+    for name in ("samples", "batch_size", "best_of"):
         if getattr(args, name) < 1:
             raise MotionLLMError(f"--{name.replace('_', '-')} is {getattr(args, name)}; give 1 or more")
     if args.seed < 0:
@@ -61,17 +68,20 @@ def check_generation_arguments(args: argparse.Namespace, default_formats: str = 
         raise MotionLLMError(f"--top-p is {args.top_p:g}; give a number above 0 and up to 1")
     if not 0 < args.guidance < 100:
         raise MotionLLMError(f"--guidance is {args.guidance:g}; give a positive number, 1 for none")
+    if args.best_of > 1 and args.greedy:
+        raise MotionLLMError(f"--best-of {args.best_of} needs motions that differ; leave --greedy out")
     check_export_arguments(args, [f".{name}" for name in formats])
     return formats
 
 
 def sampling_options(args: argparse.Namespace) -> dict[str, Any]:
-    """The options of drawing as `generate_motion` and `generate_people` take them, without the seed."""
+    """The options of drawing as `generate_best` takes them, without the seed."""
     return {
         "do_sample": not args.greedy,
         "temperature": args.temperature,
         "top_p": args.top_p,
         "guidance_scale": args.guidance,
+        "best_of": args.best_of,
     }
 
 

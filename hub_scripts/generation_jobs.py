@@ -119,21 +119,24 @@ def generate_batch(
     Args:
         batch: jobs that all have a duration, or none of them.
         progress: called with the seconds of motion that are there, while they are decoded.
-        sampling: of `generate_motion`.
+        sampling: of `generate_best`; with `progress` it cannot be the best of several.
     """
     import torch  # late, as --help needs this module
+
+    from modeling_motionllm.best_of_motionllm import generate_best
 
     counts = list(Counter(job.prompt for job in batch).values())
     each = counts[0] if len(set(counts)) == 1 else 1
     rows = batch[::each]
     durations = [job.duration for job in rows]
     inputs = processor(text=[job.text for job in rows], duration=None if durations[0] is None else durations)
-    settings = {**inputs, **sampling, "num_samples": each, "seed": [job.seed for job in batch]}
+    settings = {**sampling, "num_samples": each, "seed": [job.seed for job in batch]}
     if progress is None:
-        output = model.generate_motion(**settings)
+        output = generate_best(model, processor, [job.text for job in rows], inputs, **settings)
     else:
+        settings.pop("best_of", None)
         chunks = []
-        for chunk in model.stream_motion(**settings):
+        for chunk in model.stream_motion(**inputs, **settings):
             chunks.append(chunk)
             progress(sum(part.features.shape[1] for part in chunks) / processor.fps)
         parts = {name: torch.cat([chunk[name] for chunk in chunks], dim=1) for name in chunks[0]}

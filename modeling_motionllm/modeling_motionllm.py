@@ -273,6 +273,17 @@ class MotionLLMForCausalLM(MotionGenerationMixin, PeopleGenerationMixin, PreTrai
         num_items_in_batch: Any = None,
         **kwargs: Any,
     ) -> CausalLMOutputWithPast:
+        logits, targets, chosen = self._label_logits(inputs, labels, **kwargs)
+        losses = token_losses(logits, targets, self.motion_vocabulary.placement)
+        if weights is not None:
+            losses = losses * weights[:, 1:][chosen]
+        items = len(targets) if num_items_in_batch is None else num_items_in_batch
+        return CausalLMOutputWithPast(loss=losses.sum() / items)
+
+    def _label_logits(
+        self, inputs: dict[str, Any], labels: torch.Tensor, **kwargs: Any
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Logits (N, V) of the N labels that are not -100, these labels (N,), and bool (B, S - 1) where they stand."""
         targets = labels[:, 1:]
         chosen = targets != -100
         if self._head_is_plain():
@@ -280,11 +291,29 @@ class MotionLLMForCausalLM(MotionGenerationMixin, PeopleGenerationMixin, PreTrai
             logits = self.language_model.get_output_embeddings()(hidden[:, :-1][chosen])
         else:
             logits = self.language_model(**inputs, use_cache=False, **kwargs).logits[:, :-1][chosen]
-        losses = token_losses(logits, targets[chosen], self.motion_vocabulary.placement)
-        if weights is not None:
-            losses = losses * weights[:, 1:][chosen]
-        items = chosen.sum() if num_items_in_batch is None else num_items_in_batch
-        return CausalLMOutputWithPast(loss=losses.sum() / items)
+        return logits, targets[chosen], chosen
+
+    @torch.no_grad()
+    def label_log_likelihood(
+        self, input_ids: torch.Tensor, labels: torch.Tensor, attention_mask: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Sum over the labels of a row of the log-likelihood of each, given the tokens before it.
+
+        Args:
+            input_ids: (B, S).
+            labels: (B, S) token ids, -100 where there is nothing to judge.
+            attention_mask: (B, S).
+
+        Returns:
+            float32 (B,).
+        """
+        inputs = {"input_ids": input_ids.to(self.device)}
+        if attention_mask is not None:
+            inputs["attention_mask"] = attention_mask.to(self.device)
+        logits, targets, chosen = self._label_logits(inputs, labels.to(self.device))
+        losses = torch.nn.functional.cross_entropy(logits.float(), targets, reduction="none")
+        rows = chosen.nonzero()[:, 0]
+        return -torch.zeros(len(labels), device=losses.device).index_add(0, rows, losses)
 
     def encode_motion(self, motion: torch.Tensor, attention_mask: torch.Tensor | None = None) -> Any:
         """`MotionVQModel.encode`: raw features (B, T, D) to codes (B, L)."""

@@ -145,7 +145,7 @@ def test_seeds(scene_model: Any, scene_processor: Any) -> None:
     assert not torch.equal(first.codes[0], first.codes[1])
     greedy = scene_model.generate_people(**inputs, do_sample=False)
     assert torch.equal(greedy.codes, scene_model.generate_people(**inputs, do_sample=False, seed=9).codes)
-    with pytest.raises(MotionLLMError, match="3 seeds for 2 scenes"):
+    with pytest.raises(MotionLLMError, match="3 seeds for 2 rows"):
         scene_model.generate_people(**inputs, seed=[1, 2, 3], num_samples=2)
 
 

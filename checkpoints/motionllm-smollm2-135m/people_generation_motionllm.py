@@ -12,7 +12,7 @@ from transformers.utils import ModelOutput
 from .errors_motionllm import MotionLLMError
 from .placement_motionllm import decode_placements
 from .prompts_motionllm import pad_left
-from .sampling_motionllm import PlacementGrammar, sampling_steps
+from .sampling_motionllm import PlacementGrammar, row_seeds, sampling_steps
 from .vocabulary_motionllm import MotionVocabulary
 
 __all__ = ["PeopleGenerationMixin", "PeopleGenerationOutput"]
@@ -95,7 +95,7 @@ class PeopleGenerationMixin:
         if isinstance(num_samples, bool) or not isinstance(num_samples, int) or num_samples < 1:
             raise MotionLLMError(f"num_samples is {num_samples}; give 1 or more")
         rows = len(input_ids) * num_samples
-        scene = _Scene(self, input_ids, attention_mask, num_samples, _seeds(seed, rows))
+        scene = _Scene(self, input_ids, attention_mask, num_samples, row_seeds(seed, rows))
         people = _each(num_people, len(input_ids), num_samples, "num_people")
         lengths = None if num_codes is None else _each(num_codes, len(input_ids), num_samples, "num_codes")
         if int(people.min()) < 1:
@@ -142,15 +142,6 @@ def _each(value: torch.Tensor | int, prompts: int, num_samples: int, name: str) 
     if values.numel() not in (1, prompts):
         raise MotionLLMError(f"{name} has {values.numel()} values for {prompts} prompts; give one, or one for each")
     return values.long().expand(prompts).repeat_interleave(num_samples)
-
-
-def _seeds(seed: int | Sequence[int] | None, rows: int) -> list[int]:
-    if seed is None:
-        seed = int(torch.randint(2**31, ()))
-    seeds = [seed + row for row in range(rows)] if isinstance(seed, int) else [int(one) for one in seed]
-    if len(seeds) != rows:
-        raise MotionLLMError(f"{len(seeds)} seeds for {rows} scenes; give one seed, or one for each")
-    return seeds
 
 
 def _derived(seed: int, person: int, part: int) -> int:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from transformers import Pipeline
 
+from .best_of_motionllm import generate_best
 from .motion import Motion
 
 __all__ = ["MotionToTextPipeline", "TextToMotionPipeline"]
@@ -64,7 +65,8 @@ class TextToMotionPipeline(_MotionPipeline):
             inputs: one or several sentences.
             batch_size: sentences that are decoded at once (default 32).
             kwargs: `duration` in seconds and, for scenes of several people, `people` (each one number, or one for each
-                sentence), and the settings of `generate_motion` or `generate_people` (`seed`, `do_sample` ...).
+                sentence), `best_of`, the candidates of which the best is kept (see `generate_best`), and the settings
+                of `generate_motion` or `generate_people` (`seed`, `do_sample` ...).
 
         Returns:
             A `Motion` for a sentence, a list of them for several; with `people` each shows as many.
@@ -81,9 +83,9 @@ class TextToMotionPipeline(_MotionPipeline):
 
     def _forward(self, input_tensors: dict[str, Any], **settings: Any) -> list[Motion]:
         batch, texts = input_tensors["batch"], input_tensors["texts"]
-        if "num_people" in batch:
-            return self.processor.decode_people(self.model.generate_people(**batch, **settings), texts)
-        return self.processor.decode_motion(self.model.generate_motion(**batch, **settings), texts)
+        output = generate_best(self.model, self.processor, texts, batch, **settings)
+        decode = self.processor.decode_people if "num_people" in batch else self.processor.decode_motion
+        return decode(output, texts)
 
 
 class MotionToTextPipeline(_MotionPipeline):

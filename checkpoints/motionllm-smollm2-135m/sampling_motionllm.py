@@ -8,7 +8,15 @@ from transformers import LogitsProcessor, TemperatureLogitsWarper, TopKLogitsWar
 from .errors_motionllm import MotionLLMError
 from .vocabulary_motionllm import MotionVocabulary, PlacementVocabulary
 
-__all__ = ["MotionGrammar", "PlacementGrammar", "SeededSampling", "TextGrammar", "check_sampling", "sampling_steps"]
+__all__ = [
+    "MotionGrammar",
+    "PlacementGrammar",
+    "SeededSampling",
+    "TextGrammar",
+    "check_sampling",
+    "row_seeds",
+    "sampling_steps",
+]
 
 
 class MotionGrammar(LogitsProcessor):
@@ -73,6 +81,20 @@ class TextGrammar(LogitsProcessor):
         return scores.index_fill(-1, self.ids.to(scores.device), -torch.inf)
 
 
+def row_seeds(seed: int | Sequence[int] | None, rows: int) -> list[int]:
+    """A seed for each row: `seed + r` for row r, or as given; None takes one from torch's global random state.
+
+    Raises:
+        MotionLLMError: as many seeds as rows are needed.
+    """
+    if seed is None:
+        seed = int(torch.randint(2**31, ()))
+    seeds = [seed + row for row in range(rows)] if isinstance(seed, int) else [int(one) for one in seed]
+    if len(seeds) != rows:
+        raise MotionLLMError(f"{len(seeds)} seeds for {rows} rows; give one seed, or one for each row")
+    return seeds
+
+
 class SeededSampling(LogitsProcessor):
     """Turns the arg-max into a random draw (Gumbel-max), with a random stream of its own for every row.
 
@@ -90,10 +112,7 @@ class SeededSampling(LogitsProcessor):
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
         rows, size = scores.shape
         if not self.generators:
-            seeds = [self.seed + row for row in range(rows)] if isinstance(self.seed, int) else list(self.seed)
-            if len(seeds) != rows:
-                raise MotionLLMError(f"{len(seeds)} seeds for {rows} rows; give one seed, or one for each row")
-            self.generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+            self.generators = [torch.Generator().manual_seed(seed) for seed in row_seeds(self.seed, rows)]
         count = size if self.candidates is None else len(self.candidates)
         uniform = torch.stack([torch.rand(count, generator=generator) for generator in self.generators])
         noise = -(-uniform.clamp_min(1e-20).log()).log()

@@ -1,0 +1,107 @@
+"""Best of several: draw some motions for each sentence and keep the one that the model itself would describe so."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+
+from .errors_motionllm import MotionLLMError
+from .placement_motionllm import encode_placements
+from .sampling_motionllm import row_seeds
+
+__all__ = ["caption_log_likelihood", "check_best_of", "generate_best"]
+
+_CANDIDATE = 15_485_863  # between the seeds of a row's candidates, far from those of other rows
+_ROWS = 64  # sequences that are read at once
+
+
+def check_best_of(best_of: int, do_sample: bool = True) -> None:
+    """Raises:
+    MotionLLMError: no positive number, or candidates that would all be the same.
+    """
+    if isinstance(best_of, bool) or not isinstance(best_of, int) or best_of < 1:
+        raise MotionLLMError(f"best_of is {best_of}; give the number of candidates for each motion, 1 or more")
+    if best_of > 1 and not do_sample:
+        raise MotionLLMError(f"best_of is {best_of}, but greedy decoding gives one motion only; draw, or leave it out")
+
+
+def generate_best(
+    model: Any,
+    processor: Any,
+    texts: Sequence[str],
+    inputs: Mapping[str, Any],
+    best_of: int = 1,
+    *,
+    num_samples: int = 1,
+    seed: int | Sequence[int] | None = None,
+    do_sample: bool = True,
+    **settings: Any,
+) -> Any:
+    """`generate_motion` or `generate_people`, each motion or scene the best of `best_of` candidates.
+
+    The captioning task of the same model judges: of the candidates, the one is kept under which the sentence is
+    likeliest. A motion whose left and right are confused, or that is of another action, makes its sentence unlikely.
+
+    Args:
+        model: a `MotionLLMForCausalLM`.
+        processor: its `MotionLLMProcessor`.
+        texts: B sentences.
+        inputs: what the processor made of them.
+        best_of: candidates for each motion; 1 judges nothing.
+        num_samples: motions for each sentence, R = B * num_samples.
+        seed: row r draws from `seed + r`, or from the r-th of R seeds; its first candidate is what it is without
+            `best_of`.
+        do_sample: as in `generate_motion`; must be true for more than one candidate.
+        settings: of `generate_motion` or `generate_people`.
+
+    Returns:
+        Their output, R rows.
+
+    Raises:
+        MotionLLMError: a setting out of range.
+    """
+    check_best_of(best_of, do_sample)
+    generate = model.generate_people if "num_people" in inputs else model.generate_motion
+    if best_of == 1:
+        return generate(**inputs, num_samples=num_samples, seed=seed, do_sample=do_sample, **settings)
+    rows = len(texts) * num_samples
+    seeds = [one + _CANDIDATE * candidate for one in row_seeds(seed, rows) for candidate in range(best_of)]
+    output = generate(**inputs, num_samples=num_samples * best_of, seed=seeds, do_sample=do_sample, **settings)
+    captions = [text for text in texts for _ in range(num_samples * best_of)]
+    likelihood = caption_log_likelihood(model, processor, captions, output).reshape(rows, best_of)
+    chosen = torch.arange(rows) * best_of + likelihood.argmax(dim=-1)
+    return type(output)(**{name: value[chosen.to(value.device)] for name, value in output.items()})
+
+
+def caption_log_likelihood(model: Any, processor: Any, captions: Sequence[str], output: Any) -> torch.Tensor:
+    """How likely each caption is, given its motion or scene.
+
+    Args:
+        model, processor: as in `generate_best`.
+        captions: R sentences.
+        output: a `MotionGenerationOutput` or `PeopleGenerationOutput` of R rows.
+
+    Returns:
+        float32 (R,): log-likelihood of the caption's tokens and its end.
+    """
+    examples = []
+    for caption, codes, row in zip(captions, output.codes.tolist(), range(len(captions)), strict=True):
+        if "num_people" in output:
+            people = int(output.num_people[row])
+            bins = encode_placements(output.placements[row, :people].cpu().numpy()).tolist()
+            own = [[code for code in person if code != -1] for person in codes[:people]]
+            examples.append(processor.scene_training_example("motion-to-text", caption, own, bins))
+        else:
+            own = [code for code in codes if code != -1]
+            examples.append(processor.training_example("motion-to-text", caption, own))
+    found = []
+    for start in range(0, len(examples), _ROWS):
+        batch = examples[start : start + _ROWS]
+        longest = max(len(example["labels"]) for example in batch)
+        padded = {
+            name: torch.tensor([example[name] + [filler] * (longest - len(example[name])) for example in batch])
+            for name, filler in (("input_ids", 0), ("labels", -100))
+        }
+        mask = torch.tensor([[1] * len(one["labels"]) + [0] * (longest - len(one["labels"])) for one in batch])
+        found.append(model.label_log_likelihood(**padded, attention_mask=mask).cpu())
+    return torch.cat(found)
