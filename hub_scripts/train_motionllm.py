@@ -1,4 +1,4 @@
-"""`motionllm train`: fine-tune a language model on motion codes with LoRA and new vocabulary rows (PEFT, Trainer)."""
+"""`motionllm train`: fine-tune a language model on motion codes with LoRA and new vocabulary rows, or as a whole."""
 
 import json
 import math
@@ -12,16 +12,17 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
 from safetensors.torch import load_file
 from torch.utils.data import ConcatDataset, Dataset
-from transformers import HfArgumentParser, TrainingArguments, set_seed
+from transformers import AutoModelForCausalLM, HfArgumentParser, Trainer, TrainingArguments, set_seed
 from transformers.trainer_utils import IntervalStrategy
 
 from hub_scripts.adapter_trainer import AdapterTrainer
-from hub_scripts.card import is_local_base, write_model_card
+from hub_scripts.card import VQ_RECORD, is_local_base, write_model_card
 from hub_scripts.data.codes import read_codes, read_codes_summary, weights_hash
 from hub_scripts.data.examples import LossWeights, MotionTextExamples, PadExamples, SceneTextExamples
 from hub_scripts.data.scene_codes import read_scene_codes
 from hub_scripts.training import (
     TRAINING_RECORD,
+    ModelTrainer,
     check_resume,
     read_training_record,
     training_outcome,
@@ -55,6 +56,13 @@ class ModelArguments:
     lora_dropout: float = field(default=0.0, metadata={"help": "Dropout on the LoRA matrices' input."})
     freeze_new_rows: bool = field(
         default=False, metadata={"help": "Do not train the new vocabulary rows (the paper's variant)."}
+    )
+    train_all: bool = field(
+        default=False,
+        metadata={"help": "Train the whole language model instead of an adapter; final/ is then a full checkpoint."},
+    )
+    from_scratch: bool = field(
+        default=False, metadata={"help": "With --train_all: begin with random weights, not the pre-trained ones."}
     )
     prompts: str = field(default="short", metadata={"help": f"Prompt preset: {', '.join(PROMPT_PRESETS)}."})
     text_to_motion: float = field(default=0.65, metadata={"help": "Share of text-to-motion among the examples."})
@@ -141,6 +149,8 @@ def build_model(
         max_people=max_people,
     )
     model = MotionLLMForCausalLM.from_base(arguments.base_model, tokenizer, vq, seed=seed)
+    if arguments.from_scratch:
+        model.language_model = AutoModelForCausalLM.from_config(model.language_model.config)
     return model, tokenizer, processor
 
 
@@ -203,10 +213,11 @@ def new_rows(model: MotionLLMForCausalLM) -> list[int] | dict[str, list[int]]:
     return {names[id(layer)].rpartition(".")[-1]: ids for layer in layers}
 
 
-def trained_share(model: PeftModel) -> tuple[int, int]:
+def trained_share(model: PeftModel | MotionLLMForCausalLM) -> tuple[int, int]:
     """Trained parameters, and parameters of the language model they are compared with (adapters not counted)."""
     trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
-    parts = model.get_base_model().language_model.named_parameters()
+    composite = model.get_base_model() if isinstance(model, PeftModel) else model
+    parts = composite.language_model.named_parameters()
     return trained, sum(p.numel() for name, p in parts if "lora_" not in name and "trainable_tokens" not in name)
 
 
@@ -257,6 +268,20 @@ def _check_shares(arguments: ModelArguments) -> None:
             raise MotionLLMError(f"--{name} is {getattr(arguments, name):g}; give a positive number")
 
 
+def _check_train_all(arguments: ModelArguments, training: MotionLLMTrainingArguments) -> None:
+    """Raises:
+    MotionLLMError: an option that is for adapters only, or `--from_scratch` with an adapter.
+    """
+    if arguments.from_scratch and not arguments.train_all:
+        raise MotionLLMError("--from_scratch needs --train_all: an adapter alone cannot make a model of random weights")
+    if arguments.train_all:
+        for name in ("init_from", "freeze_new_rows"):
+            if getattr(arguments, name):
+                raise MotionLLMError(f"--{name} is for adapters; leave it out with --train_all")
+        if training.push_to_hub:
+            raise MotionLLMError("--push_to_hub sends adapters; with --train_all use `motionllm push` after it")
+
+
 def _earlier_record(arguments: ModelArguments) -> dict[str, Any] | None:
     if arguments.init_from is None:
         return None
@@ -289,19 +314,25 @@ def main(argv: list[str]) -> int:
     arguments, training = parser.parse_args_into_dataclasses(argv)
     _check_push(arguments, training)
     _check_shares(arguments)
+    _check_train_all(arguments, training)
     resume = check_resume(training, training.resume)
     set_seed(training.seed)
     model, tokenizer, processor = build_model(arguments, training.seed)
-    peft_model = add_adapter(model, arguments)
-    trained, total = trained_share(peft_model)
+    learner: PeftModel | MotionLLMForCausalLM
+    if arguments.train_all:
+        model.motion_vq.requires_grad_(False)
+        learner, trainer_class = model, ModelTrainer
+    else:
+        learner, trainer_class = add_adapter(model, arguments), AdapterTrainer
+    trained, total = trained_share(learner)
     print(f"trained parameters: {trained:,} of {total:,} in the language model ({100 * trained / total:.2f} %)")
 
     train, val = _datasets(arguments, training, processor)
     if val is None:
         print("the codes have no val split, so the loss is not evaluated")
         training.eval_strategy = IntervalStrategy.NO
-    trainer = AdapterTrainer(
-        model=peft_model,
+    trainer = trainer_class(
+        model=learner,
         args=training,
         train_dataset=train,
         eval_dataset=val,
@@ -313,7 +344,8 @@ def main(argv: list[str]) -> int:
     if trainer.is_world_process_zero():
         final = _save_final(arguments, training, trainer, processor, trained, total, result, argv)
         print(f"the model is in {final}")
-        trainer.final_checkpoint, trainer.adapter_name = final, arguments.adapter_name
+        if isinstance(trainer, AdapterTrainer):
+            trainer.final_checkpoint, trainer.adapter_name = final, arguments.adapter_name
         if training.push_to_hub:
             trainer.push_to_hub()
             print(f"sent to {trainer.hub_model_id}")
@@ -323,23 +355,30 @@ def main(argv: list[str]) -> int:
 def _save_final(
     arguments: ModelArguments,
     training: MotionLLMTrainingArguments,
-    trainer: AdapterTrainer,
+    trainer: Trainer,
     processor: MotionLLMProcessor,
     trained: int,
     total: int,
     result: Any,
     argv: list[str],
 ) -> Path:
-    """The thin checkpoint in `final/`, with the records of this training and of the VQ-VAE's."""
+    """The checkpoint in `final/`, thin or full, with the records of this training and of the VQ-VAE's."""
     final = Path(str(training.output_dir)) / "final"
     codes = read_codes_summary(arguments.codes)
-    peft_model = trainer.accelerator.unwrap_model(trainer.model)
-    save_thin_checkpoint(final, peft_model, trainer.processing_class, processor, arguments.adapter_name)
+    learner = trainer.accelerator.unwrap_model(trainer.model)
+    if arguments.train_all:
+        for part in (learner, trainer.processing_class, processor):
+            part.save_pretrained(final)
+        of_training, of_vq = final, final / VQ_RECORD
+    else:
+        save_thin_checkpoint(final, learner, trainer.processing_class, processor, arguments.adapter_name)
+        of_training = final / "adapters" / arguments.adapter_name
+        of_vq = final / MOTION_VQ_FOLDER / TRAINING_RECORD
     vq_record = Path(arguments.vq) / TRAINING_RECORD
     if vq_record.is_file():
-        shutil.copyfile(vq_record, final / MOTION_VQ_FOLDER / TRAINING_RECORD)
+        shutil.copyfile(vq_record, of_vq)
     write_training_record(
-        final / "adapters" / arguments.adapter_name,
+        of_training,
         command="motionllm train " + " ".join(argv),
         finished=time.strftime("%Y-%m-%d"),
         seed=training.seed,

@@ -10,12 +10,14 @@ import torch
 from conftest import CODEBOOK_SIZE, make_vq
 from safetensors import safe_open
 from safetensors.torch import load_file
+from transformers import set_seed
 
 from hub_scripts.data.codes import read_codes, weights_hash
 from hub_scripts.data.examples import MotionTextExamples, PadExamples
-from hub_scripts.train_motionllm import main
+from hub_scripts.train_motionllm import ModelArguments, build_model, main
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.modeling_motionllm import MotionLLMForCausalLM
+from modeling_motionllm.processing_motionllm import MotionLLMProcessor
 
 ADAPTER = "adapter_model.safetensors"
 
@@ -90,6 +92,70 @@ def test_frozen_rows_stay_and_the_share_is_told(train_arguments, base_folder, to
     rows = loaded.motion_vocabulary.ids
     # The rows that were drawn for training have to be the ones of the loaded checkpoint: it does not store them.
     assert torch.equal(loaded.get_input_embeddings().weight[rows], start.get_input_embeddings().weight[rows])
+
+
+@pytest.fixture(scope="module")
+def whole_run(train_arguments, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("whole")
+    assert main([*train_arguments, "--train_all", "true", "--output_dir", str(folder)]) == 0
+    return folder
+
+
+def test_the_whole_language_model_is_trained_and_the_vq_is_not(whole_run, train_arguments, tokenizer, base_folder):
+    final = whole_run / "final"
+    loaded = MotionLLMForCausalLM.from_pretrained(final)
+    start = MotionLLMForCausalLM.from_base(str(base_folder), tokenizer, make_vq(), seed=42)
+    for name, value in start.language_model.named_parameters():
+        assert not torch.equal(loaded.language_model.get_parameter(name), value), name
+    for name, value in start.motion_vq.state_dict().items():
+        assert torch.equal(loaded.motion_vq.state_dict()[name], value), name
+    record = json.loads((final / "training_record.json").read_text())
+    assert record["trained_parameters"] == record["language_model_parameters"] == start.language_model.num_parameters()
+    assert (final / "README.md").is_file()
+    assert not list(final.rglob("*.bin"))
+    processor = MotionLLMProcessor.from_pretrained(final)
+    output = loaded.generate_motion(**processor(text="a person walks", duration=1), seed=0)
+    assert output.codes.shape == (1, 5)
+
+
+def test_resuming_the_training_of_a_whole_model_equals_one_go(whole_run, train_arguments, tmp_path):
+    shutil.copytree(whole_run / "checkpoint-3", tmp_path / "checkpoint-3")
+    torch.manual_seed(12345)
+    assert main([*train_arguments, "--train_all", "true", "--output_dir", str(tmp_path), "--resume"]) == 0
+    resumed, straight = (load_file(folder / "final" / "model.safetensors") for folder in (tmp_path, whole_run))
+    for name, value in straight.items():
+        assert torch.equal(resumed[name], value), name
+
+
+def test_random_weights_are_fixed_by_the_seed(train_arguments, base_folder):
+    arguments = [ModelArguments(codes="x", vq="x", from_scratch=flag) for flag in (True, False)]
+    vq = train_arguments[train_arguments.index("--vq") + 1]
+    codes = train_arguments[train_arguments.index("--codes") + 1]
+    made = []
+    for one, seed in ((arguments[0], 3), (arguments[0], 3), (arguments[0], 4), (arguments[1], 3)):
+        one.codes, one.vq, one.base_model = codes, vq, str(base_folder)
+        set_seed(seed)
+        made.append(build_model(one, seed)[0].get_input_embeddings().weight)
+    assert torch.equal(made[0], made[1])
+    assert not torch.equal(made[0], made[2])
+    assert made[0].shape == made[3].shape
+    assert not torch.isclose(made[0], made[3])[1:].all(-1).any()  # the first row is padding, zero in both
+
+
+@pytest.mark.parametrize(
+    "options,message",
+    [
+        (["--from_scratch", "true"], "needs --train_all"),
+        (["--train_all", "true", "--freeze_new_rows", "true"], "freeze_new_rows is for adapters"),
+        (["--train_all", "true", "--init_from", "x"], "init_from is for adapters"),
+        (["--train_all", "true", "--push_to_hub", "true"], "motionllm push"),
+        (["--opening_weight", "0"], "opening_weight is 0; give a positive number"),
+    ],
+)
+def test_options_that_do_not_go_together(train_arguments, base_folder, tmp_path, options, message):
+    with pytest.raises(MotionLLMError, match=message):
+        main([*train_arguments, "--output_dir", str(tmp_path), "--base_model", "x/y", *options])
+    assert not list(tmp_path.iterdir())
 
 
 def test_codes_of_another_vq_are_refused(train_arguments, tmp_path):
