@@ -194,6 +194,20 @@ def test_examples_are_a_function_of_seed_and_index(codes_folder, processor):
     assert np.mean(timed) == pytest.approx(0.7, abs=0.1)
 
 
+def test_describing_is_learnt_from_the_longer_half_of_the_captions(processor):
+    captions = ["walk", "an old person walks slowly", "walk on", "a tired old man walks forward"]
+    rows = [{"content": "walk", "captions": captions, "codes": [1, 2, 3]}]
+
+    def drawn(task, share):
+        examples = MotionTextExamples(rows, processor, 100, seed=0, text_to_motion=share, timed=0).examples
+        known = {caption: processor.training_example(task, caption, [1, 2, 3]) for caption in captions}
+        assert all(example in known.values() for example in examples)
+        return {caption for caption, example in known.items() if example in examples}
+
+    assert drawn("motion-to-text", 0.0) == {captions[1], captions[3]}
+    assert drawn("text-to-motion", 1.0) == set(captions)
+
+
 @pytest.mark.parametrize("balance,share", [(1.0, 1 / 3), (0.0, 1 / 2)])
 def test_balance_draws_clips_or_contents_alike(codes_folder, processor, balance, share):
     rows = [row | {"captions": [row["content"]]} for row in read_codes(codes_folder, "train")]  # a third are jumps

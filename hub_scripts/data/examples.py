@@ -101,8 +101,9 @@ class MotionTextExamples(_Examples):
         for index, clip in enumerate(tqdm(chosen, desc="prompts", disable=size < 1000)):
             draw = np.random.default_rng((seed, index)).random(5)
             row = rows[clip]
-            caption = row["captions"][int(draw[0] * len(row["captions"]))]
             task = "text-to-motion" if draw[1] < text_to_motion else "motion-to-text"
+            captions = row["captions"] if task == "text-to-motion" else _telling(row["captions"])
+            caption = captions[int(draw[0] * len(captions))]
             options = {"timed": bool(draw[2] < timed), "learn_motion": bool(draw[4] < unconditional)}
             example = processor.training_example(task, caption, row["codes"][:max_codes], **options)
             if task == "text-to-motion" and draw[3] < openings:
@@ -138,12 +139,22 @@ class SceneTextExamples(_Examples):
         for index in range(size):
             draw = np.random.default_rng((seed, index)).random(4)
             row = rows[int(draw[0] * len(rows))]
-            caption = row["captions"][int(draw[1] * len(row["captions"]))]
             task = "text-to-motion" if draw[2] < text_to_motion else "motion-to-text"
+            captions = row["captions"] if task == "text-to-motion" else _telling(row["captions"])
+            caption = captions[int(draw[1] * len(captions))]
             example = processor.scene_training_example(
                 task, caption, row["codes"], row["placement_bins"], timed=bool(draw[3] < timed)
             )
             self.examples.append(_weighted(example, task, weights, processor))
+
+
+def _telling(captions: list[str]) -> list[str]:
+    """The longer half of the captions, to learn describing from.
+
+    The short ones leave out how something is done. They are also the same for many clips, and greedy decoding, which
+    finds the likeliest sentence, would find nothing else.
+    """
+    return sorted(captions, key=len)[len(captions) // 2 :]
 
 
 def _weighted(
