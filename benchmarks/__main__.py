@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Callable, Iterable
 
-from benchmarks import decoding, motion_features, start, streaming
+from benchmarks import bvh_import, decoding, evaluation, motion_features, start, streaming, training
 from benchmarks.measuring import Row, machine, print_table
 
 
@@ -14,8 +14,11 @@ def main() -> None:
     parts: dict[str, Callable[[bool, bool], Iterable[Row]]] = {
         "start": lambda quick, cpu: start.measure(3 if quick else 5, cpu),
         "features": lambda quick, cpu: motion_features.measure(3 if quick else 7, cpu),
+        "import of .bvh": bvh_import.measure,
         "streaming": streaming.measure,
         "decoding": decoding.measure,
+        "training": training.measure,
+        "evaluation": evaluation.measure,
     }
     parser.add_argument("--only", choices=list(parts), action="append", help="this part; can be repeated")
     args = parser.parse_args()
