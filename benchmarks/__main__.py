@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Callable, Iterable
 
-from benchmarks import bvh_import, decoding, evaluation, motion_features, start, streaming, training
+from benchmarks import bvh_import, decoding, evaluation, motion_features, scaling, start, streaming, training
 from benchmarks.measuring import Row, machine, print_table
 
 
@@ -19,6 +19,7 @@ def main() -> None:
         "decoding": decoding.measure,
         "training": training.measure,
         "evaluation": evaluation.measure,
+        "scaling": scaling.measure,
     }
     parser.add_argument("--only", choices=list(parts), action="append", help="this part; can be repeated")
     args = parser.parse_args()
