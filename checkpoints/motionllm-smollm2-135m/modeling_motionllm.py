@@ -26,6 +26,7 @@ from .errors_motionllm import MotionLLMError
 from .generation_motionllm import MotionGenerationMixin
 from .losses_motionllm import token_losses
 from .modeling_motion_vq import MotionVQModel
+from .new_rows_motionllm import grow_vocabulary
 from .people_generation_motionllm import PeopleGenerationMixin
 from .vocabulary_motionllm import MotionVocabulary
 
@@ -116,8 +117,8 @@ class MotionLLMForCausalLM(MotionGenerationMixin, PeopleGenerationMixin, PreTrai
         """
         with torch.device("meta"):
             model = cls(config)
-        ids = MotionVocabulary.from_config(config).ids
-        _grow_vocabulary(language_model, vocab_size, ids, config.motion_rows_seed, brought)
+        vocabulary = MotionVocabulary.from_config(config)
+        grow_vocabulary(language_model, vocab_size, vocabulary, config.motion_rows_seed, brought)
         model.language_model, model.motion_vq = language_model, motion_vq
         # Where this machine keeps the base is nobody else's business.
         language_model.config.name_or_path = config.base_model_name_or_path or ""
@@ -322,30 +323,6 @@ class MotionLLMForCausalLM(MotionGenerationMixin, PeopleGenerationMixin, PreTrai
     def decode_motion(self, codes: torch.Tensor, attention_mask: torch.Tensor | None = None) -> Any:
         """`MotionVQModel.decode`: codes (B, L) to raw features (B, T, D)."""
         return self.motion_vq.decode(codes, attention_mask)
-
-
-def _grow_vocabulary(
-    language_model: Any, vocab_size: int, new_ids: list[int], seed: int, brought: Collection[int] = ()
-) -> None:
-    """Make room for `vocab_size` tokens and draw the rows of `new_ids` around the others, dimension by dimension.
-
-    `mean_resizing` of transformers would start them all as one vector. Ids below the old size are drawn too: some
-    language models have more rows than their tokenizer has tokens. Nothing is drawn where all of them are `brought`.
-    """
-    old = language_model.get_input_embeddings().weight.shape[0]
-    if old < vocab_size:
-        language_model.resize_token_embeddings(vocab_size, mean_resizing=False)
-    generator = torch.Generator().manual_seed(seed)
-    layers = [language_model.get_input_embeddings(), language_model.get_output_embeddings()]
-    weights = {id(layer.weight): layer.weight for layer in layers if layer is not None}
-    if len(weights) == 1 and set(new_ids) <= set(brought):
-        return
-    known = min(old, min(new_ids))
-    with torch.no_grad():
-        for weight in weights.values():
-            rows = weight[:known].float()
-            noise = torch.randn(len(new_ids), rows.shape[1], generator=generator).to(rows)
-            weight[new_ids] = (rows.mean(0) + noise * rows.std(0)).to(weight)
 
 
 MotionLLMForCausalLM.register_for_auto_class("AutoModelForCausalLM")

@@ -1,0 +1,77 @@
+"""The new rows of a language model's vocabulary: room for them, and how they start."""
+
+import math
+from collections.abc import Collection
+from typing import Any
+
+import torch
+
+from .vocabulary_motionllm import MotionVocabulary
+
+__all__ = ["grow_vocabulary", "ordered_noise"]
+
+_OF_FAMILY = 0.2  # share of the variance that all bins of a family have in common
+
+
+def grow_vocabulary(
+    language_model: Any, vocab_size: int, vocabulary: MotionVocabulary, seed: int, brought: Collection[int] = ()
+) -> None:
+    """Make room for `vocab_size` tokens and draw the rows of the motion tokens around the others.
+
+    `mean_resizing` of transformers would start them all as one vector. Here every dimension is drawn with the mean and
+    the standard deviation of the old rows; bins of a placement, which are numbers, with `ordered_noise`. Ids below the
+    old size are drawn too: some language models have more rows than their tokenizer has tokens. Nothing is drawn where
+    all rows are `brought`.
+    """
+    new_ids = vocabulary.ids
+    old = language_model.get_input_embeddings().weight.shape[0]
+    if old < vocab_size:
+        language_model.resize_token_embeddings(vocab_size, mean_resizing=False)
+    generator = torch.Generator().manual_seed(seed)
+    layers = [language_model.get_input_embeddings(), language_model.get_output_embeddings()]
+    weights = {id(layer.weight): layer.weight for layer in layers if layer is not None}
+    if len(weights) == 1 and set(new_ids) <= set(brought):
+        return
+    known = min(old, min(new_ids))
+    with torch.no_grad():
+        for weight in weights.values():
+            rows = weight[:known].float()
+            noise = torch.randn(len(vocabulary.motion_ids), rows.shape[1], generator=generator)
+            if vocabulary.placement is not None:
+                *positions, headings = vocabulary.placement.families
+                parts = [ordered_noise(len(family), rows.shape[1], generator) for family in positions]
+                parts.append(ordered_noise(len(headings), rows.shape[1], generator, goes_round=True))
+                noise = torch.cat([noise, *parts])
+            weight[new_ids] = (rows.mean(0) + noise.to(rows) * rows.std(0)).to(weight)
+
+
+def ordered_noise(count: int, width: int, generator: torch.Generator, goes_round: bool = False) -> torch.Tensor:
+    """Random vectors for numbers in a row: of unit variance each, and the more alike, the nearer the numbers.
+
+    Waves along the numbers, one random direction for each, with equal variance in every octave: a few directions tell
+    roughly where a number lies, many exactly. What is learnt about one number so holds for its neighbours; independent
+    vectors would have to be learnt one by one, each from the few examples that show it.
+
+    Args:
+        count: of the numbers.
+        width: of the vectors.
+        generator: of the directions.
+        goes_round: the last number is the neighbour of the first.
+
+    Returns:
+        float32 (count, width).
+    """
+    places = (torch.arange(count) + 0.5) / count
+    if goes_round:
+        frequencies = torch.arange(1, count // 2 + 1)
+        angles = 2 * math.pi * places[:, None] * frequencies
+        waves = torch.cat([angles.cos(), angles.sin()], dim=1)
+        frequencies = frequencies.repeat(2)
+    else:
+        frequencies = torch.arange(1, count)
+        waves = (math.pi * places[:, None] * frequencies).cos()
+    waves = waves / frequencies.sqrt()
+    waves = waves / waves.norm(dim=1, keepdim=True)
+    common = torch.randn(1, width, generator=generator)
+    own = waves @ torch.randn(waves.shape[1], width, generator=generator)
+    return _OF_FAMILY**0.5 * common + (1 - _OF_FAMILY) ** 0.5 * own
