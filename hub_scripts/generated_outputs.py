@@ -118,6 +118,7 @@ def generate_codes(
     batch_size: int = 32,
     store: OutputStore | None = None,
     label: str = "generate",
+    engine: Any = "auto",
 ) -> list[list[int]]:
     """Codes for sentences; what comes out for one does not depend on the batch it is in.
 
@@ -127,6 +128,7 @@ def generate_codes(
         decoding: how to draw; sentence i draws from `seed + i`.
         batch_size: motions at once.
         store: where to keep them.
+        engine: see `generate_motion`.
 
     Returns:
         N lists of codes; empty for an output that is not well-formed, which is counted and never replaced.
@@ -137,7 +139,8 @@ def generate_codes(
 
     def make(rows: list[int]) -> list[list[int]]:
         inputs = processor(text=[captions[row] for row in rows], duration=[lengths[row] * code_seconds for row in rows])
-        output = model.generate_motion(**inputs, **decoding.settings, seed=[seed + row for row in rows])
+        seeds = [seed + row for row in rows]
+        output = model.generate_motion(**inputs, **decoding.settings, seed=seeds, engine=engine)
         codes = output.codes.cpu()
         good = well_formed(codes, inputs["num_codes"])
         return [row[row != -1].tolist() if fine else [] for row, fine in zip(codes, good, strict=True)]

@@ -24,6 +24,7 @@ def generate_scenes(
     batch_size: int = 32,
     store: OutputStore | None = None,
     label: str = "generate scenes",
+    engine: Any = "auto",
 ) -> list[dict[str, list[list[int]]] | None]:
     """Codes and placement bins for sentences; what comes out for one does not depend on the batch it is in.
 
@@ -34,6 +35,7 @@ def generate_scenes(
         decoding: how to draw; sentence i draws from `seed + i`.
         batch_size: scenes at once.
         store: where to keep them.
+        engine: of the motions, see `generate_motion`.
 
     Returns:
         For each `codes` (P, L) and `bins` (P, 3); None for a scene that is not well-formed (somebody has another number
@@ -56,7 +58,8 @@ def generate_scenes(
             people=[people[row] for row in rows],
             duration=[lengths[row] * code_seconds for row in rows],
         )
-        output = model.generate_people(**inputs, **decoding.settings, seed=[seed + row for row in rows])
+        seeds = [seed + row for row in rows]
+        output = model.generate_people(**inputs, **decoding.settings, seed=seeds, engine=engine)
         made: list[dict[str, list[list[int]]] | None] = []
         for place, row in enumerate(rows):
             count, length = people[row], lengths[row]

@@ -1,4 +1,4 @@
-"""Decoding motion codes: what is asked for (`MotionRequest`), and the engines that answer it: `generate` and decoders."""
+"""Decoding motion codes: what is asked for (`MotionRequest`), and what answers: `generate`, or a `MotionDecoder`."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass

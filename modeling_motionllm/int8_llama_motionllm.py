@@ -13,7 +13,7 @@ __all__ = ["Int8Llama"]
 
 
 class Int8Llama(FusedLlama):
-    """Steps with int8 weights, one scale for each row of a matrix (symmetric, rounded to nearest), and bf16 activations.
+    """Steps with int8 weights, one scale for each row of a matrix (symmetric, to nearest), and bf16 activations.
 
     Only the matrices of the layers are rounded: embeddings, norms, attention and the output head stay as they are, and
     so does the reading of prompts, where the weights are read once for many tokens anyway. Unlike `FusedLlama` it holds
