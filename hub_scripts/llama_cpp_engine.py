@@ -210,7 +210,9 @@ class _Decoder:
         params.n_outputs_max = self.count
         params.n_threads = params.n_threads_batch = torch.get_num_threads()
         if self.engine.metadata("general.file_type") == str(_F32):
+            # Keys and values, and flash attention in any case, are in half precision otherwise.
             params.type_k = params.type_v = _F32
+            params.flash_attn_type = library.LLAMA_FLASH_ATTN_TYPE_DISABLED
         self.context = library.llama_init_from_model(self.engine.model, params)
         if not self.context:
             raise MotionLLMError(

@@ -16,6 +16,7 @@ from hub_scripts.cli import main
 from hub_scripts.gguf_export import write_gguf
 from hub_scripts.llama_cpp_engine import LlamaCppEngine, cached_gguf, llama_cpp_library
 from hub_scripts.plain_export import save_plain
+from modeling_motionllm.decoding_motionllm import MotionRequest, choose_decoder
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.modeling_motionllm import MotionLLMForCausalLM
 from tests.conftest import SENTENCES
@@ -28,9 +29,10 @@ def files(model, processor) -> dict[str, Any]:
     return {dtype: cached_gguf(model, processor, dtype) for dtype in ("f32", "f16", "q8_0")}
 
 
-@pytest.fixture(scope="module", params=["f32", "f16"])
-def engine(request, files, model) -> LlamaCppEngine:
-    return LlamaCppEngine(files[request.param], model)
+@pytest.fixture(scope="module")
+def engine(files, model) -> LlamaCppEngine:
+    """In float32, where nothing is a matter of rounding: a random model is undecided too often."""
+    return LlamaCppEngine(files["f32"], model)
 
 
 def assert_same(model, inputs, engine, **options) -> torch.Tensor:
@@ -105,10 +107,37 @@ def test_prompts_are_read_once(engine, model, processor, monkeypatch):
     assert passes[1:] == [2, 2, 2]  # after the prompt: BOS and <Motion> alone, then a token of each context
 
 
+@torch.inference_mode()
+def read_logits(engine: Any, model: Any, inputs: dict[str, torch.Tensor], codes: torch.Tensor) -> torch.Tensor:
+    """Logits (R, L, V) after the prompts and after each of `codes` (R, L) but the last."""
+    settings = {"num_samples": 1, "do_sample": False, "temperature": 1, "top_k": None, "top_p": None, "seed": None}
+    vocabulary = model.motion_vocabulary
+    request = MotionRequest(
+        **inputs,
+        num_codes=codes.shape[1],
+        min_codes=1,
+        max_codes=1,
+        guidance_scale=1,
+        vocabulary=vocabulary,
+        **settings,
+    )
+    decoder = choose_decoder(engine, model, request, {})
+    columns = [decoder.begin(None)]
+    for place in range(codes.shape[1] - 1):
+        columns.append(decoder.step(vocabulary.codes_to_ids(codes[:, place])))
+    decoder.close()
+    return torch.cat(columns, dim=1)
+
+
 @with_llama_cpp
-def test_8_bits_decode_motions_too(files, model, processor):
-    output = model.generate_motion(**processor(text=SENTENCES), seed=1, engine=LlamaCppEngine(files["q8_0"], model))
-    assert output.codes.shape[0] == len(SENTENCES)
+@pytest.mark.parametrize("dtype,tolerance", [("f32", 1e-5), ("f16", 0.02), ("q8_0", 0.2)])
+def test_logits_are_as_close_as_the_dtype_allows(files, model, processor, dtype, tolerance):
+    inputs = processor(text=SENTENCES)
+    engine = LlamaCppEngine(files[dtype], model)
+    codes = model.generate_motion(**inputs, num_codes=25, do_sample=False, engine="fast").codes
+    exact, found = (read_logits(one, model, inputs, codes) for one in ("fast", engine))
+    assert 0 < float((found - exact).norm() / exact.norm()) < tolerance
+    output = model.generate_motion(**inputs, seed=1, engine=engine)
     assert ((output.codes >= 0) == output.attention_mask).all()
 
 
@@ -163,7 +192,7 @@ def test_files_of_other_models_are_refused(files, model, processor, tmp_path):
 def test_a_file_that_names_no_weights_is_taken(model, processor, tmp_path, monkeypatch):
     save_plain(model, processor, tmp_path)
     monkeypatch.setattr("hub_scripts.gguf_export.WEIGHTS_KEY", "somebody.elses")
-    write_gguf(tmp_path, tmp_path / "a.gguf", "f16")
+    write_gguf(tmp_path, tmp_path / "a.gguf", "f32")
     assert_same(model, processor(text=SENTENCES[0]), LlamaCppEngine(tmp_path / "a.gguf", model), do_sample=False)
 
 
@@ -172,7 +201,6 @@ def test_the_commands(thin_checkpoint, tmp_path, capsys):
     common = ["a person walks forward", "--model", str(thin_checkpoint), "--duration", "1", "--formats", "npz"]
     made = {}
     for name, options in {
-        "fast": ["--engine", "fast"],
         "cached": ["--engine", "llama.cpp"],
         "eight": ["--engine", "llama.cpp", "--gguf-dtype", "q8_0"],
         "file": ["--engine", "llama.cpp", "--gguf", str(tmp_path / "plain" / "plain-f16.gguf")],
@@ -182,7 +210,7 @@ def test_the_commands(thin_checkpoint, tmp_path, capsys):
             assert main([*export, "--out", str(tmp_path / "plain")]) == 0
         assert main(["generate", *common, *options, "-o", str(tmp_path / name)]) == 0, capsys.readouterr().err
         made[name] = (tmp_path / name / "a-person-walks-forward.npz").read_bytes()
-    assert made["fast"] == made["cached"] == made["file"]
+    assert made["cached"] == made["file"]
 
 
 def hide_llama_cpp(monkeypatch) -> None:
