@@ -1,13 +1,16 @@
-"""`python -m benchmarks.decoding`: text-to-motion by the official procedure, by `generate`, and by the fast decoder."""
+"""`python -m benchmarks.decoding`: text-to-motion by the official procedure, `generate`, fast decoder and llama.cpp."""
 
 import argparse
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import torch
 
-from benchmarks.measuring import Row, Timing, alternate, clock, machine
-from hub_scripts.loading import add_model_arguments, check_device, load_processor, quiet
+from benchmarks.measuring import Row, Timing, alternate, clock, machine, reading_speed
+from benchmarks.systems import CASES, Systems
+from hub_scripts.loading import add_model_arguments, load_processor, quiet
 from modeling_motionllm.modeling_motionllm import MotionLLMForCausalLM
 
 __all__ = ["main", "measure"]
@@ -23,14 +26,26 @@ _SENTENCES = [
     "a person dashes forward",
 ]
 _OFFICIAL = "official: adapter unmerged, beams 2, one by one"
-_CASES = ("generate fp32", "generate bf16", "fast fp32", "fast bf16")
+
+
+@dataclass
+class _Comparison:
+    """Of one batch size: timings and codes by case, and the seconds that reading the weights of each takes a step."""
+
+    size: int
+    timings: dict[str, Timing]
+    codes: dict[str, torch.Tensor]
+    floors: dict[str, float]
+
+    def times_floor(self, name: str, length: int) -> float:
+        return self.timings[name].median / (self.floors[name] * length)
 
 
 def _arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.decoding", description=__doc__)
     add_model_arguments(parser)
     parser.add_argument("--batches", default="1,8,32", help="batch sizes (default 1,8,32)")
-    parser.add_argument("--cases", default=",".join(_CASES), help=f"of {','.join(_CASES)} (default all)")
+    parser.add_argument("--cases", default=",".join(CASES), help=f"of {','.join(CASES)} (default all)")
     parser.add_argument("--codes", type=int, default=50, help="codes of each motion, 0.2 s each (default 50)")
     parser.add_argument("--rounds", type=int, default=5, help="measured rounds (default 5)")
     parser.add_argument("--threads", type=int, help="of torch (default: its own choice)")
@@ -46,15 +61,16 @@ def main() -> None:
     print(
         f"{args.codes} codes a motion, greedy, prefill and VQ-VAE included; {seconds}, median of {args.rounds} rounds"
     )
-    for size, timings, codes in _compare(args):
-        _print_table(size, args.codes, timings, codes)
+    for found in _compare(args):
+        _print_table(found, args.codes)
 
 
 def measure(quick: bool = False, cpu_time: bool = False) -> Iterator[Row]:
     """Milliseconds a step at batch 1, and motions per second in batches, against the official procedure."""
     options = ["--codes", "16", "--rounds", "3", "--batches", "1,8"] if quick else []
     args = _arguments(options + ["--cpu-time"] * cpu_time)
-    for size, timings, _ in _compare(args):
+    for found in _compare(args):
+        size, timings = found.size, found.timings
         official = timings[_OFFICIAL]
         for name, timing in timings.items():
             ratio = None if name == _OFFICIAL else timing.faster_than(official)
@@ -62,27 +78,29 @@ def measure(quick: bool = False, cpu_time: bool = False) -> Iterator[Row]:
                 value, unit = 1000 * timing.median / args.codes, "ms/step"
             else:
                 value, unit = size / timing.median, "motions/s"
-            yield Row(f"batch {size}, {name}", value, unit, timing.spread(), ratio, "official")
+            floor = found.times_floor(name, args.codes) if size == 1 else None
+            yield Row(f"batch {size}, {name}", value, unit, timing.spread(), ratio, "official", floor)
 
 
-def _compare(args: argparse.Namespace) -> Iterator[tuple[int, dict[str, Timing], dict[str, torch.Tensor]]]:
-    """Batch size, timings by case and codes by case, for one size after the other."""
+def _compare(args: argparse.Namespace) -> Iterator[_Comparison]:
+    """One size after the other."""
     if args.threads:
         torch.set_num_threads(args.threads)
     quiet()
     processor = load_processor(args.model)
-    check_device(args.device)
-    dtypes = {"fp32": torch.float32, "bf16": torch.bfloat16}
-    models = {
-        name: MotionLLMForCausalLM.from_pretrained(args.model, dtype=dtype).to(args.device)
-        for name, dtype in dtypes.items()
-    }
+    systems = Systems(args.model, args.device, processor)
+    names = args.cases.split(",")
+    prepared = {name: systems.case(name) for name in names}
+    floors = {name: systems.bytes_read(name) for name in names}
     if not args.no_official:
         adapted = MotionLLMForCausalLM.from_pretrained(args.model, merge_adapter=False).to(args.device)
+        floors[_OFFICIAL] = systems.bytes_read("generate fp32")
+    speed = reading_speed(clock(args.cpu_time))
+    print(f"memory is read at {speed / 1e9:.1f} GB/s: the floor of a step is its weights at that speed")
     sizes = [int(size) for size in args.batches.split(",")]
     codes: dict[str, torch.Tensor] = {}
 
-    def run(name: str, model: MotionLLMForCausalLM, inputs: dict, **options: object) -> None:
+    def run(name: str, model: Any, inputs: dict, **options: object) -> None:
         length = {"num_codes": args.codes, "do_sample": False}
         codes[name] = model.generate_motion(**inputs, **length, **options).codes
 
@@ -93,20 +111,21 @@ def _compare(args: argparse.Namespace) -> Iterator[tuple[int, dict[str, Timing],
         if not args.no_official:
             alone = dict(processor(text=texts[:1]))
             cases[_OFFICIAL] = partial(run, _OFFICIAL, adapted, alone, num_beams=2, engine="generate")
-        for name in args.cases.split(","):
-            engine, dtype = name.split()
-            cases[name] = partial(run, name, models[dtype], inputs, engine=engine)
+        for name, (model, engine) in prepared.items():
+            cases[name] = partial(run, name, model, inputs, engine=engine)
         timings = alternate(cases, args.rounds, clock(args.cpu_time))
         if _OFFICIAL in timings:
             timings[_OFFICIAL] = Timing([seconds * size for seconds in timings[_OFFICIAL].seconds])
-        yield size, timings, codes
+        yield _Comparison(size, timings, codes, {name: count / speed for name, count in floors.items()})
         codes.clear()
 
 
-def _print_table(size: int, length: int, timings: dict[str, Timing], codes: dict[str, torch.Tensor]) -> None:
+def _print_table(found: _Comparison, length: int) -> None:
+    timings, codes, size = found.timings, found.codes, found.size
     print(f"\nbatch {size}")
     print(
-        f"  {'':<48} {'ms/step':>9} {'':>6} {'motions/s':>10} {'x official':>11} {'x generate':>11} {'same codes':>11}"
+        f"  {'':<48} {'ms/step':>9} {'':>6} {'motions/s':>10} {'x official':>11} {'x generate':>11} {'x floor':>8} "
+        f"{'same codes':>11}"
     )
     plain = timings.get("generate fp32")
     for name, timing in timings.items():
@@ -118,7 +137,7 @@ def _print_table(size: int, length: int, timings: dict[str, Timing], codes: dict
             same = f"{(codes[name] == codes['generate fp32']).float().mean():.1%}"
         print(
             f"  {name:<48} {1000 * timing.median / length:>9.1f} {timing.spread():>6} {size / timing.median:>10.3f} "
-            f"{ratios[0]:>11} {ratios[1]:>11} {same:>11}"
+            f"{ratios[0]:>11} {ratios[1]:>11} {found.times_floor(name, length):>8.1f} {same:>11}"
         )
 
 

@@ -13,6 +13,12 @@ from huggingface_hub.utils import validate_repo_id
 from hub_scripts.card import read_evaluation, write_evaluation
 from hub_scripts.data.scenes_storage import read_scenes
 from hub_scripts.data.storage import read_summary
+from hub_scripts.engine_options import (
+    add_engine_arguments,
+    check_engine_arguments,
+    engine_settings,
+    load_engine,
+)
 from hub_scripts.evaluate_scenes import SCENE_COLUMNS, evaluate_scene_captioning, evaluate_scene_generation
 from hub_scripts.evaluation_protocol import (
     add_protocol_arguments,
@@ -34,7 +40,7 @@ from hub_scripts.evaluation_tables import (
     scene_table,
 )
 from hub_scripts.generated_outputs import Decoding, OutputStore, decode_codes, generate_captions, generate_codes
-from hub_scripts.loading import DEFAULT_SCENE_EVALUATOR, add_model_arguments, load_model, load_processor, quiet
+from hub_scripts.loading import DEFAULT_SCENE_EVALUATOR, add_model_arguments, load_processor, quiet
 from hub_scripts.metrics.base import Score
 from hub_scripts.metrics.caption import Captions, SentenceSimilarity
 from hub_scripts.metrics.judge import Judge, load_sentence_encoder, own_caption
@@ -91,6 +97,7 @@ def _parser() -> argparse.ArgumentParser:
         "folder of yours: `hf upload user/name FOLDER . --create-pr`",
     )
     parser.add_argument("--dataset-id", help="Hub id of the dataset, for the card and the Hub (default: its name)")
+    add_engine_arguments(parser)
     return parser
 
 
@@ -123,6 +130,9 @@ def _check(args: argparse.Namespace) -> set[str]:
             raise MotionLLMError(f"--dataset-id is '{args.dataset_id}'; give 'user/name' of a dataset") from error
     if args.vq is not None and args.folder is not None:
         raise MotionLLMError("give --vq or --folder, not both")
+    check_engine_arguments(args)
+    if (args.card or args.results) and engine_settings(args):
+        raise MotionLLMError("--card and --results tell of the checkpoint as it is; leave --engine and --dtype out")
     check_protocol(args)
     return {"reconstruction"} if args.vq is not None else tasks
 
@@ -146,17 +156,21 @@ def _evaluate_generation(
     made: Reconstruction,
     left_out: str,
     args: argparse.Namespace,
+    engine: Any,
 ) -> dict[str, Any]:
     decoding = Decoding.of(args)
     limit = processor.num_codes(processor.max_seconds)
     lengths = [min(len(row["features"]) // processor.frames_per_code, limit) for row in rows]
     frames = [length * processor.frames_per_code for length in lengths]
     captions = [own_caption(row["captions"], index) for index, row in enumerate(rows)]
-    store = OutputStore(args.work, **_settings(args, task="generation", decoding=str(decoding)))
+    store = OutputStore(
+        args.work, **_settings(args, task="generation", decoding=str(decoding), **engine_settings(args))
+    )
     draws = [
         generate_codes(
             model, processor, captions, lengths, decoding, seed=args.seed + 1_000_003 * draw,
             batch_size=args.batch_size, store=store, label=f"generate {draw + 1}/{args.draws}",
+            engine=engine,
         )
         for draw in range(args.draws)
     ]  # fmt: skip
@@ -175,12 +189,13 @@ def _evaluate_generation(
         "generated": [decode_codes(model.motion_vq, draw) for draw in draws],
     }
     asked = [count / processor.fps for count in frames]
+    drawn = ", ".join([str(decoding), *engine_settings(args).values()])
     return {
         "captions": len(rows),
         "failed": failed,
         "protocol": f"{len(rows)} captions (caption i mod n of clip i), lengths of the real motions (at most "
         f"{processor.max_seconds:g} s), pools of {known['pool']}, {args.repeats} repeats, {args.draws} draw(s), seed "
-        f"{args.seed}, {decoding}; {failed} of {len(rows) * args.draws} outputs not well-formed; "
+        f"{args.seed}, {drawn}; {failed} of {len(rows) * args.draws} outputs not well-formed; "
         + "; ".join(filter(None, [left_out, judge.protocol])),
         "rows": {
             name: _values(
@@ -284,11 +299,12 @@ def main(argv: Sequence[str]) -> int:
         vq = MotionVQModel.from_pretrained(args.vq).eval().to(args.device)
         results["reconstruction"], _ = _reconstruction(vq, rows)
     else:
-        processor, model = load_processor(args.model), load_model(args.model, args.device)
+        processor = load_processor(args.model)
+        model, engine = load_engine(args, processor)
         if rows:
-            results |= _evaluate_clips(model, processor, rows, tasks, left_out, args)
+            results |= _evaluate_clips(model, processor, rows, tasks, left_out, args, engine)
         if args.scenes is not None:
-            results |= _evaluate_scenes(model, processor, tasks, args)
+            results |= _evaluate_scenes(model, processor, tasks, args, engine)
     if "generation" in results:
         local = Path(args.evaluator).is_dir()
         results["generation"]["evaluator"] = Path(args.evaluator).name if local else args.evaluator
@@ -328,7 +344,13 @@ def _kept_figures(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _evaluate_clips(
-    model: Any, processor: Any, rows: list[dict[str, Any]], tasks: set[str], left_out: str, args: argparse.Namespace
+    model: Any,
+    processor: Any,
+    rows: list[dict[str, Any]],
+    tasks: set[str],
+    left_out: str,
+    args: argparse.Namespace,
+    engine: Any,
 ) -> dict[str, Any]:
     rows = [row for row in rows if len(row["features"]) >= processor.frames_per_code]
     judge = load_judge(args, rows) if "generation" in tasks else None
@@ -337,13 +359,15 @@ def _evaluate_clips(
     if "reconstruction" in tasks:
         results["reconstruction"] = figures
     if judge is not None:
-        results["generation"] = _evaluate_generation(model, processor, judge, rows, made, left_out, args)
+        results["generation"] = _evaluate_generation(model, processor, judge, rows, made, left_out, args, engine)
     if "captioning" in tasks:
         results["captioning"] = _evaluate_captioning(model, processor, rows, made, args)
     return results
 
 
-def _evaluate_scenes(model: Any, processor: Any, tasks: set[str], args: argparse.Namespace) -> dict[str, Any]:
+def _evaluate_scenes(
+    model: Any, processor: Any, tasks: set[str], args: argparse.Namespace, engine: Any
+) -> dict[str, Any]:
     rows = choose_clips(read_scenes(args.scenes, args.split, SCENE_COLUMNS), args.clips)
     rows = [row for row in rows if row["joints"].shape[1] > processor.frames_per_code]
     for people in sorted({len(row["joints"]) for row in rows}):
@@ -352,8 +376,10 @@ def _evaluate_scenes(model: Any, processor: Any, tasks: set[str], args: argparse
     if "generation" in tasks:
         judge = SceneJudge(load_scene_evaluator(args.scene_evaluator, args.device))
         decoding = str(Decoding.of(args))
-        store = OutputStore(args.work, **_settings(args, task="scene generation", decoding=decoding))
-        results["scene_generation"] = evaluate_scene_generation(model, processor, judge, rows, args, store)
+        store = OutputStore(
+            args.work, **_settings(args, task="scene generation", decoding=decoding, **engine_settings(args))
+        )
+        results["scene_generation"] = evaluate_scene_generation(model, processor, judge, rows, args, store, engine)
     if "captioning" in tasks:
         store = OutputStore(args.work, **_settings(args, task="scene captioning", split=args.split, data=args.scenes))
         similarity = SentenceSimilarity(load_sentence_encoder())

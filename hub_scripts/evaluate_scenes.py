@@ -32,6 +32,7 @@ def evaluate_scene_generation(
     rows: Sequence[Mapping[str, Any]],
     args: argparse.Namespace,
     store: OutputStore,
+    engine: Any = "auto",
 ) -> dict[str, Any]:
     """Generate a scene for one caption of each, with its number of people and its length, and score it.
 
@@ -42,6 +43,7 @@ def evaluate_scene_generation(
         rows: scenes with `SCENE_COLUMNS`, each at least a code long.
         args: the command's settings of decoding, draws, repeats, batches and seed.
         store: where generated scenes are kept.
+        engine: of the motions, see `generate_motion`.
 
     Returns:
         The protocol in words, and for the rows `real`, `reconstructed` and `generated` the scores, overall and for
@@ -57,7 +59,7 @@ def evaluate_scene_generation(
     draws = [
         generate_scenes(
             model, processor, captions, people, lengths, decoding, seed=args.seed + 1_000_003 * draw,
-            batch_size=args.batch_size, store=store, label=f"generate scenes {draw + 1}/{args.draws}",
+            batch_size=args.batch_size, store=store, label=f"generate scenes {draw + 1}/{args.draws}", engine=engine,
         )
         for draw in range(args.draws)
     ]  # fmt: skip

@@ -8,6 +8,12 @@ from typing import Any
 
 from tqdm import tqdm
 
+from hub_scripts.engine_options import (
+    add_engine_arguments,
+    check_engine_arguments,
+    engine_settings,
+    load_engine,
+)
 from hub_scripts.generating import (
     add_generation_arguments,
     check_generation_arguments,
@@ -15,7 +21,7 @@ from hub_scripts.generating import (
     write_formats,
 )
 from hub_scripts.generation_jobs import Job, generate_batch, make_jobs, plan_batches, process_place
-from hub_scripts.loading import add_model_arguments, check_device, load_model, load_processor, quiet
+from hub_scripts.loading import add_model_arguments, check_device, load_processor, quiet
 from hub_scripts.package_version import package_version
 from hub_scripts.prompt_files import Prompt, read_prompts
 from modeling_motionllm.errors_motionllm import MotionLLMError
@@ -47,6 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add_generation_arguments(parser, "motions")
     add_model_arguments(parser)
+    add_engine_arguments(parser)
     return parser
 
 
@@ -70,6 +77,7 @@ def main(argv: Sequence[str]) -> int:
     if args.stream and args.best_of > 1:
         raise MotionLLMError("--stream shows a motion while it is made, --best-of chooses after it; give one of them")
     prompts = _prompts(args)
+    check_engine_arguments(args)
     quiet()
     from modeling_motionllm.files_motionllm import ensure_folder
 
@@ -86,7 +94,9 @@ def main(argv: Sequence[str]) -> int:
     if args.dataset_out is not None:
         from hub_scripts.generated_dataset import GeneratedDataset
 
-        dataset = GeneratedDataset(args.dataset_out, batches, {"model": name, **sampling}, args.skip_existing)
+        dataset = GeneratedDataset(
+            args.dataset_out, batches, {"model": name, **sampling, **engine_settings(args)}, args.skip_existing
+        )
         if rank == 0:
             dataset.write_card()
     out = ensure_folder(args.out) if formats else Path(args.out)
@@ -95,17 +105,20 @@ def main(argv: Sequence[str]) -> int:
         return all((out / f"{job.stem}.{suffix}").is_file() for suffix in formats)
 
     model: Any = None
+    engine: Any = None
 
     def make(number: int) -> None:
-        nonlocal model
+        nonlocal model, engine
         batch = batches[number]
         # A shard is made whole or not at all; files one by one.
         if args.skip_existing and (dataset is None or dataset.has(number)):
             batch = [job for job in batch if not is_there(job)]
         if not batch:
             return
-        model = model or load_model(args.model, device)
-        motions = generate_batch(model, processor, batch, _Progress() if args.stream else None, **sampling)
+        if model is None:
+            model, engine = load_engine(args, processor, device)
+        progress = _Progress() if args.stream else None
+        motions = generate_batch(model, processor, batch, progress, **sampling, engine=engine)
         for motion, job in zip(motions, batch, strict=True):
             motion.seed = None if args.greedy else job.seed
             motion.model = name

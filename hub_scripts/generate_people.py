@@ -6,6 +6,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from hub_scripts.engine_options import add_engine_arguments, check_engine_arguments, load_engine
 from hub_scripts.generating import (
     add_generation_arguments,
     check_generation_arguments,
@@ -13,7 +14,7 @@ from hub_scripts.generating import (
     write_formats,
 )
 from hub_scripts.generation_jobs import make_jobs
-from hub_scripts.loading import add_model_arguments, check_device, load_model, load_processor, quiet
+from hub_scripts.loading import add_model_arguments, check_device, load_processor, quiet
 from hub_scripts.package_version import package_version
 from hub_scripts.prompt_files import Prompt
 
@@ -36,6 +37,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--duration", type=float, help="seconds (default: the model decides; a given motion decides)")
     add_generation_arguments(parser, "scenes")
     add_model_arguments(parser)
+    add_engine_arguments(parser)
     return parser
 
 
@@ -47,6 +49,7 @@ def main(argv: Sequence[str]) -> int:
     """
     args = _parser().parse_args(argv)
     formats = check_generation_arguments(args)
+    check_engine_arguments(args)
     quiet()
     from hub_scripts.data.motion_files import load_motion
     from modeling_motionllm.best_of_motionllm import generate_best
@@ -60,14 +63,14 @@ def main(argv: Sequence[str]) -> int:
         processor(text=text, **options)
     check_device(args.device)
     out = ensure_folder(args.out)
-    model = load_model(args.model, args.device)
+    model, engine = load_engine(args, processor)
     jobs = make_jobs([Prompt(text) for text in args.text], args.samples, args.duration, args.seed)
     batches = [jobs[start : start + args.batch_size] for start in range(0, len(jobs), args.batch_size)]
     for batch in tqdm(batches, desc="interact", disable=len(batches) < 2):
         texts = [job.text for job in batch]
         seeds = [job.seed for job in batch]
         inputs = processor(text=texts, **options)
-        output = generate_best(model, processor, texts, inputs, seed=seeds, **sampling_options(args))
+        output = generate_best(model, processor, texts, inputs, seed=seeds, engine=engine, **sampling_options(args))
         features = output.features.float().cpu().numpy()
         scenes = processor.decode_people(output, texts, given=given)
         for motion, decoded, job in zip(scenes, features, batch, strict=True):

@@ -126,6 +126,7 @@ def generate_codes(
     batch_size: int = 32,
     store: OutputStore | None = None,
     label: str = "generate",
+    engine: Any = "auto",
 ) -> list[list[int]]:
     """Codes for sentences; what comes out for one does not depend on the batch it is in.
 
@@ -135,6 +136,7 @@ def generate_codes(
         decoding: how to draw; sentence i draws from `seed + i`.
         batch_size: motions at once.
         store: where to keep them.
+        engine: see `generate_motion`.
 
     Returns:
         N lists of codes; empty for an output that is not well-formed, which is counted and never replaced.
@@ -147,7 +149,7 @@ def generate_codes(
         texts = [captions[row] for row in rows]
         inputs = processor(text=texts, duration=[lengths[row] * code_seconds for row in rows])
         seeds = [seed + row for row in rows]
-        output = generate_best(model, processor, texts, inputs, seed=seeds, **decoding.settings)
+        output = generate_best(model, processor, texts, inputs, seed=seeds, engine=engine, **decoding.settings)
         codes = output.codes.cpu()
         good = well_formed(codes, inputs["num_codes"])
         return [row[row != -1].tolist() if fine else [] for row, fine in zip(codes, good, strict=True)]

@@ -25,6 +25,7 @@ def generate_scenes(
     batch_size: int = 32,
     store: OutputStore | None = None,
     label: str = "generate scenes",
+    engine: Any = "auto",
 ) -> list[dict[str, list[list[int]]] | None]:
     """Codes and placement bins for sentences; what comes out for one does not depend on the batch it is in.
 
@@ -35,6 +36,7 @@ def generate_scenes(
         decoding: how to draw; sentence i draws from `seed + i`.
         batch_size: scenes at once.
         store: where to keep them.
+        engine: of the motions, see `generate_motion`.
 
     Returns:
         For each `codes` (P, L) and `bins` (P, 3); None for a scene that is not well-formed (somebody has another number
@@ -59,7 +61,7 @@ def generate_scenes(
             duration=[lengths[row] * code_seconds for row in rows],
         )
         seeds = [seed + row for row in rows]
-        output = generate_best(model, processor, texts, inputs, seed=seeds, **decoding.settings)
+        output = generate_best(model, processor, texts, inputs, seed=seeds, engine=engine, **decoding.settings)
         made: list[dict[str, list[list[int]]] | None] = []
         for place, row in enumerate(rows):
             count, length = people[row], lengths[row]

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,16 @@ import torch
 from safetensors import safe_open
 
 from hub_scripts.plain_export import write_plain
+from modeling_motionllm.checksums_motionllm import tensors_sha256
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.vocabulary_motionllm import MOTION_END
 
-__all__ = ["DTYPES", "check_architecture", "write_gguf", "write_gguf_layout"]
+__all__ = ["DTYPES", "WEIGHTS_KEY", "check_architecture", "write_gguf", "write_gguf_layout"]
 
 # Name of the matrices' type: that of GGML, and the number of the whole file's type in llama.cpp.
 DTYPES = {"f32": ("F32", 0), "f16": ("F16", 1), "q8_0": ("Q8_0", 7)}
+# Where a file says which float32 weights it was made of (`tensors_sha256`).
+WEIGHTS_KEY = "motionllm.weights_sha256"
 _LAYER = {
     "input_layernorm": "attn_norm",
     "post_attention_layernorm": "ffn_norm",
@@ -84,12 +88,12 @@ def check_architecture(config: Mapping[str, Any]) -> None:
         obstacle = f"a Llama with the activation '{config['hidden_act']}'"
     if obstacle is not None:
         raise MotionLLMError(
-            f"--format gguf is for Llama-type language models such as SmolLM2, this one is {obstacle}; write the plain "
-            "layout and convert it with llama.cpp's convert_hf_to_gguf.py"
+            f"GGUF is written of Llama-type language models such as SmolLM2, this one is {obstacle}; write the plain "
+            "layout (motionllm export --layout plain) and convert it with llama.cpp's convert_hf_to_gguf.py"
         )
 
 
-def write_gguf(plain: Path, file: Path, dtype: str) -> None:
+def write_gguf(plain: Path, file: Path, dtype: str, name: str | None = None) -> None:
     """Convert a folder of the plain layout.
 
     Norms stay in float32; a matrix whose rows do not divide into blocks of 32 is written as f16 instead of q8_0.
@@ -98,6 +102,7 @@ def write_gguf(plain: Path, file: Path, dtype: str) -> None:
         plain: folder with config.json, safetensors weights, tokenizer.json and the chat template.
         file: the .gguf to write.
         dtype: of `DTYPES`.
+        name: of the model, in the file's header; its file name if not given.
 
     Raises:
         MotionLLMError: unknown dtype, or the language model or its tokenizer is of a kind that is not written.
@@ -113,7 +118,7 @@ def write_gguf(plain: Path, file: Path, dtype: str) -> None:
     head_dim = config.get("head_dim") or hidden // heads
     writer = gguf.GGUFWriter(file, "llama")
     writer.add_type("model")
-    writer.add_name(file.stem)
+    writer.add_name(name or file.stem)
     writer.add_file_type(file_type)
     writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
     writer.add_block_count(config["num_hidden_layers"])
@@ -130,39 +135,46 @@ def write_gguf(plain: Path, file: Path, dtype: str) -> None:
     writer.add_layer_norm_rms_eps(config["rms_norm_eps"])
     writer.add_vocab_size(config["vocab_size"])
     _add_tokenizer(writer, plain, config["vocab_size"])
-    for name, weight in _tensors(plain, config):
+    writer.add_string(WEIGHTS_KEY, tensors_sha256(_weights(plain, config)))
+    for tensor, weight in _tensors(plain, config):
         matrix = weight.ndim == 2
         wanted = gguf.GGMLQuantizationType[kind if matrix else "F32"]
         if wanted == gguf.GGMLQuantizationType.Q8_0 and weight.shape[1] % gguf.GGML_QUANT_SIZES[wanted][0]:
             wanted = gguf.GGMLQuantizationType.F16
-        writer.add_tensor(name, gguf.quants.quantize(weight, wanted), raw_dtype=wanted)
+        writer.add_tensor(tensor, gguf.quants.quantize(weight, wanted), raw_dtype=wanted)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
 
 
+def _weights(plain: Path, config: Mapping[str, Any]) -> Iterator[tuple[str, torch.Tensor]]:
+    """Names and weights, without an output head that is the embeddings."""
+    with ExitStack() as stack:
+        files = [stack.enter_context(safe_open(path, framework="pt")) for path in plain.glob("*.safetensors")]
+        holder = {name: file for file in files for name in file.keys()}  # noqa: SIM118  they are no dicts
+        for name in sorted(holder):
+            if name != "lm_head.weight" or not config.get("tie_word_embeddings"):
+                yield name, holder[name].get_tensor(name)
+
+
 def _tensors(plain: Path, config: Mapping[str, Any]) -> Iterator[tuple[str, np.ndarray]]:
     """Names in GGUF and float32 weights."""
     heads = config["num_attention_heads"]
     kv_heads = config.get("num_key_value_heads") or heads
-    for path in sorted(plain.glob("*.safetensors")):
-        with safe_open(path, framework="pt") as weights:
-            for name in weights.keys():  # noqa: SIM118  it is no dict
-                module = name.removesuffix(".weight")
-                if module in _OUTER:
-                    target = _OUTER[module]
-                elif module.startswith("model.layers."):
-                    number, _, part = module.removeprefix("model.layers.").partition(".")
-                    target = f"blk.{number}.{_LAYER[part]}"
-                else:
-                    raise MotionLLMError(f"the language model has a weight '{name}', which a Llama has not")
-                if module == "lm_head" and config.get("tie_word_embeddings"):
-                    continue  # readers take the embeddings
-                weight = weights.get_tensor(name).to(torch.float32).numpy()
-                if target.endswith((".attn_q", ".attn_k")):
-                    weight = _interleaved(weight, heads if target.endswith("q") else kv_heads)
-                yield f"{target}.weight", weight
+    for name, tensor in _weights(plain, config):
+        module = name.removesuffix(".weight")
+        if module in _OUTER:
+            target = _OUTER[module]
+        elif module.startswith("model.layers."):
+            number, _, part = module.removeprefix("model.layers.").partition(".")
+            target = f"blk.{number}.{_LAYER[part]}"
+        else:
+            raise MotionLLMError(f"the language model has a weight '{name}', which a Llama has not")
+        weight = tensor.to(torch.float32).numpy()
+        if target.endswith((".attn_q", ".attn_k")):
+            weight = _interleaved(weight, heads if target.endswith("q") else kv_heads)
+        yield f"{target}.weight", weight
 
 
 def _interleaved(weight: np.ndarray, heads: int) -> np.ndarray:
@@ -230,6 +242,6 @@ def _pre_tokenizer_name(state: Mapping[str, Any]) -> str:
         if kinds == ["Digits", "ByteLevel"] and steps[0].get("individual_digits"):
             return "smollm"
     raise MotionLLMError(
-        "--format gguf is for byte-level BPE tokenizers that cut text as GPT-2's or SmolLM's do; write the plain "
-        "layout and convert it with llama.cpp's convert_hf_to_gguf.py"
+        "GGUF is written with byte-level BPE tokenizers that cut text as GPT-2's or SmolLM's do; write the plain "
+        "layout (motionllm export --layout plain) and convert it with llama.cpp's convert_hf_to_gguf.py"
     )

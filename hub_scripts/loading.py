@@ -94,8 +94,8 @@ def check_device(device: str) -> None:
         raise MotionLLMError(f"--device is '{device}', which cannot be used here; try cpu") from error
 
 
-def load_model(name: str, device: str) -> Any:
-    """The model of a checkpoint on a device.
+def load_model(name: str, device: str, dtype: str = "fp32") -> Any:
+    """The model of a checkpoint on a device, its language model in `fp32` or `bf16`.
 
     Raises:
         MotionLLMError: no weights under that name, or no such device.
@@ -104,6 +104,8 @@ def load_model(name: str, device: str) -> Any:
 
     check_device(device)
     try:
-        return motionllm.MotionLLMForCausalLM.from_pretrained(name).to(device).eval()
+        # A checkpoint in another dtype is read as it is, unless bf16 is asked for.
+        options = {"dtype": "bfloat16"} if dtype == "bf16" else {}
+        return motionllm.MotionLLMForCausalLM.from_pretrained(name, **options).to(device).eval()
     except OSError as error:
         raise MotionLLMError(f"cannot load '{name}': {str(error).splitlines()[0]}") from error

@@ -4,6 +4,7 @@ A chat request holds the sentence, the answer is `<Motion_12><Motion_345>...</Mo
 the VQ-VAE. A motion in a request (`<Motion>...</Motion>`) is answered with its caption.
 """
 
+import copy
 import shutil
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from hub_scripts.training import TRAINING_RECORD
 from modeling_motionllm.checkpoint_motionllm import ADAPTERS_FOLDER
 from modeling_motionllm.vocabulary_motionllm import MOTION_START
 
-__all__ = ["chat_template", "write_plain"]
+__all__ = ["chat_template", "save_plain", "write_plain"]
 
 _CHAT_TEMPLATE = """{{%- set users = messages | selectattr('role', 'equalto', 'user') | list -%}}
 {{%- if users | length != 1 -%}}
@@ -71,15 +72,22 @@ def chat_template(processor: Any) -> str:
     )
 
 
-def write_plain(folder: Path, target: Path, repo: str, adapter_name: str) -> None:
-    """Write the plain layout of a thin checkpoint: merged language model, stock tokenizer, chat template, card."""
-    import motionllm  # registers the Auto classes
+def save_plain(model: Any, processor: Any, target: Path) -> None:
+    """Write the language model of a composite, with its adapter merged, and a stock tokenizer with the chat template.
 
-    model = motionllm.MotionLLMForCausalLM.from_pretrained(folder, adapter_name=adapter_name)
-    processor = motionllm.MotionLLMProcessor.from_pretrained(folder)
+    Args:
+        model: `MotionLLMForCausalLM`.
+        processor: `MotionLLMProcessor`.
+        target: existing folder.
+    """
     language_model, own = model.language_model, processor.tokenizer
+    kept = language_model.generation_config
+    language_model.generation_config = copy.deepcopy(kept)
     language_model.generation_config.update(**_generation_settings(model, processor))
-    language_model.save_pretrained(target)
+    try:
+        language_model.save_pretrained(target)
+    finally:
+        language_model.generation_config = kept
     special = {name: value for name, value in own.special_tokens_map.items() if isinstance(value, str)}
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=own.backend_tokenizer,
@@ -89,6 +97,15 @@ def write_plain(folder: Path, target: Path, repo: str, adapter_name: str) -> Non
     )
     tokenizer.chat_template = chat_template(processor)
     tokenizer.save_pretrained(target)
+
+
+def write_plain(folder: Path, target: Path, repo: str, adapter_name: str) -> None:
+    """Write the plain layout of a thin checkpoint: merged language model, stock tokenizer, chat template, card."""
+    import motionllm  # registers the Auto classes
+
+    model = motionllm.MotionLLMForCausalLM.from_pretrained(folder, adapter_name=adapter_name)
+    processor = motionllm.MotionLLMProcessor.from_pretrained(folder)
+    save_plain(model, processor, target)
     for source in (ADAPTERS_FOLDER + f"/{adapter_name}/{TRAINING_RECORD}", EVALUATION):
         if (folder / source).is_file():
             shutil.copyfile(folder / source, target / Path(source).name)

@@ -1,13 +1,18 @@
-"""SHA-256 sums beside weight files, in the format of `sha256sum -c SHA256SUMS`."""
+"""SHA-256 sums of weights: of files, in the format of `sha256sum -c SHA256SUMS`, and of tensors wherever they are."""
 
 import hashlib
 import os
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .errors_motionllm import MotionLLMError
 from .files_motionllm import atomic_path
 
-__all__ = ["CHECKSUMS", "check_checksum", "file_sha256", "read_checksums", "write_checksums"]
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["CHECKSUMS", "check_checksum", "file_sha256", "read_checksums", "tensors_sha256", "write_checksums"]
 
 CHECKSUMS = "SHA256SUMS"
 
@@ -16,6 +21,15 @@ def file_sha256(path: Path) -> str:
     """SHA-256 of a file, in hexadecimal, read in pieces."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def tensors_sha256(tensors: "Iterable[tuple[str, torch.Tensor]]") -> str:
+    """SHA-256 of named tensors as float32, in hexadecimal; it depends on their order, not on how they are stored."""
+    whole = hashlib.sha256()
+    for name, tensor in tensors:
+        whole.update(f"{name} {tuple(tensor.shape)} ".encode())
+        whole.update(tensor.detach().cpu().float().contiguous().numpy())
+    return whole.hexdigest()
 
 
 def write_checksums(folder: str | os.PathLike[str]) -> Path:

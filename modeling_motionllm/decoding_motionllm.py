@@ -1,8 +1,8 @@
-"""Decoding motion codes: what is asked for (`MotionRequest`), and two engines that answer it: `generate` and `fast`."""
+"""Decoding motion codes: what is asked for (`MotionRequest`), and what answers: `generate`, or a `MotionDecoder`."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from transformers import LogitsProcessor, LogitsProcessorList
@@ -13,7 +13,16 @@ from .guidance_motionllm import ClassifierFreeGuidance, check_guidance_scale, gu
 from .sampling_motionllm import MotionGrammar, SeededSampling, check_sampling, sampling_steps
 from .vocabulary_motionllm import MotionVocabulary
 
-__all__ = ["ENGINES", "MotionRequest", "choose_engine", "decode_fast", "decode_with_generate"]
+__all__ = [
+    "ENGINES",
+    "FusedDecoder",
+    "MotionDecoder",
+    "MotionEngine",
+    "MotionRequest",
+    "choose_decoder",
+    "decode_steps",
+    "decode_with_generate",
+]
 
 ENGINES = ("auto", "generate", "fast")
 
@@ -112,32 +121,61 @@ class MotionRequest:
         return unconditional_context(self.input_ids, self.attention_mask, self.vocabulary.start, bos)
 
 
-def choose_engine(engine: str, model: Any, request: MotionRequest, options: dict[str, Any]) -> str:
-    """`fast` or `generate`; `auto` takes the fast one wherever it gives the same motions.
+class MotionDecoder(Protocol):
+    """A language model that reads the prompts of one request and then code by code, as `decode_steps` wants it.
+
+    Logits are float32 (rows, contexts, V), for the V ids of `vocabulary.motion_ids`. A row has one context, or with
+    guidance a second one without the sentence.
+    """
+
+    def begin(self, bare: torch.Tensor | None) -> torch.Tensor:
+        """Read the prompts, each once; and beside each row the ids `bare` (n,), where there are any."""
+
+    def step(self, ids: torch.Tensor) -> torch.Tensor:
+        """Read one more token id of every live row, (rows,), in all its contexts."""
+
+    def keep(self, alive: torch.Tensor) -> torch.Tensor:
+        """Drop the rows that are not `alive` (rows,). Returns int64 (kept,), which row is where now."""
+
+    def close(self) -> None:
+        """Nothing more is decoded."""
+
+
+# An engine of one's own for `generate_motion(engine=...)`, such as a language model outside of torch.
+MotionEngine = Callable[[MotionRequest], MotionDecoder]
+
+
+def choose_decoder(
+    engine: str | MotionEngine, model: Any, request: MotionRequest, options: dict[str, Any]
+) -> MotionDecoder | None:
+    """The decoder for a request, or None for `generate`; `auto` takes `fast` wherever it gives the same motions.
 
     Args:
-        engine: one of `ENGINES`.
+        engine: one of `ENGINES`, or a `MotionEngine`.
         model: the composite model.
         request: what to decode.
         options: further arguments for `generate`.
 
     Raises:
-        MotionLLMError: unknown engine, or `fast` and this model or these options do not fit together.
+        MotionLLMError: unknown engine, or it does not fit together with this model or these options.
     """
-    if engine not in ENGINES:
+    if isinstance(engine, str) and engine not in ENGINES:
         raise MotionLLMError(f"there is no engine '{engine}'; choose from {', '.join(ENGINES)}")
     if engine == "generate":
-        return engine
-    obstacle: str | None
+        return None
+    obstacle: str | None = None
     if options:
         obstacle = f"{', '.join(sorted(options))} can only be given to `generate`"
-    else:
+    elif isinstance(engine, str):
         obstacle = fused_llama_obstacle(model.language_model, request.vocabulary.motion_ids, request.longest)
-    if obstacle is None:
-        return "fast"
-    if engine == "fast":
-        raise MotionLLMError(f"the fast decoder cannot be used here: {obstacle}; engine='generate' can")
-    return "generate"
+    if obstacle is not None:
+        if engine == "auto":
+            return None
+        name = "fast decoder" if engine == "fast" else "engine"
+        raise MotionLLMError(f"the {name} cannot be used here: {obstacle}; engine='generate' can")
+    if isinstance(engine, str):
+        return FusedDecoder(FusedLlama(model.language_model, request.vocabulary.motion_ids), request)
+    return engine(request)
 
 
 def decode_with_generate(model: Any, request: MotionRequest, **options: Any) -> torch.Tensor:
@@ -169,58 +207,89 @@ def decode_with_generate(model: Any, request: MotionRequest, **options: Any) -> 
 
 
 @torch.inference_mode()
-def decode_fast(model: Any, request: MotionRequest) -> Iterator[torch.Tensor]:
-    """The same motions step by step, by `FusedLlama`: int64 (R,) token ids, `</Motion>` where a motion has ended.
+def decode_steps(model: Any, request: MotionRequest, decoder: MotionDecoder) -> Iterator[torch.Tensor]:
+    """The same motions step by step, by a decoder: int64 (R,) token ids, `</Motion>` where a motion has ended.
 
     Prompts are read once, whatever the number of samples. A motion that has ended leaves the batch.
     """
-    vocabulary = request.vocabulary
-    ids = vocabulary.motion_ids
-    network = FusedLlama(model.language_model, ids)
-    device, length, guided = network.ids.device, request.input_ids.shape[1], request.guidance_scale != 1
+    vocabulary, device = request.vocabulary, request.input_ids.device
+    guided = request.guidance_scale != 1
+    ids = torch.tensor(vocabulary.motion_ids, device=device)
     # Scores have a column for each of `ids`; grammar and sampling work on these as on a vocabulary of its own.
     columns = MotionVocabulary(start=0, end=1, offset=2, codebook_size=vocabulary.codebook_size)
     grammar = MotionGrammar(columns, 0, request.least, request.most)
     steps = request.sampling(None)
-
-    cache = network.new_cache(request.rows, 1 + guided, request.longest)
-    mask = request.attention_mask
-    prompt_pads = torch.zeros_like(request.input_ids[:, 0]) if mask is None else length - mask.long().sum(-1)
-    pads = prompt_pads.repeat_interleave(request.num_samples)[:, None]
-    scores = network.prefill(request.input_ids, prompt_pads, cache, copies=request.num_samples)[:, None]
-    if guided:
-        context = request.without_sentence(model.config)[None]
-        none = torch.zeros_like(context[:, 0])
-        bare = network.prefill(context, none, cache, copies=request.rows, context=1, end=length)[:, None]
-        scores = torch.cat([scores, bare], dim=1)
-        pads = torch.cat([pads, torch.full_like(pads, length - context.shape[1])], dim=1)
-    places = torch.arange(request.longest, device=device)
-    real = places >= pads[..., None] if bool(pads.any()) else None
-
     written = torch.full((request.rows, int(request.most.max()) + 1), columns.end, device=device)
     order = torch.arange(request.rows, device=device)  # which row of the request stands where
-    for count in range(written.shape[1]):
-        history = written[order, :count]
-        chosen = grammar(history, scores[:, 0])
-        if guided:
-            chosen = guide(chosen, scores[:, 1], request.guidance_scale)
-        for step in steps:
-            chosen = step(history, chosen)
-        picked = chosen.argmax(-1)
-        written[order, count] = picked
-        yield network.ids[written[:, count]]
-        # After the last code there is nothing to choose: the end need not be decoded.
-        alive = (picked != columns.end) & (grammar.max_codes > count + 1)
-        if not bool(alive.all()):
-            if not bool(alive.any()):
-                return
-            kept = cache.keep(alive)
-            order, picked, pads = order[kept], picked[kept], pads[kept]
-            real = None if real is None else real[kept]
-            grammar.keep(kept)
+    try:
+        scores = decoder.begin(request.without_sentence(model.config) if guided else None)
+        for count in range(written.shape[1]):
+            history = written[order, :count]
+            chosen = grammar(history, scores[:, 0])
+            if guided:
+                chosen = guide(chosen, scores[:, 1], request.guidance_scale)
             for step in steps:
-                if isinstance(step, SeededSampling):
-                    step.keep(kept)
-        tokens = network.ids[picked].repeat_interleave(1 + guided)
-        seen = None if real is None else real.flatten(0, 1)
-        scores = network.step(tokens, length + count, pads.flatten(), cache, seen).unflatten(0, (-1, 1 + guided))
+                chosen = step(history, chosen)
+            picked = chosen.argmax(-1)
+            written[order, count] = picked
+            yield ids[written[:, count]]
+            # After the last code there is nothing to choose: the end need not be decoded.
+            alive = (picked != columns.end) & (grammar.max_codes > count + 1)
+            if not bool(alive.all()):
+                if not bool(alive.any()):
+                    return
+                kept = decoder.keep(alive)
+                order, picked = order[kept], picked[kept]
+                grammar.keep(kept)
+                for step in steps:
+                    if isinstance(step, SeededSampling):
+                        step.keep(kept)
+            scores = decoder.step(ids[picked])
+    finally:
+        decoder.close()
+
+
+class FusedDecoder:
+    """`FusedLlama` as a `MotionDecoder`: one batch in one preallocated cache, prompts padded on the left.
+
+    Args:
+        network: gives logits for `vocabulary.motion_ids`.
+        request: what to decode.
+    """
+
+    def __init__(self, network: FusedLlama, request: MotionRequest):
+        self.network, self.request = network, request
+        self.place = request.input_ids.shape[1]  # of the next token in the cache
+
+    def begin(self, bare: torch.Tensor | None) -> torch.Tensor:
+        request, network = self.request, self.network
+        length, mask = request.input_ids.shape[1], request.attention_mask
+        self.contexts = 1 if bare is None else 2
+        self.cache = network.new_cache(request.rows, self.contexts, request.longest)
+        prompt_pads = torch.zeros_like(request.input_ids[:, 0]) if mask is None else length - mask.long().sum(-1)
+        self.pads = prompt_pads.repeat_interleave(request.num_samples)[:, None]
+        scores = network.prefill(request.input_ids, prompt_pads, self.cache, copies=request.num_samples)[:, None]
+        if bare is not None:
+            none = torch.zeros_like(bare[:1])
+            without = network.prefill(bare[None], none, self.cache, copies=request.rows, context=1, end=length)
+            scores = torch.cat([scores, without[:, None]], dim=1)
+            self.pads = torch.cat([self.pads, torch.full_like(self.pads, length - len(bare))], dim=1)
+        places = torch.arange(request.longest, device=self.pads.device)
+        self.real = places >= self.pads[..., None] if bool(self.pads.any()) else None
+        return scores
+
+    def step(self, ids: torch.Tensor) -> torch.Tensor:
+        seen = None if self.real is None else self.real.flatten(0, 1)
+        tokens = ids.repeat_interleave(self.contexts)
+        scores = self.network.step(tokens, self.place, self.pads.flatten(), self.cache, seen)
+        self.place += 1
+        return scores.unflatten(0, (-1, self.contexts))
+
+    def keep(self, alive: torch.Tensor) -> torch.Tensor:
+        kept = self.cache.keep(alive)
+        self.pads = self.pads[kept]
+        self.real = None if self.real is None else self.real[kept]
+        return kept
+
+    def close(self) -> None:
+        pass  # the cache goes with this object

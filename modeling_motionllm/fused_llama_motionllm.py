@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-__all__ = ["FusedCache", "FusedLlama", "fused_llama_obstacle"]
+__all__ = ["FusedCache", "FusedLlama", "FusedMatrix", "fused_llama_obstacle"]
 
 _LAYER = {"self_attn", "mlp", "input_layernorm", "post_attention_layernorm"}
 _ATTENTION = {"q_proj", "k_proj", "v_proj", "o_proj"}
@@ -146,7 +146,7 @@ def _join(parameters: Sequence[torch.Tensor]) -> torch.Tensor:
     return joined
 
 
-def _fuse(*layers: nn.Linear) -> tuple[torch.Tensor, torch.Tensor | None]:
+def _fuse(*layers: nn.Linear) -> "FusedMatrix":
     """Weight and bias of linear layers with the same input, as one."""
     with _joining, torch.inference_mode(False), torch.no_grad():
         weight = _join([layer.weight for layer in layers])
@@ -159,12 +159,16 @@ def _fuse(*layers: nn.Linear) -> tuple[torch.Tensor, torch.Tensor | None]:
         return weight, torch.cat(filled)
 
 
+# Weight (out, in) and bias.
+FusedMatrix = tuple[torch.Tensor, torch.Tensor | None]
+
+
 @dataclass
 class _Layer:
-    qkv: tuple[torch.Tensor, torch.Tensor | None]
-    out: tuple[torch.Tensor, torch.Tensor | None]
-    gate_up: tuple[torch.Tensor, torch.Tensor | None]
-    down: tuple[torch.Tensor, torch.Tensor | None]
+    qkv: FusedMatrix
+    out: FusedMatrix
+    gate_up: FusedMatrix
+    down: FusedMatrix
     norms: tuple[nn.Module, nn.Module]
     activation: Any
 
@@ -339,19 +343,23 @@ class FusedLlama:
         self, layer: _Layer, hidden: torch.Tensor, turn: tuple[torch.Tensor, torch.Tensor]
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Queries (R, S, heads, head_dim), keys and values (R, S, kv_heads, head_dim), turned."""
-        qkv = F.linear(self._normed(layer.norms[0], hidden), *layer.qkv).unflatten(-1, (-1, self.head_dim))
+        qkv = self._linear(self._normed(layer.norms[0], hidden), layer.qkv).unflatten(-1, (-1, self.head_dim))
         turned = qkv[:, :, : self.heads + self.kv_heads]
         turned = turned * turn[0] + turned.roll(self.head_dim // 2, -1) * turn[1]
         return turned[:, :, : self.heads], turned[:, :, self.heads :], qkv[:, :, self.heads + self.kv_heads :]
 
     def _finish(self, layer: _Layer, hidden: torch.Tensor, mixed: torch.Tensor) -> torch.Tensor:
         """The rest of a layer after attention (R, S, heads, head_dim)."""
-        hidden = hidden + F.linear(mixed.reshape(*hidden.shape[:2], -1), *layer.out)
-        gate, up = F.linear(self._normed(layer.norms[1], hidden), *layer.gate_up).chunk(2, dim=-1)
-        return hidden + F.linear(layer.activation(gate) * up, *layer.down)
+        hidden = hidden + self._linear(mixed.reshape(*hidden.shape[:2], -1), layer.out)
+        gate, up = self._linear(self._normed(layer.norms[1], hidden), layer.gate_up).chunk(2, dim=-1)
+        return hidden + self._linear(layer.activation(gate) * up, layer.down)
 
     def _logits(self, hidden: torch.Tensor) -> torch.Tensor:
         return F.linear(self._normed(self.norm, hidden), self.head, self.head_bias).float()
+
+    def _linear(self, hidden: torch.Tensor, matrix: FusedMatrix) -> torch.Tensor:
+        """A matrix of a layer times (R, S, in)."""
+        return F.linear(hidden, *matrix)
 
     @staticmethod
     def _normed(norm: Any, hidden: torch.Tensor) -> torch.Tensor:

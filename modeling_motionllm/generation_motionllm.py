@@ -2,14 +2,23 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
 from transformers import LogitsProcessor, LogitsProcessorList
 from transformers.utils import ModelOutput
 
-from .decoding_motionllm import MotionRequest, choose_engine, decode_fast, decode_with_generate
+from .decoding_motionllm import (
+    FusedDecoder,
+    MotionEngine,
+    MotionRequest,
+    choose_decoder,
+    decode_steps,
+    decode_with_generate,
+)
 from .errors_motionllm import MotionLLMError
+from .int8_llama_motionllm import Int8Llama
 from .sampling_motionllm import TextGrammar, sampling_steps
 from .streaming_motionllm import stream_features, stream_generate
 from .vocabulary_motionllm import MotionVocabulary
@@ -36,6 +45,7 @@ class MotionGenerationMixin:
     generate: Any
     config: Any
     device: Any
+    language_model: Any
     motion_vq: Any
     generation_config: Any
 
@@ -60,7 +70,7 @@ class MotionGenerationMixin:
         top_p: float | None = 0.9,
         seed: int | Sequence[int] | None = None,
         guidance_scale: float = 1.0,
-        engine: str = "auto",
+        engine: str | MotionEngine = "auto",
         **kwargs: Any,
     ) -> MotionGenerationOutput:
         """Motions for prompts that end with `<Motion>`, as `MotionLLMProcessor(text=...)` makes them.
@@ -80,7 +90,8 @@ class MotionGenerationMixin:
                 none. The model must have learnt motions without a sentence for it to help.
             engine: `fast` decodes with `FusedLlama`, `generate` with transformers, `auto` takes the fast one where it
                 can: Llama-type language models, in eval mode, without an unmerged adapter and without `kwargs`. Both
-                give the same codes in float32; in bfloat16 near ties may fall otherwise.
+                give the same codes in float32; in bfloat16 near ties may fall otherwise. Or a `MotionEngine`, such
+                as `int8_engine()`.
             kwargs: passed on to `generate`.
 
         Returns:
@@ -95,8 +106,9 @@ class MotionGenerationMixin:
             min_codes=min_codes, max_codes=max_codes, num_samples=num_samples, do_sample=do_sample,
             temperature=temperature, top_k=top_k, top_p=top_p, seed=seed, guidance_scale=guidance_scale,
         )  # fmt: skip
-        if choose_engine(engine, self, request, kwargs) == "fast":
-            return self.decode_motion_ids(torch.stack(list(decode_fast(self, request)), dim=1))
+        decoder = choose_decoder(engine, self, request, kwargs)
+        if decoder is not None:
+            return self.decode_motion_ids(torch.stack(list(decode_steps(self, request, decoder)), dim=1))
         return self.decode_motion_ids(decode_with_generate(self, request, **kwargs))
 
     def stream_motion(
@@ -115,7 +127,7 @@ class MotionGenerationMixin:
         top_p: float | None = 0.9,
         seed: int | Sequence[int] | None = None,
         guidance_scale: float = 1.0,
-        engine: str = "auto",
+        engine: str | MotionEngine = "auto",
         **kwargs: Any,
     ) -> Iterator[MotionGenerationOutput]:
         """The motions of `generate_motion` in chunks, while their codes are decoded.
@@ -141,8 +153,8 @@ class MotionGenerationMixin:
             min_codes=min_codes, max_codes=max_codes, num_samples=num_samples, do_sample=do_sample,
             temperature=temperature, top_k=top_k, top_p=top_p, seed=seed, guidance_scale=guidance_scale,
         )  # fmt: skip
-        fast = choose_engine(engine, self, request, kwargs) == "fast"
-        steps = decode_fast(self, request) if fast else stream_generate(self, request, **kwargs)
+        decoder = choose_decoder(engine, self, request, kwargs)
+        steps = decode_steps(self, request, decoder) if decoder else stream_generate(self, request, **kwargs)
         return self._chunks(steps, chunk_codes)
 
     @torch.no_grad()
@@ -159,6 +171,17 @@ class MotionGenerationMixin:
     ) -> MotionRequest:
         mask = None if attention_mask is None else attention_mask.to(self.device)
         return MotionRequest(input_ids.to(self.device), mask, num_codes, vocabulary=self.motion_vocabulary, **settings)
+
+    def int8_engine(self) -> MotionEngine:
+        """The fast decoder with int8 weights, for `engine`: faster on the CPU, and not quite the same (`Int8Llama`).
+
+        Keep it for all motions: it rounds the weights of the model as they are now.
+
+        Raises:
+            MotionLLMError: the fast decoder cannot be used, or the model is not on the CPU.
+        """
+        network = Int8Llama(self.language_model, self.motion_vocabulary.motion_ids)
+        return partial(FusedDecoder, network)
 
     def decode_motion_ids(self, ids: torch.Tensor) -> MotionGenerationOutput:
         """Generated ids (B, S), each row codes up to the first `</Motion>`, to codes and features.
