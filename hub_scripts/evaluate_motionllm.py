@@ -11,7 +11,7 @@ from typing import Any
 from huggingface_hub.errors import HFValidationError
 from huggingface_hub.utils import validate_repo_id
 
-from hub_scripts.card import SHEET, read_evaluation, write_evaluation
+from hub_scripts.card import SHEET, T2M, read_evaluation, write_evaluation
 from hub_scripts.data.scenes_storage import read_scenes
 from hub_scripts.data.storage import read_summary
 from hub_scripts.evaluate_scenes import SCENE_COLUMNS, evaluate_scene_captioning, evaluate_scene_generation
@@ -245,7 +245,7 @@ def _print(results: Mapping[str, Any], published: bool) -> None:
         print("\n" + plain_text(reconstruction_table(results["reconstruction"])))
     if "generation" in results:
         part = results["generation"]
-        comparable = published and part["evaluator"] == "t2m"
+        comparable = published and part["evaluator"] == T2M
         print(f"\ngeneration, {results['split']}: {part['protocol']}")
         print(plain_text(generation_table(part["rows"] | (published_generation() if comparable else {}))))
         if published and not comparable:

@@ -20,6 +20,7 @@ from hub_scripts.evaluation_tables import published_generation
 from hub_scripts.generate_motion import main as generate
 from hub_scripts.metrics.t2m_files import find_t2m_files
 from hub_scripts.prepare_data import main as prepare
+from hub_scripts.train_evaluator import main as train_evaluator
 from hub_scripts.train_motion_vq import main as train_vq
 from hub_scripts.train_motionllm import main as train
 from modeling_motionllm.errors_motionllm import MotionLLMError
@@ -34,7 +35,7 @@ KINDS = {"humanml3d": ("t2m", "Comp_v6_KLD01"), "kit": ("kit", "Comp_v6_KLD005")
 
 
 def options(values: dict) -> list[str]:
-    return [text for name, value in values.items() for text in (f"--{name}", str(value))]
+    return [text for name, value in values.items() if value is not None for text in (f"--{name}", str(value))]
 
 
 def make_source(folder: Path, kind: str, make_joints) -> Path:
@@ -98,7 +99,9 @@ def test_the_whole_way(trained, capsys):
     for row in read_codes(folder / "codes", "test"):
         assert len(row["codes"]) == len(rows[row["name"]]["features"]) // 4
 
-    figures = run(folder)
+    figures = run(folder, sheet=folder / "sheet.png")
+    assert (folder / "sheet.png").stat().st_size > 10_000
+    assert figures["generation"]["sheet"] is True
     part = figures["generation"]
     # Under 40 rows (24) or in a recording of 200 and more: left out, as published.
     assert part["captions"] == 2
@@ -277,6 +280,32 @@ def test_motions_of_another_skeleton_are_refused(trained, tmp_path):
         caption([str(path), "--model", str(folder / "run/final")])
     with pytest.raises(MotionLLMError, match="score them against data of their skeleton"):
         run(folder, folder=tmp_path)
+
+
+def test_an_evaluator_of_another_skeleton_is_refused_before_work(trained):
+    """The shipped one judges HumanML3D's features."""
+    kind, folder = trained
+    if kind == "kit":
+        given = {"model": folder / "run/final", "data": folder / "data", "tasks": "generation"}
+        with pytest.raises(MotionLLMError, match="judges features of 263 columns and the data has 251; train one"):
+            evaluate(options(given))
+
+
+def test_an_evaluator_learns_from_data_without_labels(trained, sentence_folder):
+    kind, folder = trained
+    small = {"max_steps": 2, "per_device_train_batch_size": 2, "use_cpu": True, "dataloader_pin_memory": False}
+    sizes = {"hidden_size": 16, "embed_dim": 8, "num_hidden_layers": 1, "sentence_model": sentence_folder}
+    given = options({"data": folder / "data", "output_dir": folder / "judge", **small, **sizes})
+    assert train_evaluator(given) == 0
+    config = json.loads((folder / "judge/final/config.json").read_text())
+    assert (config["input_dim"], config["fps"]) == (SKELETONS[kind].feature_dim, SKELETONS[kind].fps)
+    record = json.loads((folder / "judge/final/training_record.json").read_text())
+    assert "content_accuracy" not in record["real_motions"]["test"]
+    columns = f"({'KIT-ML' if kind == 'kit' else 'HumanML3D'} features, {SKELETONS[kind].feature_dim} columns"
+    assert columns in (folder / "judge/final/README.md").read_text().replace("\n", " ")
+    part = run(folder, evaluator=folder / "judge/final", **{"t2m-folder": None, "tasks": "generation"})["generation"]
+    assert part["evaluator_data_sha256"] == record["data_sha256"]
+    assert part["rows"]["real"]["fid"][0] == pytest.approx(0, abs=1e-5)
 
 
 def test_a_dataset_of_generated_motions(trained, tmp_path):
