@@ -44,7 +44,7 @@ def draw_comparison_sheet(
     panel: tuple[int, int] = (112, 136),
     theme: str = "light",
 ) -> Image.Image:
-    """Draw each row's sentence, and below it frames of its two motions, spread evenly over each, time to the right.
+    """Draw each row's sentence, and below it frames of its two motions, spread evenly over each.
 
     Motions that lead away are drawn in one picture each, seen from the side: the person at these moments on its path.
 
