@@ -9,6 +9,7 @@ from modeling_motionllm.modeling_motionllm import MotionLLMForCausalLM
 from modeling_motionllm.motion import Motion
 from modeling_motionllm.motion_features import (
     HUMANML3D,
+    KIT,
     Skeleton,
     canonicalize_joints,
     features_to_joints,
@@ -30,6 +31,7 @@ from tokenization.tokenization_motionllm import MotionLLMTokenizer
 
 __all__ = [
     "HUMANML3D",
+    "KIT",
     "Motion",
     "MotionLLMConfig",
     "MotionLLMError",

@@ -7,6 +7,7 @@ from typing import Any
 
 from huggingface_hub import ModelCard, ModelCardData
 
+from hub_scripts.card_data import data_of, licence_of
 from hub_scripts.card_mark import is_unchanged, mark
 from hub_scripts.eval_results import RECONSTRUCTION, eval_results, write_eval_results
 from hub_scripts.evaluation_tables import (
@@ -17,16 +18,19 @@ from hub_scripts.evaluation_tables import (
     scene_caption_table,
     scene_table,
 )
+from hub_scripts.loading import DEFAULT_EVALUATOR
 from hub_scripts.training import TRAINING_RECORD, read_training_record
 from modeling_motionllm.checkpoint_motionllm import ADAPTERS_FOLDER, MOTION_VQ_FOLDER, looks_like_path
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.files_motionllm import atomic_path
+from modeling_motionllm.motion_features import HUMANML3D, skeleton_of_features
 
 __all__ = [
     "CARD",
     "EVALUATION",
+    "SHEET",
+    "T2M",
     "VQ_RECORD",
-    "data_of",
     "evaluated_data",
     "has_own_card",
     "is_local_base",
@@ -39,36 +43,9 @@ __all__ = [
 EVALUATION = "evaluation.json"
 VQ_RECORD = "training_record_vq.json"  # of a full checkpoint, which has one folder for all
 CARD = "README.md"
+SHEET = "evaluation_sheet.png"  # generated beside real motions, where an evaluation drew one
+T2M = "t2m"  # what figures call the published evaluator
 _TEMPLATE = Path(__file__).resolve().parent.parent / "model_card.md"
-
-# What is said of the data a model was trained on, by the name in the dataset's summary.
-_DATA = {
-    "bandai-namco": {
-        "name": "bandai-namco",
-        "description": "Bandai-Namco-Research-Motiondataset 1 and 2 (3,076 clips, 3.86 h; train split with mirrored "
-        "copies), captions written from its labels and from measurements",
-        "scope": "walking, turning, running, dashing, bowing, waving, raising hands, guiding, calling, a few kicks, "
-        "punches, sword slashes and one dance, in up to 15 styles (old, tired, proud, childish ...)",
-        "license": "cc-by-nc-4.0",
-        "license_text": "CC BY-NC 4.0 (non-commercial use only), as they are derived from the "
-        "Bandai-Namco-Research-Motiondataset by Bandai Namco Research Inc. (arXiv:2306.08861).",
-    }
-}
-_DATA["bandai-namco-composed-scenes"] = {
-    **_DATA["bandai-namco"],
-    "name": "bandai-namco-composed-scenes",
-    "description": "scenes of two and three people composed by rules from clips of one person each of the "
-    "Bandai-Namco-Research-Motiondataset (the people never met; `motionllm prepare pairs`), captions written by rules",
-    "scope": "greeting, bowing, waving, calling and answering, coming and going, walking together and one behind the "
-    "other, meeting, passing, parting and fighting, of two and three people, composed by rules",
-}
-_OTHER = {
-    "name": "",
-    "description": "a dataset prepared by `motionllm prepare`",
-    "scope": "the motions of its training data",
-    "license": "other",
-    "license_text": "as the licence of the training data allows.",
-}
 
 
 def _read(path: Path) -> dict[str, Any] | None:
@@ -188,7 +165,7 @@ def render_model_card(
     metadata = ModelCardData(
         library_name="transformers",
         pipeline_tag="text-to-3d",
-        license=data["license"],
+        **licence_of(data),
         datasets=[data["name"]] if data["name"] else None,
         **known_base,
         **relation,
@@ -210,16 +187,47 @@ def render_model_card(
         rows_sentence=rows_sentence,
         data_description=data["description"],
         data_scope=data["scope"],
+        data_sentences=data["sentences"],
         license_text=data["license_text"],
         max_people=processor.get("max_people", 1),
         max_seconds=f"{processor.get('max_seconds', 10):g}",
+        fps=f"{processor.get('fps', HUMANML3D.fps):g}",
+        num_joints=skeleton_of_features(processor.get("feature_dim", HUMANML3D.feature_dim)).num_joints,
         evaluation=evaluation,
         measured_on=measured_on,
+        judged_by=_judged_by(evaluation or {}),
+        sheet=_sheet(folder, evaluation or {}),
         **_tables(evaluation or {}),
         **{name: record[name] for name in ("command", "seed", "hardware", "steps", "train_seconds", "train_loss")},
         data_sha256=record["data_sha256"],
     )
     return mark(str(card))
+
+
+def _judged_by(evaluation: dict[str, Any]) -> str:
+    """What judged the generated motions, as a sentence of its own; empty where nothing did."""
+    if "generation" not in evaluation:
+        return ""
+    name, data = evaluation["generation"].get("evaluator"), evaluation["generation"].get("evaluator_data_sha256")
+    if name == T2M:
+        return "The evaluator is the published one of Guo et al. 2022 (T2M), with its authors' weights."
+    if name == DEFAULT_EVALUATOR.name:
+        record = {} if data else read_training_record(DEFAULT_EVALUATOR) or {}  # older figures do not name its data
+        shown, data = f"`checkpoints/{name}` of the code", data or record.get("data_sha256")
+    elif name is None:
+        return "Which evaluator judged is not recorded."
+    else:
+        shown = f"`{name}`"
+    if data is None:
+        return f"The evaluator is {shown}."
+    if data == evaluation.get("data_sha256"):
+        return f"The evaluator ({shown}) was trained on the train split of the same data."
+    return f"The evaluator ({shown}) was trained on other data (SHA-256 `{data}`)."
+
+
+def _sheet(folder: Path, evaluation: dict[str, Any]) -> str:
+    """The contact sheet's name in the folder; empty where the figures have none."""
+    return SHEET if evaluation.get("generation", {}).get("sheet") and (folder / SHEET).is_file() else ""
 
 
 def _tables(evaluation: dict[str, Any]) -> dict[str, str]:
@@ -232,39 +240,6 @@ def _tables(evaluation: dict[str, Any]) -> dict[str, str]:
         "scene_caption_table": (scene_caption_table, evaluation.get("scene_captioning", {}).get("rows")),
     }
     return {name: markdown(table(values)) if values else "" for name, (table, values) in parts.items()}
-
-
-def data_of(*records: dict[str, Any] | None) -> dict[str, str]:
-    """What to say of the data of a training: `name` (empty if not known), `description`, `scope`, `license` and
-    `license_text`.
-
-    Args:
-        *records: of the training, and of the other parts that go with it. What they were continued from counts too:
-            weights that start from others keep the conditions of those.
-    """
-    names = [name for record in records for name in _data_names(record)]
-    own = _DATA.get(names[0] if names else "")
-    if own is not None:
-        return own
-    start = next((_DATA[name] for name in names if name in _DATA), None)
-    if start is None:
-        return _OTHER
-    return {
-        "name": start["name"],
-        "description": f"{_OTHER['description']}; it started from weights trained on {start['description']}",
-        "scope": f"{_OTHER['scope']}, and of the weights it started from: {start['scope']}",
-        "license": start["license"],
-        "license_text": start["license_text"].removesuffix(".") + ", and only as the licence of the later data allows.",
-    }
-
-
-def _data_names(record: dict[str, Any] | None) -> list[str]:
-    """Names of the data of a training and of those it was continued from, latest first."""
-    names = []
-    while record:
-        names.append(record.get("data_name") or "")
-        record = record.get("continued_from")
-    return names
 
 
 def is_local_base(name: str | None) -> bool:

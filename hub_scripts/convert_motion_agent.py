@@ -29,6 +29,7 @@ from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.files_motionllm import ensure_folder
 from modeling_motionllm.modeling_motion_vq import MotionVQModel
 from modeling_motionllm.modeling_motionllm import MotionLLMForCausalLM
+from modeling_motionllm.motion_features import skeleton_of_features
 from modeling_motionllm.processing_motionllm import MotionLLMProcessor
 from modeling_motionllm.vocabulary_motionllm import motion_token_names
 from tokenization.tokenization_motionllm import MotionLLMTokenizer
@@ -95,12 +96,14 @@ def convert_vq(state: Mapping[str, Any], mean: np.ndarray, std: np.ndarray) -> M
             f"but has {', '.join(sorted(weights)[:4]) or 'nothing'} ..."
         )
     width, features, _ = weights["encoder.model.0.weight"].shape
+    skeleton = skeleton_of_features(features)
     size, dim = weights["quantizer.codebook"].shape
     vq = MotionVQModel(
         MotionVQConfig(
             input_dim=features,
-            num_joints=(features + 1) // 12,
-            fps=20.0 if features == 263 else 12.5,
+            num_joints=skeleton.num_joints,
+            fps=skeleton.fps,
+            metres_per_unit=skeleton.metres_per_unit,
             width=width,
             depth=len(blocks),
             num_downsampling=stages,
@@ -246,6 +249,7 @@ def main(argv: Sequence[str]) -> int:
         codebook_size=vq.config.codebook_size,
         frames_per_code=vq.config.frames_per_code,
         fps=vq.config.fps,
+        feature_dim=vq.config.input_dim,
     )
     ensure_folder(out.parent)
     with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as temporary:

@@ -101,6 +101,6 @@ def main(argv: Sequence[str]) -> int:
     vq = MotionVQModel.from_pretrained(args.vq).eval()
     encode, unit = (encode_scenes, "scenes") if data.get("type") == "scenes" else (encode_dataset, "clips")
     counts = encode(vq, args.data, out, existing_splits(args.data), args.batch_size)
-    write_codes_summary(out, {**key, "type": unit, "splits": counts})
+    write_codes_summary(out, {**key, "data_license": data.get("license"), "type": unit, "splits": counts})
     print(f"{out}: " + ", ".join(f"{split} {c[unit]} {unit}, {c['codes']} codes" for split, c in counts.items()))
     return 0

@@ -9,7 +9,12 @@ from typing import Any
 from huggingface_hub import EvalResult, EvalResultEntry, eval_result_entries_to_yaml
 from huggingface_hub.utils import yaml_dump
 
-from hub_scripts.evaluation_tables import CAPTION_COLUMNS, GENERATION_COLUMNS, RECONSTRUCTION_COLUMNS
+from hub_scripts.evaluation_tables import (
+    CAPTION_COLUMNS,
+    GENERATION_COLUMNS,
+    RECONSTRUCTION_COLUMNS,
+    SCENE_COLUMNS,
+)
 from modeling_motionllm.files_motionllm import atomic_path, ensure_folder
 
 __all__ = [
@@ -30,8 +35,16 @@ _TASKS = {
     "generation": ("text-to-motion", "Text-to-motion"),
     "captioning": ("motion-to-text", "Motion captioning"),
     RECONSTRUCTION: ("motion-reconstruction", "Motion reconstruction (VQ-VAE)"),
+    "scene_generation": ("scene-text-to-motion", "Text-to-motion of several people"),
+    "scene_captioning": ("scene-motion-to-text", "Captioning of several people"),
 }
-_REAL = {"generation": "real motion", "captioning": "one true caption"}
+# Those with rows of figures: their columns, and what the row `real` is there.
+_ROWS = {
+    "generation": (GENERATION_COLUMNS, "real motion"),
+    "captioning": (CAPTION_COLUMNS, "one true caption"),
+    "scene_generation": (SCENE_COLUMNS, "real scenes"),
+    "scene_captioning": (CAPTION_COLUMNS, "one true caption"),
+}
 RESULT_FILES = tuple(f"{EVAL_RESULTS}/{task}.yaml" for task, _ in _TASKS.values())
 
 
@@ -44,17 +57,29 @@ def part_of(evaluation: Mapping[str, Any], part: str) -> dict[str, Any]:
 class _Figure:
     """One figure of the model; `value` is rounded as in the card's tables, and a plain float for YAML."""
 
-    task: str
-    task_name: str
+    part: str
     metric: str
     metric_name: str
     value: float
     notes: str
     reference: str = ""  # what the row `real` has there
+    composed: bool = False  # of scenes put together from clips of single people
+
+    @property
+    def task(self) -> str:
+        return _TASKS[self.part][0]
+
+    @property
+    def task_name(self) -> str:
+        return _TASKS[self.part][1] + (", composed scenes" if self.composed else "")
+
+    @property
+    def of_scenes(self) -> bool:
+        return self.part.startswith("scene")
 
 
 def _figures(evaluation: Mapping[str, Any]) -> Iterator[_Figure]:
-    for part, columns in (("generation", GENERATION_COLUMNS), ("captioning", CAPTION_COLUMNS)):
+    for part, (columns, real_name) in _ROWS.items():
         measured = evaluation.get(part, {})
         rows = measured.get("rows", {})
         for metric, (label, factor, digits) in columns.items():
@@ -66,23 +91,32 @@ def _figures(evaluation: Mapping[str, Any]) -> Iterator[_Figure]:
             real = rows.get("real", {}).get(metric)
             spread = f"± {factor * interval:.{digits}f} (95 %); " if factor * interval >= 0.5 * 10**-digits else ""
             yield _Figure(
-                *_TASKS[part],
+                part,
                 metric,
                 label,
                 round(float(factor * mean), digits),
                 spread + measured["protocol"],
-                "" if real is None else f"{_REAL[part]}: {factor * real[0]:.{digits}f}",
+                "" if real is None else f"{real_name}: {factor * real[0]:.{digits}f}",
+                bool(measured.get("composed")),
             )
     measured = evaluation.get(RECONSTRUCTION, {})
     for metric, label in RECONSTRUCTION_COLUMNS.items():
         if metric in measured:
             yield _Figure(
-                *_TASKS[RECONSTRUCTION],
+                RECONSTRUCTION,
                 metric,
                 label,
                 round(float(measured[metric]), 1),
                 f"{measured['clips']:g} whole clips",
             )
+
+
+def _dataset(evaluation: Mapping[str, Any], figure: _Figure, dataset: str) -> str:
+    """Hub id or name of the data that a figure was measured on; older evaluations do not name their scenes."""
+    if not figure.of_scenes:
+        return dataset
+    named = evaluation.get("scenes_dataset_id") or evaluation.get("scenes_name")
+    return named or f"{dataset}{'-composed' if figure.composed else ''}-scenes"
 
 
 def eval_results(evaluation: Mapping[str, Any], dataset: str) -> list[EvalResult]:
@@ -91,14 +125,14 @@ def eval_results(evaluation: Mapping[str, Any], dataset: str) -> list[EvalResult
 
     Args:
         evaluation: content of `evaluation.json`.
-        dataset: Hub id of the dataset, or its name.
+        dataset: Hub id of the dataset of clips, or its name.
     """
     return [
         EvalResult(
             task_type=figure.task,
             task_name=figure.task_name,
-            dataset_type=dataset,
-            dataset_name=dataset,
+            dataset_type=_dataset(evaluation, figure, dataset),
+            dataset_name=_dataset(evaluation, figure, dataset),
             dataset_split=evaluation["split"],
             metric_type=figure.metric,
             metric_name=figure.metric_name + (f" ({figure.reference})" if figure.reference else ""),
@@ -113,15 +147,15 @@ def result_entries(evaluation: Mapping[str, Any], dataset: str) -> dict[str, lis
 
     Args:
         evaluation: content of `evaluation.json`.
-        dataset: Hub id of the dataset, or its name.
+        dataset: Hub id of the dataset of clips, or its name.
     """
-    data_hash = evaluation.get("data_sha256", evaluation.get("scenes_sha256", ""))
-    made_on = f"split {evaluation['split']}, data SHA-256 {data_hash[:16]}"
     entries: dict[str, list[EvalResultEntry]] = {}
     for figure in _figures(evaluation):
+        data_hash = evaluation.get("scenes_sha256" if figure.of_scenes else "data_sha256", "")
+        made_on = f"split {evaluation['split']}, data SHA-256 {data_hash[:16]}"
         reference = f"{figure.reference}; " if figure.reference else ""
         entry = EvalResultEntry(
-            dataset_id=dataset,
+            dataset_id=_dataset(evaluation, figure, dataset),
             task_id=f"{figure.task.replace('-', '_')}_{figure.metric}",
             value=figure.value,
             date=evaluation.get("date"),
@@ -137,7 +171,7 @@ def write_eval_results(folder: Path, evaluation: Mapping[str, Any], dataset: str
     Args:
         folder: of the checkpoint.
         evaluation: content of `evaluation.json`.
-        dataset: Hub id of the dataset, or its name.
+        dataset: Hub id of the dataset of clips, or its name.
     """
     ensure_folder(folder / EVAL_RESULTS)
     entries = result_entries(evaluation, dataset)

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 from huggingface_hub.errors import HFValidationError
 from huggingface_hub.utils import validate_repo_id
 
-from hub_scripts.card import read_evaluation, write_evaluation
+from hub_scripts.card import SHEET, T2M, read_evaluation, write_evaluation
 from hub_scripts.data.scenes_storage import read_scenes
 from hub_scripts.data.storage import read_summary
 from hub_scripts.engine_options import (
@@ -27,6 +28,7 @@ from hub_scripts.evaluation_protocol import (
     load_judge,
     read_clips,
 )
+from hub_scripts.evaluation_sheet import choose_sheet_rows, save_evaluation_sheet
 from hub_scripts.evaluation_tables import (
     COMPOSED_NOTE,
     PUBLISHED_NOTE,
@@ -46,7 +48,8 @@ from hub_scripts.metrics.caption import Captions, SentenceSimilarity
 from hub_scripts.metrics.judge import Judge, load_sentence_encoder, own_caption
 from hub_scripts.metrics.reconstruction import Reconstruction, reconstruct, reconstruction_metrics
 from hub_scripts.metrics.scene_judge import SceneJudge, load_scene_evaluator
-from hub_scripts.metrics.score import score_captions, score_folder, score_motions
+from hub_scripts.metrics.score import match_folder, score_captions, score_motions
+from hub_scripts.training import read_training_record
 from modeling_motionllm.best_of_motionllm import check_best_of
 from modeling_motionllm.checksums_motionllm import file_sha256
 from modeling_motionllm.errors_motionllm import MotionLLMError
@@ -96,7 +99,14 @@ def _parser() -> argparse.ArgumentParser:
         help="write them into this folder as the Hub reads them (.eval_results/*.yaml), for a checkpoint that is no "
         "folder of yours: `hf upload user/name FOLDER . --create-pr`",
     )
+    parser.add_argument(
+        "--sheet",
+        metavar="FILE.png",
+        help="also draw generated motions beside the real ones for 16 captions, spread over contents and styles by a "
+        "fixed rule; with --card the picture goes into the checkpoint and its card too",
+    )
     parser.add_argument("--dataset-id", help="Hub id of the dataset, for the card and the Hub (default: its name)")
+    parser.add_argument("--scenes-dataset-id", help="Hub id of the dataset of --scenes, likewise")
     add_engine_arguments(parser)
     return parser
 
@@ -121,13 +131,19 @@ def _check(args: argparse.Namespace) -> set[str]:
             "--card writes into a checkpoint folder; give one with --model, and no --vq or --folder (for a checkpoint "
             "on the Hub there is --results FOLDER)"
         )
+    if args.sheet is not None:
+        if Path(args.sheet).suffix.lower() != ".png":
+            raise MotionLLMError(f"--sheet is '{args.sheet}'; give a name that ends in .png")
+        if args.vq is not None or args.folder is not None or args.data is None or "generation" not in tasks:
+            raise MotionLLMError("--sheet shows what the checkpoint generates; it needs --data and the task generation")
     if args.results is not None and args.folder is not None:
         raise MotionLLMError("--results tells of a checkpoint; leave it out with --folder")
-    if args.dataset_id is not None:
-        try:
-            validate_repo_id(args.dataset_id)
-        except HFValidationError as error:
-            raise MotionLLMError(f"--dataset-id is '{args.dataset_id}'; give 'user/name' of a dataset") from error
+    for option, name in (("--dataset-id", args.dataset_id), ("--scenes-dataset-id", args.scenes_dataset_id)):
+        if name is not None:
+            try:
+                validate_repo_id(name)
+            except HFValidationError as error:
+                raise MotionLLMError(f"{option} is '{name}'; give 'user/name' of a dataset") from error
     if args.vq is not None and args.folder is not None:
         raise MotionLLMError("give --vq or --folder, not both")
     check_engine_arguments(args)
@@ -188,11 +204,16 @@ def _evaluate_generation(
         "reconstructed": [made.clips],
         "generated": [decode_codes(model.motion_vq, draw) for draw in draws],
     }
+    if args.sheet is not None:
+        shown = choose_sheet_rows(rows, args.seed)
+        told, first = [captions[row] for row in shown], motions["generated"][0]
+        save_evaluation_sheet(Path(args.sheet), told, [first[row] for row in shown], [real[row] for row in shown])
     asked = [count / processor.fps for count in frames]
     drawn = ", ".join([str(decoding), *engine_settings(args).values()])
     return {
         "captions": len(rows),
         "failed": failed,
+        "sheet": args.sheet is not None,
         "protocol": f"{len(rows)} captions (caption i mod n of clip i), lengths of the real motions (at most "
         f"{processor.max_seconds:g} s), pools of {known['pool']}, {args.repeats} repeats, {args.draws} draw(s), seed "
         f"{args.seed}, {drawn}; {failed} of {len(rows) * args.draws} outputs not well-formed; "
@@ -244,7 +265,7 @@ def _print(results: Mapping[str, Any], published: bool) -> None:
         print("\n" + plain_text(reconstruction_table(results["reconstruction"])))
     if "generation" in results:
         part = results["generation"]
-        comparable = published and part["evaluator"] == "t2m"
+        comparable = published and part["evaluator"] == T2M
         print(f"\ngeneration, {results['split']}: {part['protocol']}")
         print(plain_text(generation_table(part["rows"] | (published_generation() if comparable else {}))))
         if published and not comparable:
@@ -281,19 +302,23 @@ def main(argv: Sequence[str]) -> int:
     if args.data is not None:
         results |= {"data_name": summary.get("name"), "data_sha256": summary["sha256"]}
     if args.scenes is not None:
-        results["scenes_sha256"] = read_summary(args.scenes)["sha256"]
-    if args.dataset_id is not None:
-        results["dataset_id"] = args.dataset_id
-    if args.out:
-        ensure_folder(Path(args.out).parent)
+        scenes = read_summary(args.scenes)
+        results |= {"scenes_name": scenes.get("name"), "scenes_sha256": scenes["sha256"]}
+    for name in ("dataset_id", "scenes_dataset_id"):
+        if getattr(args, name) is not None:
+            results[name] = getattr(args, name)
+    for file in filter(None, (args.out, args.sheet)):
+        ensure_folder(Path(file).parent)
     if args.results:
         ensure_folder(args.results)
     kept = _kept_figures(args)
     rows, left_out = ([], "") if args.data is None else read_clips(args)
     if args.folder is not None:
         judge = load_judge(args, rows)
-        scores = score_folder(args.folder, rows, judge, args.repeats, args.seed)
-        protocol = "; ".join(filter(None, [f"motions of {args.folder}", left_out, judge.protocol]))
+        motions = match_folder(args.folder, rows)
+        told = f"motions of {args.folder}: {motions.protocol(args.repeats, args.seed)}"
+        scores = motions.score(judge, args.repeats, args.seed)
+        protocol = "; ".join(filter(None, [told, left_out, judge.protocol]))
         results["generation"] = {"protocol": protocol, "rows": {args.folder: _values(scores)}}
     elif args.vq is not None:
         vq = MotionVQModel.from_pretrained(args.vq).eval().to(args.device)
@@ -308,15 +333,31 @@ def main(argv: Sequence[str]) -> int:
     if "generation" in results:
         local = Path(args.evaluator).is_dir()
         results["generation"]["evaluator"] = Path(args.evaluator).name if local else args.evaluator
+        trained_on = (read_training_record(Path(args.evaluator)) or {}).get("data_sha256") if local else None
+        results["generation"]["evaluator_data_sha256"] = trained_on
     _print(results, published=summary.get("name") == "humanml3d")
     if args.out:
         with atomic_path(args.out) as temporary:
             temporary.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
     if args.results:
         write_evaluation(Path(args.results), results)
+    if args.sheet:
+        print(f"\n{args.sheet}")
     if args.card:
+        _put_sheet(Path(args.model), args.sheet, "generation" in results)
         write_evaluation(Path(args.model), kept | results, _shown_path(args.model))
     return 0
+
+
+def _put_sheet(folder: Path, sheet: str | None, measured: bool) -> None:
+    """Put the contact sheet into a checkpoint; one of earlier motions goes where new ones were `measured`."""
+    place = folder / SHEET
+    if sheet is None:
+        if measured:
+            place.unlink(missing_ok=True)
+    elif not (place.exists() and place.samefile(sheet)):
+        with atomic_path(place) as temporary:
+            shutil.copyfile(sheet, temporary)
 
 
 def _shown_path(name: str) -> str:

@@ -5,6 +5,7 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any
 
+from hub_scripts.card import T2M
 from hub_scripts.data.storage import dataset_columns, read_split
 from hub_scripts.loading import DEFAULT_EVALUATOR
 from hub_scripts.metrics.judge import Judge, MotionJudge, load_evaluator
@@ -20,7 +21,6 @@ __all__ = [
     "read_clips",
 ]
 
-_T2M = "t2m"
 # Guo et al. 2022: motions and parts of at least 40 rows (KIT-ML: 24) and under 200, of motions that are so themselves.
 _T2M_FRAMES, _T2M_FRAMES_KIT = (40, 199), (24, 199)
 
@@ -49,7 +49,7 @@ def check_protocol(args: argparse.Namespace) -> None:
     Raises:
         MotionLLMError: they do not.
     """
-    if (args.evaluator == _T2M) != (args.t2m_folder is not None):
+    if (args.evaluator == T2M) != (args.t2m_folder is not None):
         raise MotionLLMError("--evaluator t2m and --t2m-folder DIR go together; give both or neither")
     for name in ("min_frames", "max_frames"):
         value = getattr(args, name)
@@ -67,9 +67,7 @@ def choose_clips(rows: list[dict[str, Any]], count: int | None) -> list[dict[str
 
 def length_limits(args: argparse.Namespace, columns: int) -> tuple[int, int | None]:
     """Least and most feature rows of a clip: those asked for, else those of the judge's protocol."""
-    least, most = (
-        (0, None) if args.evaluator != _T2M else _T2M_FRAMES_KIT if columns == KIT.feature_dim else _T2M_FRAMES
-    )
+    least, most = (0, None) if args.evaluator != T2M else _T2M_FRAMES_KIT if columns == KIT.feature_dim else _T2M_FRAMES
     return (
         least if args.min_frames is None else args.min_frames,
         most if args.max_frames is None else args.max_frames,
@@ -106,8 +104,15 @@ def load_judge(args: argparse.Namespace, rows: Sequence[dict[str, Any]]) -> Judg
     Raises:
         MotionLLMError: it is not there, or the data does not suit it.
     """
-    if args.evaluator != _T2M:
-        return MotionJudge(load_evaluator(args.evaluator, args.device))
+    columns = rows[0]["features"].shape[1]
+    if args.evaluator != T2M:
+        evaluator = load_evaluator(args.evaluator, args.device)
+        if evaluator.config.input_dim != columns:
+            raise MotionLLMError(
+                f"the evaluator '{args.evaluator}' judges features of {evaluator.config.input_dim} columns and the "
+                f"data has {columns}; train one on this data (`motionllm train-evaluator`), or give --evaluator t2m"
+            )
+        return MotionJudge(evaluator)
     if "tokens" not in rows[0]:
         raise MotionLLMError(
             f"'{args.data}' has no word classes, which the T2M evaluator reads; use data of "
@@ -117,12 +122,11 @@ def load_judge(args: argparse.Namespace, rows: Sequence[dict[str, Any]]) -> Judg
     from hub_scripts.metrics.t2m_files import find_t2m_files
     from hub_scripts.metrics.t2m_words import T2MWords
 
-    columns = rows[0]["features"].shape[1]
     files = find_t2m_files(args.t2m_folder, columns)
-    evaluator = T2MEvaluator.from_files(files.checkpoint, files.mean, files.std).to(args.device)
-    if len(evaluator.mean) != columns:
+    published = T2MEvaluator.from_files(files.checkpoint, files.mean, files.std).to(args.device)
+    if len(published.mean) != columns:
         raise MotionLLMError(
-            f"the data has {columns} feature columns, the evaluator's statistics {len(evaluator.mean)}"
+            f"the data has {columns} feature columns, the evaluator's statistics {len(published.mean)}"
         )
     tokens = {text: words for row in rows for text, words in zip(row["captions"], row["tokens"], strict=True)}
-    return T2MJudge(evaluator, T2MWords(files.words), tokens)
+    return T2MJudge(published, T2MWords(files.words), tokens)

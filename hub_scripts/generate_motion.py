@@ -94,9 +94,8 @@ def main(argv: Sequence[str]) -> int:
     if args.dataset_out is not None:
         from hub_scripts.generated_dataset import GeneratedDataset
 
-        dataset = GeneratedDataset(
-            args.dataset_out, batches, {"model": name, **sampling, **engine_settings(args)}, args.skip_existing
-        )
+        settings = {"model": name, **sampling, **engine_settings(args)}
+        dataset = GeneratedDataset(args.dataset_out, batches, settings, args.skip_existing, processor.skeleton)
         if rank == 0:
             dataset.write_card()
     out = ensure_folder(args.out) if formats else Path(args.out)

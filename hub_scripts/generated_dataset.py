@@ -15,6 +15,7 @@ from hub_scripts.data.storage import shard_path
 from hub_scripts.generation_jobs import Job
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.files_motionllm import atomic_path, ensure_folder
+from modeling_motionllm.motion_features import HUMANML3D, Skeleton
 
 __all__ = ["GeneratedDataset"]
 
@@ -25,20 +26,19 @@ _HF_FEATURES: dict[str, Any] = {
     "seed": {"dtype": "int64", "_type": "Value"},
     "fps": {"dtype": "float32", "_type": "Value"},
     "num_frames": {"dtype": "int32", "_type": "Value"},
-    "joints": {"shape": [None, 22, 3], "dtype": "float32", "_type": "Array3D"},
+    "joints": {"dtype": "float32", "_type": "Array3D"},  # and its shape, which the skeleton tells
     "codes": {"feature": {"dtype": "int32", "_type": "Value"}, "_type": "List"},
     "model": {"dtype": "string", "_type": "Value"},
 }
-_FIELDS = [
-    pa.field("prompt", pa.int32()),
-    pa.field("caption", pa.string()),
-    pa.field("seed", pa.int64()),
-    pa.field("fps", pa.float32()),
-    pa.field("num_frames", pa.int32()),
-    array_field("joints", (22, 3)),
-    pa.field("codes", pa.list_(pa.int32())),
-    pa.field("model", pa.string()),
-]
+_TYPES = {
+    "prompt": pa.int32(),
+    "caption": pa.string(),
+    "seed": pa.int64(),
+    "fps": pa.float32(),
+    "num_frames": pa.int32(),
+    "codes": pa.list_(pa.int32()),
+    "model": pa.string(),
+}
 _CARD = """---
 configs:
 - config_name: default
@@ -54,9 +54,9 @@ tags:
 # Generated human motion
 
 Motions that the model `{model}` made from {prompts} sentences ({motions} motions). One row is one motion: `joints`
-(frames, 22, 3) in metres, Y up, SMPL-22 order, at `fps` frames per second; `codes` of the model's VQ-VAE; the sentence
-(`caption`, and its number in the list of sentences, `prompt`); the random `seed`, none for greedy ones. What they may
-be used for is said in the model's card.
+(frames, {num_joints}, 3) in metres, Y up, {order}, at `fps` frames per second; `codes` of the model's VQ-VAE; the
+sentence (`caption`, and its number in the list of sentences, `prompt`); the random `seed`, none for greedy ones. What
+they may be used for is said in the model's card.
 
 Settings: `{settings}`
 """
@@ -70,13 +70,22 @@ class GeneratedDataset:
         batches: all of them.
         settings: everything else that the motions depend on, as JSON values, with the `model`'s name.
         keep: go on with a folder that holds some of the shards already.
+        skeleton: of the motions.
 
     Raises:
         MotionLLMError: the folder cannot be written, or holds shards of something else.
     """
 
-    def __init__(self, folder: str | Path, batches: Sequence[Sequence[Job]], settings: dict[str, Any], keep: bool):
+    def __init__(
+        self,
+        folder: str | Path,
+        batches: Sequence[Sequence[Job]],
+        settings: dict[str, Any],
+        keep: bool,
+        skeleton: Skeleton = HUMANML3D,
+    ):
         self.folder, self.batches, self.settings, self.keep = Path(folder), batches, settings, keep
+        self.skeleton = skeleton
         ensure_folder(self.folder / "data")
         for shard in sorted((self.folder / "data").glob("train-*.parquet")):
             number = next((index for index in range(len(batches)) if self._path(index) == shard), None)
@@ -116,19 +125,23 @@ class GeneratedDataset:
             "codes": [motion.codes for motion in motions],
             "model": [motion.model for motion in motions],
         }
+        shape = (self.skeleton.num_joints, 3)
+        joints = array_field("joints", shape)
+        fields = [joints if name == "joints" else pa.field(name, _TYPES[name]) for name in _HF_FEATURES]
         columns = [
             nested_array([motion.joints for motion in motions])
-            if field.name == "joints"
+            if field is joints
             else pa.array(values[field.name], type=field.type)
-            for field in _FIELDS
+            for field in fields
         ]
+        features = _HF_FEATURES | {"joints": {"shape": [None, *shape], **_HF_FEATURES["joints"]}}
         metadata = {
-            b"huggingface": json.dumps({"info": {"features": _HF_FEATURES}}).encode(),
+            b"huggingface": json.dumps({"info": {"features": features}}).encode(),
             _MARK: self._hash(number),
         }
         with atomic_path(self._path(number)) as temporary:
             texts = ["caption", "model"]
-            table = pa.Table.from_arrays(columns, schema=pa.schema(_FIELDS, metadata=metadata))
+            table = pa.Table.from_arrays(columns, schema=pa.schema(fields, metadata=metadata))
             pq.write_table(table, temporary, compression="zstd", compression_level=1, use_dictionary=texts)
         return self._path(number)
 
@@ -139,6 +152,10 @@ class GeneratedDataset:
         with atomic_path(self.folder / "README.md") as temporary:
             text = _CARD.format(
                 model=self.settings["model"],
+                num_joints=self.skeleton.num_joints,
+                order="SMPL-22 order"
+                if self.skeleton is HUMANML3D
+                else f"joints of the skeleton '{self.skeleton.name}'",
                 prompts=len({job.prompt for job in jobs}),
                 motions=len(jobs),
                 settings=settings,

@@ -11,6 +11,7 @@ from hub_scripts.base_licences import redistribution_obstacle
 from hub_scripts.card import (
     CARD,
     EVALUATION,
+    SHEET,
     VQ_RECORD,
     evaluated_data,
     has_own_card,
@@ -32,7 +33,7 @@ _WEIGHTS = "model.safetensors"
 # What lies at the root of a repository because an earlier push put it there.
 _OWNED = (".safetensors", ".safetensors.index.json", ".py", "SHA256SUMS")
 # Figures of an earlier push are not those of other weights.
-_FIGURES = (EVALUATION, *RESULT_FILES)
+_FIGURES = (EVALUATION, SHEET, *RESULT_FILES)
 
 
 @dataclass(frozen=True)
@@ -181,6 +182,7 @@ def _write_full(folder: Path, target: Path, repo: str, adapter_name: str) -> Non
         f"{ADAPTERS_FOLDER}/{adapter_name}/{TRAINING_RECORD}": TRAINING_RECORD,
         f"{MOTION_VQ_FOLDER}/{TRAINING_RECORD}": VQ_RECORD,
         EVALUATION: EVALUATION,
+        SHEET: SHEET,
     }
     for source, name in records.items():
         if (folder / source).is_file():

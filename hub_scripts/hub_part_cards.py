@@ -7,13 +7,15 @@ from typing import Any
 
 from huggingface_hub import ModelCardData
 
-from hub_scripts.card import CARD, data_of, evaluated_data, is_local_base, read_evaluation
+from hub_scripts.card import CARD, evaluated_data, is_local_base, read_evaluation
+from hub_scripts.card_data import data_of, licence_of
 from hub_scripts.card_mark import mark
 from hub_scripts.eval_results import RECONSTRUCTION, eval_results, part_of
 from hub_scripts.evaluation_tables import markdown, reconstruction_table
 from hub_scripts.training import read_training_record
 from modeling_motionllm.checkpoint_motionllm import ADAPTERS_FOLDER, MOTION_VQ_FOLDER
 from modeling_motionllm.files_motionllm import atomic_path
+from modeling_motionllm.motion_features import HUMANML3D, skeleton_of_features
 
 __all__ = [
     "render_adapters_card",
@@ -24,20 +26,22 @@ __all__ = [
     "write_evaluator_card",
 ]
 
+_TITLES = {"humanml3d": "HumanML3D", "kit": "KIT-ML"}  # of features, by skeleton
 _VQ = """---
 {metadata}
 ---
 
 # {name}
 
-A motion VQ-VAE (T2M-GPT, arXiv 2301.06052): HumanML3D features (263 columns, 20 fps) to discrete codes and back. The
+A motion VQ-VAE (T2M-GPT, arXiv 2301.06052): {title} features ({width} columns, {fps:g} fps) to discrete codes and \
+back. The
 motion codes of MotionLLM models ([arXiv 2405.17013](https://arxiv.org/abs/2405.17013)) are its codes.
 
 ```python
 from transformers import AutoModel
 
 vq = AutoModel.from_pretrained("{repo}", trust_remote_code=True)
-codes = vq.encode(features).codes  # features (B, T, 263), raw
+codes = vq.encode(features).codes  # features (B, T, {width}), raw
 features = vq.decode(codes).features
 ```
 
@@ -71,7 +75,8 @@ _EVALUATOR = """---
 
 # {name}
 
-A motion-text evaluator. It judges human motion against sentences: motions (HumanML3D features, 263 columns, 20 fps) and
+A motion-text evaluator. It judges human motion against sentences: motions \
+({title} features, {width} columns, {fps:g} fps) and
 sentences in one space, and two linear heads that name a motion's content and style. A small transformer encodes
 motions; sentences go through the frozen {sentence_model}, which is not in this repository, and a head of two layers.
 For R-precision, FID, MM-Dist, diversity and multimodality in the protocol of Guo et al. 2022. Its scores cannot be
@@ -81,7 +86,7 @@ compared with scores by another evaluator.
 from transformers import AutoModel
 
 evaluator = AutoModel.from_pretrained("{path}", trust_remote_code=True).eval()
-motion = evaluator.get_motion_features(features, attention_mask)  # features (B, T, 263), raw
+motion = evaluator.get_motion_features(features, attention_mask)  # features (B, T, {width}), raw
 text = evaluator.encode_text(["a person waves with the left hand"])
 content, style = evaluator.classify(motion)  # logits; names in evaluator.config.contents and .styles
 ```
@@ -156,7 +161,7 @@ inputs = tokenizer.apply_chat_template(message, add_generation_prompt=True, retu
 answer = tokenizer.decode(model.generate(**inputs)[0, inputs["input_ids"].shape[1] :])  # <Motion_12>...</Motion>
 ```
 
-The codes become a motion with the VQ-VAE of the model: `vq.decode(codes)` gives HumanML3D features at {fps:g} frames
+The codes become a motion with the VQ-VAE of the model: `vq.decode(codes)` gives {title} features at {fps:g} frames
 per second. A message that holds a motion, `<Motion><Motion_12>...</Motion>`, is answered with its caption. Nothing
 here keeps the answer well-formed but what the model has learnt; the whole model has a grammar for that.
 
@@ -188,6 +193,12 @@ licences of their release, of that data (AMASS: non-commercial) and of the base 
 """
 
 
+def _features(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Words for the features of a model with that configuration: `title`, `width` in columns, and `fps`."""
+    skeleton = skeleton_of_features(config.get("input_dim", HUMANML3D.feature_dim))
+    return {"title": _TITLES[skeleton.name], "width": skeleton.feature_dim, "fps": skeleton.fps}
+
+
 def render_converted_card(base: str, name: str, sums: Mapping[str, str]) -> str:
     """The card of an official checkpoint in our layout.
 
@@ -217,7 +228,7 @@ def render_plain_card(folder: Path, repo: str, adapter_name: str) -> str:
     metadata = ModelCardData(
         library_name="transformers",
         pipeline_tag="text-generation",
-        license=data["license"],
+        **licence_of(data),
         tags=["motion", "text-to-motion"],
         **known_base,
     )
@@ -225,7 +236,7 @@ def render_plain_card(folder: Path, repo: str, adapter_name: str) -> str:
         metadata=metadata.to_yaml(),
         name=repo.rsplit("/", 1)[-1],
         repo=repo,
-        fps=config["motion_config"].get("fps", 20.0),
+        **_features(config["motion_config"]),
         base="a local folder" if is_local_base(base) else f"`{base}`",
         data=data["description"],
         licence=data["license_text"],
@@ -236,6 +247,7 @@ def render_vq_card(folder: Path, repo: str) -> str:
     """The card of the VQ-VAE of a thin checkpoint, as a repository of its own, with its part of the figures."""
     record, evaluation = read_training_record(folder / MOTION_VQ_FOLDER), read_evaluation(folder) or {}
     data, name = data_of(record or {}), repo.rsplit("/", 1)[-1]
+    config = json.loads((folder / MOTION_VQ_FOLDER / "config.json").read_text(encoding="utf-8"))
     results: dict[str, Any] = {}
     measured = ""
     if RECONSTRUCTION in evaluation:
@@ -245,7 +257,7 @@ def render_vq_card(folder: Path, repo: str) -> str:
         measured += markdown(reconstruction_table(evaluation[RECONSTRUCTION])) + "\n"
     metadata = ModelCardData(
         library_name="transformers",
-        license=data["license"],
+        **licence_of(data),
         datasets=[data["name"]] if data["name"] else None,
         tags=["motion", "human-motion", "vq-vae"],
         **results,
@@ -254,6 +266,7 @@ def render_vq_card(folder: Path, repo: str) -> str:
         metadata=metadata.to_yaml(),
         name=name,
         repo=repo,
+        **_features(config),
         data=data["description"],
         licence=data["license_text"],
         measured=measured,
@@ -265,7 +278,7 @@ def render_adapters_card(folder: Path, repo: str, names: Sequence[str], base: st
     data = data_of(read_training_record(folder / ADAPTERS_FOLDER / names[0]) or {})
     known_base = {} if is_local_base(base) else {"base_model": base, "base_model_relation": "adapter"}
     metadata = ModelCardData(
-        library_name="peft", license=data["license"], tags=["motion", "text-to-motion", "lora"], **known_base
+        library_name="peft", **licence_of(data), tags=["motion", "text-to-motion", "lora"], **known_base
     )
     return _ADAPTERS.format(
         metadata=metadata.to_yaml(),
@@ -300,7 +313,7 @@ def render_evaluator_card(folder: Path, path: str) -> str:
     ]
     metadata = ModelCardData(
         library_name="transformers",
-        license=data["license"],
+        **licence_of(data),
         datasets=[data["name"]] if data["name"] else None,
         tags=["motion", "human-motion", "human-interaction" if scenes else "text-to-motion", "evaluation"],
     )
@@ -309,6 +322,7 @@ def render_evaluator_card(folder: Path, path: str) -> str:
         name=path.rstrip("/").rsplit("/", 1)[-1],
         path=path,
         sentence_model=config["sentence_model"],
+        **_features(config),
         data=data["description"],
         steps=record["steps"],
         minutes=record["train_seconds"] / 60,

@@ -54,7 +54,8 @@ _KIT = """\
 Prepare KIT-ML (Plappert et al. 2016) in the form that Guo et al. 2022 publish: 21 joints, 251 features, 12.5 fps.
 
 SRC is the folder with new_joint_vecs/, texts/, train.txt, val.txt, test.txt and, where there, new_joints/, Mean.npy and
-Std.npy. It has a skeleton of its own: a model trained on it is for KIT-ML alone, and its motions cannot be exported.
+Std.npy. It has a skeleton of its own: a model trained on it is for KIT-ML alone; its motions are shown and exported on
+the body of 22 joints.
 """
 _T2M_EPILOG = """\
 docs/datasets.md tells what is done with the files, and what could not be tried on the real ones.

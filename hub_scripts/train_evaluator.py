@@ -30,6 +30,7 @@ from hub_scripts.metrics.judge import MotionJudge, load_sentence_encoder, own_ca
 from hub_scripts.train_motion_vq import feature_statistics
 from hub_scripts.training import ModelTrainer, check_resume, training_outcome, write_training_record
 from modeling_motionllm.files_motionllm import atomic_path, ensure_folder
+from modeling_motionllm.motion_features import skeleton_of_features
 from modeling_motionllm.processing_motionllm import pad_features
 
 __all__ = ["EvaluatorExamples", "cached_sentence_embeddings", "main"]
@@ -209,14 +210,17 @@ def real_scores(
         asked_style=[plain_style(row["style"]) for row in rows],
     )
     model.train(was_training)
-    metrics = [RPrecision(pool=min(32, len(rows))), MMDist(), Diversity(), LabelAccuracy("content")]
-    return repeat([*metrics, LabelAccuracy("style")], lambda _: sample, repeats)
+    metrics = [RPrecision(pool=min(32, len(rows))), MMDist(), Diversity()]
+    labelled = [LabelAccuracy(name) for name in ("content", "style") if any(row[name] for row in rows)]
+    return repeat([*metrics, *labelled], lambda _: sample, repeats)
 
 
 def _build_model(arguments: EvaluatorArguments, rows: list[dict[str, Any]], sentence_dim: int) -> MotionTextEvaluator:
     """A new model with the classes and the statistics of the rows."""
+    skeleton = skeleton_of_features(rows[0]["features"].shape[1])
     config = MotionTextEvaluatorConfig(
-        input_dim=rows[0]["features"].shape[1],
+        input_dim=skeleton.feature_dim,
+        fps=skeleton.fps,
         sentence_model=arguments.sentence_model,
         sentence_dim=sentence_dim,
         hidden_size=arguments.hidden_size,
@@ -282,6 +286,7 @@ def main(argv: Sequence[str]) -> int:
         seed=training.seed,
         data_sha256=data_sha256,
         data_name=summary.get("name"),
+        data_license=summary.get("license"),
         **training_outcome(result, trainer.state.log_history),
         real_motions={
             split: {name: {"mean": score.mean, "interval": score.interval} for name, score in columns.items()}

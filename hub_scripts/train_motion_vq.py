@@ -178,7 +178,7 @@ def main(argv: list[str]) -> int:
     )
     arguments, training = parser.parse_args_into_dataclasses(argv)
     resume = check_resume(training, training.resume)
-    data_sha256, data_name = dataset_hash(arguments.data), read_summary(arguments.data).get("name")
+    data_sha256, summary = dataset_hash(arguments.data), read_summary(arguments.data)
     set_seed(training.seed)
 
     shortest = MotionVQConfig().frames_per_code  # shorter clips have no code
@@ -209,7 +209,8 @@ def main(argv: list[str]) -> int:
         Path(training.output_dir),
         command="motionllm train-vq " + " ".join(argv),
         seed=training.seed,
-        data_name=data_name,
+        data_name=summary.get("name"),
+        data_license=summary.get("license"),
         data_sha256=data_sha256,
         **training_outcome(result, trainer.state.log_history),
         history=trainer.state.log_history,

@@ -146,6 +146,7 @@ def build_model(
         codebook_size=vq.config.codebook_size,
         frames_per_code=vq.config.frames_per_code,
         fps=vq.config.fps,
+        feature_dim=vq.config.input_dim,
         max_people=max_people,
     )
     model = MotionLLMForCausalLM.from_base(arguments.base_model, tokenizer, vq, seed=seed)
@@ -383,6 +384,7 @@ def _save_final(
         finished=time.strftime("%Y-%m-%d"),
         seed=training.seed,
         data_name=codes.get("data_name"),
+        data_license=codes.get("data_license"),
         data_sha256=codes["data_sha256"],
         frozen_rows=arguments.freeze_new_rows,
         scenes_sha256=read_codes_summary(arguments.scenes)["data_sha256"] if arguments.scenes else None,

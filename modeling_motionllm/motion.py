@@ -13,10 +13,11 @@ import numpy as np
 
 from .errors_motionllm import MotionLLMError
 from .files_motionllm import atomic_path
+from .motion_features import SKELETONS, Skeleton, skeleton_of_joints
 
 __all__ = ["Motion"]
 
-_FEATURES = 263
+_JOINTS = tuple(skeleton.num_joints for skeleton in SKELETONS.values())
 # What a file holds one of, and its type.
 _SINGLE: dict[str, Callable[[Any], Any]] = {"fps": float, "caption": str, "seed": int, "model": str, "version": str}
 # What numpy, zipfile and json raise on damaged files; RuntimeError covers encrypted and oddly compressed archives.
@@ -29,14 +30,16 @@ class Motion:
 
     Args:
         joints: float32 (T, 22, 3) or (P, T, 22, 3) for P people; metres, Y up, right-handed, SMPL-22 joint order
-            (facing +Z means left is +X). Converted to float32.
+            (facing +Z means left is +X). Converted to float32. Motions of KIT-ML models have the 21 joints of that
+            skeleton instead, in metres too.
         fps: frames per second.
         caption: what the motion shows, if known.
         codes: int64 codebook indices (L,) that the motion was decoded from, if any.
         seed: the random seed that made it, if any.
         model: name of the model that made it, if any.
         features: float32 (T, 263) or (T - 1, 263), the raw HumanML3D features that the joints were recovered from, if
-            any: as the model decoded them, so the joints may stand on another floor. With P people (P, T, 263).
+            any: as the model decoded them, so the joints may stand on another floor. With P people (P, T, 263). With
+            the 21 joints of KIT-ML 251 columns, in millimetres.
         version: of the MotionLLM package that made it, if any.
 
     Raises:
@@ -58,9 +61,10 @@ class Motion:
             raise MotionLLMError(f"joints are of type {given.dtype}; give an array of numbers, (frames, 22, 3)")
         self.joints = np.ascontiguousarray(given, dtype=np.float32)
         shape = self.joints.shape
-        if self.joints.ndim not in (3, 4) or shape[-2:] != (22, 3):
+        if self.joints.ndim not in (3, 4) or shape[-2] not in _JOINTS or shape[-1] != 3:
             raise MotionLLMError(
-                f"joints have shape {shape}; give (frames, 22, 3), or (people, frames, 22, 3), in SMPL-22 order"
+                f"joints have shape {shape}; give (frames, 22, 3), or (people, frames, 22, 3), in SMPL-22 order "
+                "(KIT-ML: 21 joints)"
             )
         if 0 in shape:
             raise MotionLLMError(f"joints of shape {shape} hold no frame; a motion needs at least one")
@@ -76,15 +80,20 @@ class Motion:
             self.features = self._checked_features(np.asarray(self.features))
 
     def _checked_features(self, features: np.ndarray) -> np.ndarray:
-        people, frames = self.joints.shape[:-3], self.num_frames
-        if features.shape not in ((*people, frames, _FEATURES), (*people, frames - 1, _FEATURES)):
+        people, frames, columns = self.joints.shape[:-3], self.num_frames, self.skeleton.feature_dim
+        if features.shape not in ((*people, frames, columns), (*people, frames - 1, columns)):
             raise MotionLLMError(
                 f"features have shape {features.shape} beside joints of shape {self.joints.shape}; give a row of "
-                f"{_FEATURES} for each frame, or leave them out"
+                f"{columns} for each frame, or leave them out"
             )
         if features.dtype.kind not in "fiu" or not np.isfinite(features).all():
             raise MotionLLMError("features hold values that are NaN, infinite or no numbers; leave them out")
         return np.ascontiguousarray(features, dtype=np.float32)
+
+    @property
+    def skeleton(self) -> Skeleton:
+        """The skeleton that its joints are those of."""
+        return skeleton_of_joints(self.joints.shape[-2])
 
     @property
     def people(self) -> np.ndarray:

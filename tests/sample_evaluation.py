@@ -36,4 +36,21 @@ SAMPLE_EVALUATION: dict[str, Any] = {
         "protocol": "7 real motions, greedy",
         "rows": {"real": {"bleu4": [30.0, 0]}, "generated": {"bleu4": [12.5, 0], "content_words": [0.5, 0]}},
     },
+    "scenes_name": "bandai-namco-composed-scenes",
+    "scenes_sha256": "5" * 64,
+    "scene_generation": {
+        "scenes": 3,
+        "composed": True,
+        "protocol": "3 composed scenes, pools of 3",
+        "rows": {
+            "real": {"people_content": [0.918, 0.0], "placement_error_m": [0.14, 0.0]},
+            "generated": {"people_content": [0.411, 0.004], "placement_error_m": [1.34, 0.0], "fid": [0.5, 0.0]},
+        },
+    },
+    "scene_captioning": {
+        "scenes": 3,
+        "composed": True,
+        "protocol": "3 real (composed) scenes, greedy",
+        "rows": {"real": {"bleu4": [40.0, 0]}, "generated": {"bleu4": [20.5, 0], "kind_words": [0.25, 0]}},
+    },
 }

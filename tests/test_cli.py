@@ -151,6 +151,8 @@ def bad_file(kind: str, folder: Path, joints: np.ndarray) -> Path:
     elif kind == "npy width":
         np.save(path, joints.reshape(len(joints), 66))
     elif kind == "npy joints":
+        np.save(path, joints[:, :20])
+    elif kind == "npy unit":  # KIT-ML's joints are published in millimetres
         np.save(path, joints[:, :21])
     elif kind == "npy scalar":
         np.save(path, np.float32(3))
@@ -173,7 +175,8 @@ def bad_file(kind: str, folder: Path, joints: np.ndarray) -> Path:
     ("bvh header", ["export it again"]),
     ("npy NaN", ["NaN", "repair it or export it again"]),
     ("npy width", ["(40, 66)", "(T, 22, 3) or features (T, 263)"]),
-    ("npy joints", ["(40, 21, 3)"]),
+    ("npy joints", ["(40, 20, 3)"]),
+    ("npy unit", ["body of", "in units of 0.001 m"]),
     ("npy scalar", ["shape ()"]),
     ("npy pickle", ["not a readable .npy"]),
     ("npz half", ["not a readable .npz", "export it again"]),

@@ -8,8 +8,10 @@ import pytest
 import torch
 import yaml
 from huggingface_hub import ModelCard, parse_eval_result_entries
+from PIL import Image
 
 from hub_scripts import evaluate_motionllm
+from hub_scripts.card import SHEET
 from hub_scripts.evaluate_motionllm import main as evaluate
 from hub_scripts.evaluation_tables import generation_table, markdown, plain_text
 from hub_scripts.export_checkpoint import main as export
@@ -45,7 +47,8 @@ def test_every_table_is_printed_and_written(
     folder = Path(shutil.copytree(thin_checkpoint, tmp_path / "models" / "mine"))
     monkeypatch.chdir(tmp_path)
     out = tmp_path / "figures.json"
-    arguments = [*options("models/mine", dataset_folder, out=out, work=tmp_path / "work", draws=2), "--card"]
+    kept = {"out": out, "work": tmp_path / "work", "sheet": tmp_path / "pictures" / "sheet.png"}
+    arguments = [*options("models/mine", dataset_folder, draws=2, **kept), "--card"]
     assert evaluate(arguments) == 0
     printed = capsys.readouterr().out
     for part in ("VQ reconstruction", "R@3", "multimodality", "real motion", "generated", "BLEU@4", "one true caption"):
@@ -61,11 +64,27 @@ def test_every_table_is_printed_and_written(
     assert card.data.model_name == "mine"
     assert {result.task_type for result in card.data.eval_results} == TASKS
     assert result_tasks(folder) == TASKS
+    # The contact sheet lies where it was asked for, and in the checkpoint, whose card shows it.
+    picture = Image.open(kept["sheet"])
+    assert picture.format == "PNG"
+    assert picture.height > 8 * 140  # eight clips
+    assert (folder / SHEET).read_bytes() == kept["sheet"].read_bytes()
+    assert f"]({SHEET})" in card.text
+    assert str(kept["sheet"]) in printed
     # The same again, from what was kept: no new generation, equal figures.
-    kept = {path.name: path.read_bytes() for path in (tmp_path / "work").iterdir()}
+    work = {path.name: path.read_bytes() for path in (tmp_path / "work").iterdir()}
+    kept["sheet"].unlink()
     assert evaluate(arguments[:-1]) == 0
-    assert {path.name: path.read_bytes() for path in (tmp_path / "work").iterdir()} == kept
+    assert {path.name: path.read_bytes() for path in (tmp_path / "work").iterdir()} == work
     assert json.loads(out.read_text()) == figures
+    assert kept["sheet"].read_bytes() == (folder / SHEET).read_bytes()
+    # Figures of scenes alone leave it; new motions without a sheet of theirs take it away.
+    evaluate_motionllm._put_sheet(folder, None, measured=False)
+    assert (folder / SHEET).exists()
+    alone = options("models/mine", dataset_folder, tasks="generation", work=tmp_path / "work")
+    assert evaluate([*alone, "--card"]) == 0
+    assert not (folder / SHEET).exists()
+    assert SHEET not in (folder / "README.md").read_text()
 
 
 TASKS = {"text-to-motion", "motion-to-text", "motion-reconstruction"}
@@ -149,6 +168,9 @@ def test_bad_input(thin_checkpoint, dataset_folder, tmp_path):
         "no --vq or --folder": {"folder": tmp_path},
         "tells of a checkpoint": {"folder": tmp_path, "results": tmp_path / "results"},
         "--dataset-id is 'a/b/c'": {"dataset-id": "a/b/c"},
+        "--scenes-dataset-id is 'x y'": {"scenes-dataset-id": "x y"},
+        "--sheet is 'sheet.jpg'": {"sheet": "sheet.jpg"},
+        "--sheet shows what the checkpoint generates": {"sheet": "sheet.png", "tasks": "captioning"},
         "holds no evaluator": {"evaluator": tmp_path, "tasks": "generation"},
     }
     for message, changed in cases.items():

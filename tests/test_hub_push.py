@@ -23,7 +23,7 @@ from safetensors.torch import load_file
 
 import motionllm
 from hub_scripts import cli
-from hub_scripts.card import write_model_card
+from hub_scripts.card import SHEET, write_model_card
 from hub_scripts.eval_results import RESULT_FILES
 from hub_scripts.loading import DEFAULT_EVALUATOR
 from hub_scripts.metrics.judge import load_evaluator
@@ -263,6 +263,7 @@ def test_each_repository_has_a_card(published: Published, name: str, tmp_path: P
     assert card.data.base_model == (None if name in ("vq", "evaluator") else BASE)
     tasks = {result.task_type for result in card.data.eval_results or ()}
     everything = {"text-to-motion", "motion-to-text", "motion-reconstruction"}
+    everything |= {"scene-text-to-motion", "scene-motion-to-text"}
     assert tasks == {"thin": everything, "full": everything, "vq": {"motion-reconstruction"}}.get(name, set())
     assert "{{" not in text
     assert str(tmp_path.parent) not in card.text.split("## Training")[0]
@@ -405,15 +406,17 @@ def test_without_a_folder_the_shipped_evaluator_is_meant(hub: HubServer, capsys:
 
 
 def test_figures_of_an_earlier_push_do_not_stay(hub: HubServer, hub_checkpoint: Path, tmp_path: Path) -> None:
-    push([str(hub_checkpoint), "--repo", "user/measured", *THIN])
-    assert set(RESULT_FILES) <= set(hub.head("user/measured").files)
     folder = Path(shutil.copytree(hub_checkpoint, tmp_path / "new"))
+    (folder / SHEET).write_bytes(b"a picture")
+    push([str(folder), "--repo", "user/measured", *THIN])
+    assert {*RESULT_FILES, SHEET} <= set(hub.head("user/measured").files)
+    (folder / SHEET).unlink()
     shutil.rmtree(folder / ".eval_results")
     (folder / "evaluation.json").unlink()
     write_model_card(folder)
     push([str(folder), "--repo", "user/measured", *THIN])
     files = hub.head("user/measured").files
-    assert not {*RESULT_FILES, "evaluation.json"} & set(files)
+    assert not {*RESULT_FILES, "evaluation.json", SHEET} & set(files)
     assert ModelCard(files["README.md"].data.decode()).data.eval_results is None
 
 

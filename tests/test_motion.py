@@ -43,7 +43,7 @@ def test_properties_of_one_and_of_several_people(make_joints):
 @pytest.mark.parametrize(
     "joints,message",
     [
-        (np.zeros((5, 21, 3)), r"shape \(5, 21, 3\)"),
+        (np.zeros((5, 20, 3)), r"shape \(5, 20, 3\)"),
         (np.zeros((22, 3)), r"shape \(22, 3\)"),
         (np.zeros((0, 22, 3)), "no frame"),
         (np.zeros((0, 5, 22, 3)), "no frame"),

@@ -192,7 +192,8 @@ def test_other_frame_rates_are_resampled(processor, make_joints):
 
 
 @pytest.mark.parametrize("make,message", [
-    (lambda joints: joints[:, :21], r"shape \(60, 21, 3\)"),
+    (lambda joints: joints[:, :20], r"shape \(60, 20, 3\)"),
+    (lambda joints: joints[:, :21], r"21 joints and the model's skeleton 'humanml3d' 22"),
     (lambda joints: joints.reshape(60, 66), r"features have shape \(60, 66\)"),
     (lambda joints: joints * np.nan, "NaN"),
     (lambda joints: np.full((20, 263), np.inf, np.float32), "NaN or infinite"),

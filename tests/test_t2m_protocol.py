@@ -5,22 +5,29 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import torch
 from t2m_standin import write_evaluator, write_published, write_words
 
+from hub_scripts.caption_motion import main as caption
+from hub_scripts.convert_motion import main as convert
 from hub_scripts.data.codes import read_codes
 from hub_scripts.data.storage import read_split
 from hub_scripts.encode_motions import main as encode
 from hub_scripts.evaluate_motionllm import main as evaluate
 from hub_scripts.evaluation_tables import published_generation
+from hub_scripts.generate_motion import main as generate
 from hub_scripts.metrics.t2m_files import find_t2m_files
 from hub_scripts.prepare_data import main as prepare
+from hub_scripts.train_evaluator import main as train_evaluator
 from hub_scripts.train_motion_vq import main as train_vq
 from hub_scripts.train_motionllm import main as train
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.modeling_motion_vq import MotionVQModel
-from modeling_motionllm.motion_features import SKELETONS, joints_to_features
+from modeling_motionllm.motion import Motion
+from modeling_motionllm.motion_features import HUMANML3D, KIT, SKELETONS, features_to_joints, joints_to_features
+from modeling_motionllm.processing_motionllm import MotionLLMProcessor
 
 LINES = ["a man walks#a/DET man/NOUN walk/VERB#0.0#0.0", "a person turns#a/DET person/NOUN turn/VERB#0.0#0.0"]
 PART = "a person bows#a/DET person/NOUN bow/VERB#0.5#4.0"
@@ -28,7 +35,7 @@ KINDS = {"humanml3d": ("t2m", "Comp_v6_KLD01"), "kit": ("kit", "Comp_v6_KLD005")
 
 
 def options(values: dict) -> list[str]:
-    return [text for name, value in values.items() for text in (f"--{name}", str(value))]
+    return [text for name, value in values.items() if value is not None for text in (f"--{name}", str(value))]
 
 
 def make_source(folder: Path, kind: str, make_joints) -> Path:
@@ -64,7 +71,7 @@ def trained(request, tmp_path_factory, make_joints, base_folder) -> tuple[str, P
     return kind, folder
 
 
-def run(folder: Path, **more) -> dict:
+def run(folder: Path, /, **more) -> dict:
     out = folder / "figures.json"
     chosen = {
         "model": folder / "run/final",
@@ -92,7 +99,9 @@ def test_the_whole_way(trained, capsys):
     for row in read_codes(folder / "codes", "test"):
         assert len(row["codes"]) == len(rows[row["name"]]["features"]) // 4
 
-    figures = run(folder)
+    figures = run(folder, sheet=folder / "sheet.png")
+    assert (folder / "sheet.png").stat().st_size > 10_000
+    assert figures["generation"]["sheet"] is True
     part = figures["generation"]
     # Under 40 rows (24) or in a recording of 200 and more: left out, as published.
     assert part["captions"] == 2
@@ -191,3 +200,127 @@ def test_published_rows_are_those_of_the_papers():
         "mm_dist": [2.967, 0.0],
         "diversity": [9.908, 0.0],
     }
+
+
+@pytest.fixture(scope="module")
+def generated(trained) -> Path:
+    """Two motions of the model, in every format."""
+    _, folder = trained
+    given = ["a man walks", "--duration", "2.56", "--samples", "2", "--model", str(folder / "run/final")]
+    formats = "npz,bvh,glb,mp4,gif,png,html"
+    assert generate([*given, "--out", str(folder / "out"), "--formats", formats]) == 0
+    return folder / "out"
+
+
+def test_generated_motions_have_the_skeleton_of_the_model(trained, generated):
+    """Metres, the frame rate and the joints of the data, in `.npz`; what pictures and rigs need, elsewhere."""
+    kind, folder = trained
+    skeleton = SKELETONS[kind]
+    motion = Motion.load(generated / "a-man-walks-sample1.npz")
+    frames = round(2.56 * skeleton.fps / 4) * 4
+    assert motion.joints.shape == (frames, skeleton.num_joints, 3)
+    assert (motion.fps, motion.skeleton) == (skeleton.fps, skeleton)
+    assert motion.joints[..., 1].min() == pytest.approx(0, abs=1e-6)
+    vq = MotionVQModel.from_pretrained(folder / "vq").eval()
+    with torch.no_grad():
+        features = vq.decode(torch.from_numpy(motion.codes)[None]).features[0].double()
+    joints = skeleton.metres_per_unit * features_to_joints(features, skeleton).numpy()
+    joints[..., 1] -= joints[..., 1].min()
+    np.testing.assert_allclose(motion.joints, joints, atol=1e-5)
+    for suffix in ("bvh", "glb", "mp4", "gif", "png", "html"):
+        assert (generated / f"a-man-walks-sample2.{suffix}").stat().st_size > 1000
+
+
+def test_what_was_generated_can_be_described_converted_and_scored(trained, generated, capsys):
+    kind, folder = trained
+    skeleton = SKELETONS[kind]
+    model = ["--model", str(folder / "run/final")]
+    source = generated / "a-man-walks-sample1.npz"
+    features = folder / "source/new_joint_vecs/000000.npy"
+    assert caption([str(source), str(features), *model]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 2
+    assert convert([str(features), str(folder / "converted.npz"), str(folder / "converted.bvh")]) == 0
+    motion = Motion.load(folder / "converted.npz")
+    published = np.load(folder / "source/new_joints/000000.npy")
+    np.testing.assert_allclose(motion.joints, skeleton.metres_per_unit * published, atol=1e-5)
+    assert motion.fps == skeleton.fps
+
+    part = run(folder, folder=generated)["generation"]
+    [scores] = part["rows"].values()
+    assert "2 captions, 1 motion(s) each; 1 of the 2 clips of the split have one" in part["protocol"]
+    assert "0 motions belong to no clip; pools of 2, 2 repeats, seed 0" in part["protocol"]
+    assert scores["fid"][0] > 0
+
+
+def test_real_joints_score_as_their_features_do(trained):
+    """A folder of the real motions of the split, in metres: near them by every figure, parts included."""
+    kind, folder = trained
+    skeleton = SKELETONS[kind]
+    rows = read_split(folder / "data", "test")
+    real = folder / "real"
+    real.mkdir()
+    for row in rows:
+        joints = skeleton.metres_per_unit * row["joints"]
+        Motion(joints, fps=skeleton.fps, caption=row["captions"][0]).save(real / f"{row['name']}.npz")
+    every = {"min-frames": 0, "max-frames": 500}
+    known = run(folder, **every)["generation"]["rows"]
+    [scores] = run(folder, folder=real, **every)["generation"]["rows"].values()
+    # Parts of a motion, taken for themselves, begin with a heading of their own: not 0.
+    assert scores["fid"][0] < 0.2 * known["generated"]["fid"][0]
+    assert scores["jerk"][0] == pytest.approx(known["real"]["jerk"][0], rel=0.05)
+    assert scores["length_error"][0] < 0.2
+
+
+def test_motions_of_another_skeleton_are_refused(trained, tmp_path):
+    kind, folder = trained
+    other = {"kit": HUMANML3D, "humanml3d": KIT}[kind]
+    joints = np.random.default_rng(0).normal(size=(20, other.num_joints, 3))
+    path = Motion(joints, fps=other.fps, caption="a man walks").save(tmp_path / "other.npz")
+    with pytest.raises(MotionLLMError, match=f"{other.num_joints} joints and the model's skeleton '{kind}'"):
+        caption([str(path), "--model", str(folder / "run/final")])
+    with pytest.raises(MotionLLMError, match="score them against data of their skeleton"):
+        run(folder, folder=tmp_path)
+
+
+def test_an_evaluator_of_another_skeleton_is_refused_before_work(trained):
+    """The shipped one judges HumanML3D's features."""
+    kind, folder = trained
+    if kind == "kit":
+        given = {"model": folder / "run/final", "data": folder / "data", "tasks": "generation"}
+        with pytest.raises(MotionLLMError, match="judges features of 263 columns and the data has 251; train one"):
+            evaluate(options(given))
+
+
+def test_an_evaluator_learns_from_data_without_labels(trained, sentence_folder):
+    kind, folder = trained
+    small = {"max_steps": 2, "per_device_train_batch_size": 2, "use_cpu": True, "dataloader_pin_memory": False}
+    sizes = {"hidden_size": 16, "embed_dim": 8, "num_hidden_layers": 1, "sentence_model": sentence_folder}
+    given = options({"data": folder / "data", "output_dir": folder / "judge", **small, **sizes})
+    assert train_evaluator(given) == 0
+    config = json.loads((folder / "judge/final/config.json").read_text())
+    assert (config["input_dim"], config["fps"]) == (SKELETONS[kind].feature_dim, SKELETONS[kind].fps)
+    record = json.loads((folder / "judge/final/training_record.json").read_text())
+    assert "content_accuracy" not in record["real_motions"]["test"]
+    columns = f"({'KIT-ML' if kind == 'kit' else 'HumanML3D'} features, {SKELETONS[kind].feature_dim} columns"
+    assert columns in (folder / "judge/final/README.md").read_text().replace("\n", " ")
+    part = run(folder, evaluator=folder / "judge/final", **{"t2m-folder": None, "tasks": "generation"})["generation"]
+    assert part["evaluator_data_sha256"] == record["data_sha256"]
+    assert part["rows"]["real"]["fid"][0] == pytest.approx(0, abs=1e-5)
+
+
+def test_a_dataset_of_generated_motions(trained, tmp_path):
+    kind, folder = trained
+    given = ["a man walks", "--model", str(folder / "run/final"), "--dataset-out", str(tmp_path / "made")]
+    assert generate(given) == 0
+    [shard] = (tmp_path / "made/data").glob("*.parquet")
+    count = SKELETONS[kind].num_joints
+    table = pq.read_table(shard)
+    assert len(table["joints"][0].as_py()[0]) == count
+    assert f"(frames, {count}, 3)" in (tmp_path / "made/README.md").read_text()
+
+
+def test_the_longest_motion_is_200_frames(trained):
+    kind, folder = trained
+    processor = MotionLLMProcessor.from_pretrained(folder / "run/final")
+    assert processor.max_seconds == {"humanml3d": 10.0, "kit": 16.0}[kind]
+    assert processor.num_codes(processor.max_seconds) == 50

@@ -42,6 +42,7 @@ __all__ = [
     "motion_start",
     "resample_joints",
     "skeleton_of_features",
+    "skeleton_of_joints",
 ]
 
 ArrayT = TypeVar("ArrayT", np.ndarray, torch.Tensor)
@@ -55,6 +56,7 @@ class Skeleton:
     """What the representation must know of a skeleton.
 
     Args:
+        name: what it is called, a key of `SKELETONS`.
         joint_names: J names, the root first.
         parents: index of each joint's parent, -1 for the root; parents come before children.
         directions: (J, 3) canonical bone directions (unit; root unused).
@@ -68,6 +70,7 @@ class Skeleton:
         metres_per_unit: of joint positions and features; 1 where they are in metres.
     """
 
+    name: str
     joint_names: tuple[str, ...]
     parents: tuple[int, ...]
     directions: tuple[tuple[int, int, int], ...]
@@ -99,6 +102,7 @@ class Skeleton:
 
 
 HUMANML3D = Skeleton(
+    name="humanml3d",
     joint_names=(
         *("pelvis", "left_hip", "right_hip", "spine1", "left_knee", "right_knee", "spine2", "left_ankle"),
         *("right_ankle", "spine3", "left_foot", "right_foot", "neck", "left_collar", "right_collar", "head"),
@@ -128,6 +132,7 @@ HUMANML3D = Skeleton(
 # recording, whose lengths are not published, so `bone_lengths` is None. The unit is not told; the scale of the
 # published drawing scripts fits millimetres.
 KIT = Skeleton(
+    name="kit",
     joint_names=(
         *("pelvis", "spine1", "spine2", "neck", "head", "right_shoulder", "right_elbow", "right_wrist"),
         *("left_shoulder", "left_elbow", "left_wrist", "right_hip", "right_knee", "right_ankle", "right_foot"),
@@ -149,7 +154,7 @@ KIT = Skeleton(
     metres_per_unit=0.001,
 )
 
-SKELETONS = {"humanml3d": HUMANML3D, "kit": KIT}
+SKELETONS = {skeleton.name: skeleton for skeleton in (HUMANML3D, KIT)}
 
 
 def skeleton_of_features(columns: int) -> Skeleton:
@@ -163,6 +168,19 @@ def skeleton_of_features(columns: int) -> Skeleton:
             return skeleton
     known = ", ".join(f"{skeleton.feature_dim} ({name})" for name, skeleton in SKELETONS.items())
     raise MotionLLMError(f"features have {columns} columns; known are {known}")
+
+
+def skeleton_of_joints(count: int) -> Skeleton:
+    """The skeleton that has that many joints.
+
+    Raises:
+        MotionLLMError: none has.
+    """
+    for skeleton in SKELETONS.values():
+        if skeleton.num_joints == count:
+            return skeleton
+    known = " or ".join(f"{skeleton.num_joints} ({name})" for name, skeleton in SKELETONS.items())
+    raise MotionLLMError(f"a body of {count} joints is not known; give {known}")
 
 
 def feature_groups(skeleton: Skeleton = HUMANML3D) -> tuple[slice, ...]:

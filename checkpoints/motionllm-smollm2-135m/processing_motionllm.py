@@ -11,12 +11,21 @@ from transformers import BatchFeature, ProcessorMixin
 
 from .errors_motionllm import MotionLLMError
 from .motion import Motion
-from .motion_features import HUMANML3D, features_to_joints, joints_to_features, resample_joints
+from .motion_features import (
+    HUMANML3D,
+    Skeleton,
+    features_to_joints,
+    joints_to_features,
+    resample_joints,
+    skeleton_of_features,
+)
 from .people_processing_motionllm import PeopleProcessingMixin
 from .prompts_motionllm import PROMPT_PRESETS, pad_left
 from .vocabulary_motionllm import MOTION_END, MOTION_START, PLACEMENT_START, MotionVocabulary
 
 __all__ = ["MotionLLMProcessor", "pad_features"]
+
+_MAX_FRAMES = 200  # of a motion to ask for, by default: what the protocol of Guo et al. 2022 has at most, rounded up
 
 
 def pad_features(clips: Sequence[np.ndarray]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -44,9 +53,10 @@ class MotionLLMProcessor(PeopleProcessingMixin, ProcessorMixin):
         codebook_size: number of motion codes in the tokenizer.
         frames_per_code: feature frames that one code stands for.
         fps: frames per second of the features.
-        max_seconds: longest motion to ask for; the model has seen nothing longer.
+        max_seconds: longest motion to ask for; the model has seen nothing longer. 200 frames by default.
         max_prompt_tokens: longest sentence, in tokens.
         max_people: most people in a scene; 1 for a model of single people.
+        feature_dim: feature columns, as the VQ-VAE's `input_dim`; tells the skeleton (263: HumanML3D, 251: KIT-ML).
     """
 
     def __init__(
@@ -56,9 +66,10 @@ class MotionLLMProcessor(PeopleProcessingMixin, ProcessorMixin):
         codebook_size: int = 512,
         frames_per_code: int = 4,
         fps: float = 20.0,
-        max_seconds: float = 10.0,
+        max_seconds: float | None = None,
         max_prompt_tokens: int = 256,
         max_people: int = 1,
+        feature_dim: int = HUMANML3D.feature_dim,
     ):
         if isinstance(prompts, str):
             if prompts not in PROMPT_PRESETS:
@@ -68,9 +79,10 @@ class MotionLLMProcessor(PeopleProcessingMixin, ProcessorMixin):
         self.codebook_size = codebook_size
         self.frames_per_code = frames_per_code
         self.fps = fps
-        self.max_seconds = max_seconds
+        self.max_seconds = _MAX_FRAMES / fps if max_seconds is None else max_seconds
         self.max_prompt_tokens = max_prompt_tokens
         self.max_people = max_people
+        self.feature_dim = feature_dim
         super().__init__(tokenizer)
         self.vocabulary = MotionVocabulary.from_tokenizer(tokenizer, codebook_size)
 
@@ -88,7 +100,7 @@ class MotionLLMProcessor(PeopleProcessingMixin, ProcessorMixin):
         Args:
             text: one or several sentences that describe a motion.
             motion: one or several motions to describe: `Motion`, joints (T, 22, 3) or raw features (T, 263), or joints
-                (P, T, 22, 3) of a scene; the arrays at `fps`.
+                (P, T, 22, 3) of a scene; the arrays at `fps`. Of a KIT-ML model (T, 21, 3) and (T, 251).
             duration: seconds, one for all or one per sentence; without it the model ends each motion itself.
             people: with `text`, how many people the scene shows, one number for all or one per sentence.
             given: with `people`, the motion of the first of them, who the others react to.
@@ -124,6 +136,11 @@ class MotionLLMProcessor(PeopleProcessingMixin, ProcessorMixin):
         num_codes = [self.num_codes(value) for value in seconds]
         prompts = [self.text_to_motion_ids(*pair) for pair in zip(texts, num_codes, strict=True)]
         return BatchFeature({**self._pad_left(prompts), "num_codes": torch.tensor(num_codes)})
+
+    @property
+    def skeleton(self) -> Skeleton:
+        """The skeleton of the model's motions."""
+        return skeleton_of_features(self.feature_dim)
 
     @staticmethod
     def _durations(duration: float | Sequence[float], count: int) -> list[float]:
@@ -228,16 +245,19 @@ class MotionLLMProcessor(PeopleProcessingMixin, ProcessorMixin):
         return {"input_ids": prompt + target, "labels": labels + target}
 
     def features(self, motion: Motion | np.ndarray) -> np.ndarray:
-        """Raw features (T', 263) of a motion of one person, resampled to `fps` where it has another frame rate.
+        """Raw features (T', D) of a motion of one person, resampled to `fps` where it has another frame rate.
+
+        D is `feature_dim`; lengths in features are in the skeleton's unit, those of joints in metres.
 
         Raises:
-            MotionLLMError: several people, wrong shape, NaN, or too short for one code.
+            MotionLLMError: several people, wrong shape, another skeleton, NaN, or too short for one code.
         """
+        skeleton = self.skeleton
         if isinstance(motion, np.ndarray) and motion.ndim == 2:
-            if motion.shape[1] != HUMANML3D.feature_dim:
+            if motion.shape[1] != skeleton.feature_dim:
                 raise MotionLLMError(
-                    f"features have shape {motion.shape}; give (frames, {HUMANML3D.feature_dim}), "
-                    "or joints (frames, 22, 3)"
+                    f"features have shape {motion.shape}; give (frames, {skeleton.feature_dim}), "
+                    f"or joints (frames, {skeleton.num_joints}, 3)"
                 )
             features = motion.astype(np.float32)
         else:
@@ -246,10 +266,17 @@ class MotionLLMProcessor(PeopleProcessingMixin, ProcessorMixin):
             if motion.num_people > 1:
                 raise MotionLLMError(f"the motion shows {motion.num_people} people; give one person at a time")
             joints = motion.people[0]
+            if joints.shape[1] != skeleton.num_joints:
+                raise MotionLLMError(
+                    f"the motion has {joints.shape[1]} joints and the model's skeleton '{skeleton.name}' "
+                    f"{skeleton.num_joints}; use a model of the motion's skeleton"
+                )
             if motion.fps != self.fps:
                 joints = resample_joints(joints, motion.fps, self.fps)
             features = (
-                joints_to_features(joints) if len(joints) > 1 else np.zeros((0, HUMANML3D.feature_dim), np.float32)
+                joints_to_features(joints / np.float32(skeleton.metres_per_unit), skeleton)
+                if len(joints) > 1
+                else np.zeros((0, skeleton.feature_dim), np.float32)
             )
         if len(features) < self.frames_per_code:
             raise MotionLLMError(
@@ -266,15 +293,15 @@ class MotionLLMProcessor(PeopleProcessingMixin, ProcessorMixin):
         """`generate_motion`'s output to motions, each standing on the floor (lowest joint of the clip at height 0).
 
         Args:
-            output: has `features` (B, T, 263) and `codes` (B, L), -1 where padded.
+            output: has `features` (B, T, D) and `codes` (B, L), -1 where padded.
             captions: what each motion shows.
             seed: recorded in the motions.
         """
-        motions = []
+        motions, skeleton = [], self.skeleton
         for row, codes in enumerate(output.codes.cpu()):
             count = int((codes != -1).sum())
             features = output.features[row, : count * self.frames_per_code].cpu().double()
-            joints = features_to_joints(features).numpy()
+            joints = skeleton.metres_per_unit * features_to_joints(features, skeleton).numpy()
             joints[..., 1] -= joints[..., 1].min()
             caption = captions[row] if captions is not None else None
             motions.append(Motion(joints, self.fps, caption, codes[:count].numpy(), seed))

@@ -8,13 +8,15 @@ import numpy as np
 
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.motion import Motion
-from modeling_motionllm.motion_features import HUMANML3D, features_to_joints
+from modeling_motionllm.motion_features import HUMANML3D, SKELETONS, features_to_joints
 
 from .bvh import read_bvh
 from .retarget import BvhOptions, retarget
 from .skeleton_match import UnknownSkeletonError, offer_map_template
 
 __all__ = ["load_motion"]
+
+_SMALLEST_BODY = 0.05  # metres; under it the unit must be another one
 
 
 def load_motion(
@@ -24,7 +26,8 @@ def load_motion(
 
     Args:
         path: `.npz` (what `Motion.save` writes); `.npy` with joints (T, 22, 3) in metres or HumanML3D features
-            (T, 263), both taken as 20 fps; `.bvh` with any skeleton that `SkeletonMap` can map.
+            (T, 263), both taken as 20 fps, or joints (T, 21, 3) or features (T, 251) of KIT-ML as published, in
+            millimetres at 12.5 fps; `.bvh` with any skeleton that `SkeletonMap` can map.
         options: what is known of a `.bvh` file.
         tell: takes what was found out about a `.bvh` file, one line each.
 
@@ -64,11 +67,25 @@ def _load_npy(path: Path) -> Motion:
         raise MotionLLMError(f"'{path}' is not a readable .npy file ({error}); export it again") from error
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiu":
         raise MotionLLMError(f"'{path}' does not hold an array of numbers; save joints (T, 22, 3) or features (T, 263)")
-    is_features = array.ndim == 2 and array.shape[1] == 263
-    if not is_features and array.shape[1:] != (22, 3):
-        raise MotionLLMError(f"'{path}' has shape {array.shape}; it should be joints (T, 22, 3) or features (T, 263)")
+    shapes = {
+        shape: skeleton
+        for skeleton in SKELETONS.values()
+        for shape in ((skeleton.feature_dim,), (skeleton.num_joints, 3))
+    }
+    skeleton = shapes.get(array.shape[1:])
+    if skeleton is None:
+        raise MotionLLMError(
+            f"'{path}' has shape {array.shape}; it should be joints (T, 22, 3) or features (T, 263), of KIT-ML "
+            "(T, 21, 3) or (T, 251)"
+        )
     if len(array) == 0 or not np.isfinite(array).all():
         problem = "no frames" if len(array) == 0 else "values that are NaN or infinite"
         raise MotionLLMError(f"'{path}' has {problem}; repair it or export it again")
-    joints = features_to_joints(array.astype(np.float32)) if is_features else array
-    return Motion(np.asarray(joints), fps=HUMANML3D.fps)
+    joints = features_to_joints(array.astype(np.float32), skeleton) if array.ndim == 2 else array
+    motion = Motion(skeleton.metres_per_unit * joints, fps=skeleton.fps)
+    if np.ptp(motion.joints[0], axis=0).max() < _SMALLEST_BODY:
+        raise MotionLLMError(
+            f"'{path}' shows a body of {1000 * np.ptp(motion.joints[0], axis=0).max():.3g} mm; files of this skeleton "
+            f"are read in units of {skeleton.metres_per_unit:g} m, so save joints in metres as .npz (`Motion.save`)"
+        )
+    return motion

@@ -7,6 +7,7 @@ import numpy as np
 __all__ = ["Camera", "Margins", "fit_camera"]
 
 _FIELD_OF_VIEW = 30.0  # degrees, vertical; long lenses keep limbs near the camera from looking huge
+_WIDEST = 2.0  # width to height; a wider picture has a longer lens, or bodies at its ends would look broad
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ def fit_camera(
     """
     width, height = size
     axes = _view_axes(azimuth, elevation)
-    focal = 0.5 * height / np.tan(np.deg2rad(_FIELD_OF_VIEW) / 2)
+    focal = 0.5 * max(height, width / _WIDEST) / np.tan(np.deg2rad(_FIELD_OF_VIEW) / 2)
     right, up, forward = (points @ axes.T).T
 
     def bound(along: np.ndarray, pixels: float) -> tuple[float, float]:

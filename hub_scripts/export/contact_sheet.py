@@ -14,13 +14,13 @@ from modeling_motionllm.motion import Motion
 try:
     from PIL import Image, ImageDraw
 
-    from .overlay import draw_legend, load_font, wrap_text
+    from .overlay import Font, draw_legend, load_font, wrap_text
     from .renderer import Renderer, RenderOptions
     from .theme import person_colours, to_theme
 except ImportError as error:
     raise MotionLLMError(f"pictures need Pillow ({error}); run: pip install 'motionllm[viz]'") from error
 
-__all__ = ["draw_contact_sheet", "save_contact_sheet"]
+__all__ = ["draw_contact_sheet", "draw_frames", "draw_path", "picked_frames", "save_contact_sheet"]
 
 
 def _draw_row(motion: Motion, count: int, panel: tuple[int, int], theme_name: str, **options: Any) -> Image.Image:
@@ -42,16 +42,78 @@ def _draw_row(motion: Motion, count: int, panel: tuple[int, int], theme_name: st
     legend = 0.0135 * height
     wide = 2 * (5.2 * legend + small.getlength("right")) + 5.2 * legend * min(len(people), 6)
     draw_legend(row, (row.width - wide, 0.5 * caption_height), legend, people, small, theme.muted)
+    strip = draw_frames(motion, count, panel, theme_name, gap, small, **options)
+    row.paste(strip, (gap, caption_height))
+    return row
+
+
+def picked_frames(motion: Motion, count: int) -> np.ndarray:
+    """`count` frames spread evenly over a clip, the first and the last among them; all where it has fewer."""
+    return np.unique(np.linspace(0, motion.num_frames - 1, count).round().astype(int))
+
+
+def draw_path(
+    motion: Motion, count: int, size: tuple[int, int], theme_name: str, font: Font, **options: Any
+) -> Image.Image:
+    """The same frames of one person as `draw_frames` has, in one picture: the person at each moment, along its path.
+
+    For motions that lead away, which are small in panels that all show the whole path.
+
+    Args:
+        motion: the clip of one person.
+        count: moments.
+        size: width and height of the picture in pixels.
+        theme_name: "dark" or "light".
+        font: of the times.
+        **options: further ones of `RenderOptions`.
+    """
+    picked = picked_frames(motion, count)
+    # Several people who stop where the one person is at each moment; they leave its path behind them.
+    moments = np.stack([motion.people[0, np.minimum(np.arange(motion.num_frames), frame)] for frame in picked])
+    headroom = round(1.5 * font.getbbox("0 s")[3])
+    shown = RenderOptions(
+        size, theme=theme_name, caption="", legend=False, one_colour=True, headroom=headroom, **options
+    )
+    renderer = Renderer(Motion(moments, motion.fps), shown)
+    picture = renderer.frame(motion.num_frames - 1)
+    pen = ImageDraw.Draw(picture)
+    heads, _ = renderer.camera.project(renderer.body_tops(motion.num_frames - 1))
+    times = [f"{frame / motion.fps:.2f} s" for frame in picked.tolist()]
+    labels = [(text, *head) for text, head in zip(times, heads.tolist(), strict=True)]
+    written: list[tuple[float, float, float, float]] = []
+    for text, x, y in [labels[0], *labels[:0:-1]]:  # where there is no room for all, the first and the last remain
+        box = pen.textbbox((x, y), text, font=font, anchor="mb")
+        if not any(box[0] < b[2] and b[0] < box[2] and box[1] < b[3] and b[1] < box[3] for b in written):
+            pen.text((x, y), text, font=font, fill=to_theme(theme_name).muted, anchor="mb")
+            written.append(box)
+    return picture
+
+
+def draw_frames(
+    motion: Motion, count: int, panel: tuple[int, int], theme_name: str, gap: int, font: Font, **options: Any
+) -> Image.Image:
+    """`count` frames spread evenly over a clip, side by side, each with its time; all seen by one camera.
+
+    Args:
+        motion: the clip; with fewer frames than `count` the rest stays empty.
+        count: panels.
+        panel: width and height of one panel in pixels.
+        theme_name: "dark" or "light".
+        gap: pixels between two panels.
+        font: of the times.
+        **options: further ones of `RenderOptions`.
+    """
+    theme, (width, height) = to_theme(theme_name), panel
+    strip = Image.new("RGB", (count * (width + gap) - gap, height), theme.sky)
     renderer = Renderer(motion, RenderOptions(size=panel, theme=theme_name, caption="", legend=False, **options))
-    picked = np.unique(np.linspace(0, motion.num_frames - 1, count).round().astype(int))
+    picked = picked_frames(motion, count)
+    inset = 2 * max(2, round(0.02 * height))
     for column, index in enumerate(picked.tolist()):
         picture = renderer.frame(index)
         time = f"{index / motion.fps:.2f} s"
-        ImageDraw.Draw(picture).text(
-            (width - 2 * gap, height - 2 * gap), time, font=small, fill=theme.muted, anchor="rb"
-        )
-        row.paste(picture, (gap + column * (width + gap), caption_height))
-    return row
+        ImageDraw.Draw(picture).text((width - inset, height - inset), time, font=font, fill=theme.muted, anchor="rb")
+        strip.paste(picture, (column * (width + gap), 0))
+    return strip
 
 
 def draw_contact_sheet(

@@ -14,6 +14,7 @@ from modeling_motionllm.files_motionllm import atomic_path
 from modeling_motionllm.motion import Motion
 
 from .body import CAPSULES, body_scale
+from .smpl import smpl_motion
 from .theme import person_colours, to_hex, to_theme
 
 __all__ = ["build_html", "save_html"]
@@ -63,7 +64,7 @@ def build_html(
     """
     if not (np.isfinite(azimuth) and 0 < elevation < 89):
         raise MotionLLMError(f"azimuth {azimuth}, elevation {elevation}; give degrees, the elevation between 0 and 89")
-    colours = to_theme(theme)
+    motion, colours = smpl_motion(motion), to_theme(theme)
     text = motion.caption if caption is None else caption
     people = [person_colours(index) for index in range(motion.num_people)]
     payload = {

@@ -26,6 +26,7 @@ from .rig import (
     rest_positions,
 )
 from .rotations import align_signs, conjugate, from_matrix, multiply, rotate, slerp, swing
+from .smpl import smpl_motion
 
 __all__ = ["solve_people", "solve_rotations"]
 
@@ -251,7 +252,7 @@ def solve_people(motion: Motion, fps: float | None = None, skeleton: str = "smpl
     """Rotations of all people of a motion, for a file format that holds rotations.
 
     Args:
-        motion: one person or several.
+        motion: one person or several; of another skeleton as `smpl_motion` has it.
         fps: frames per second of the result; the motion's own if None.
         skeleton: whose joint names to use; "smpl", "mixamo", "cmu" or "bandai".
 
@@ -261,7 +262,7 @@ def solve_people(motion: Motion, fps: float | None = None, skeleton: str = "smpl
     check_skeleton(skeleton)
     fps = motion.fps if fps is None else check_fps(fps)
     people = []
-    for joints in motion.people.astype(np.float64):
+    for joints in smpl_motion(motion).people.astype(np.float64):
         if not JOINT_NAMES[skeleton][_SPINE2]:
             joints[:, _SPINE2] = 0.5 * (joints[:, 3] + joints[:, 9])  # a straight bone can do without its middle
         solved = resample_rotations(solve_rotations(joints, motion.fps), fps)

@@ -13,6 +13,7 @@ from .body import CAPSULES, body_points, body_scale, point_radii
 from .camera import Camera, Margins, fit_camera
 from .ground import draw_ground
 from .overlay import Overlay
+from .smpl import smpl_motion
 from .theme import RGB, mix, person_colours, to_theme
 
 __all__ = ["RenderOptions", "Renderer"]
@@ -38,6 +39,8 @@ class RenderOptions:
         theme: "dark" or "light".
         caption: text to show; None takes the motion's own, "" shows none.
         legend: whether to show the legend, the time and the progress bar.
+        one_colour: whether all people have the colours of the first; they are one person at several moments then.
+        headroom: pixels to keep free at the top, for what is written over people.
     """
 
     size: tuple[int, int] = (640, 480)
@@ -46,6 +49,8 @@ class RenderOptions:
     theme: str = "dark"
     caption: str | None = None
     legend: bool = True
+    one_colour: bool = False
+    headroom: int = 0
 
     def __post_init__(self) -> None:
         if not all(64 <= side <= 8192 for side in self.size):
@@ -80,9 +85,10 @@ class Renderer:
 
     def __init__(self, motion: Motion, options: RenderOptions | None = None) -> None:
         self.options = options or RenderOptions()
-        self.motion = motion
+        self.motion = motion = smpl_motion(motion)
         self._theme = to_theme(self.options.theme)
-        self._tones = [person_colours(index) for index in range(motion.num_people)]
+        colours = [0] * motion.num_people if self.options.one_colour else range(motion.num_people)
+        self._tones = [person_colours(index) for index in colours]
         caption = motion.caption if self.options.caption is None else self.options.caption
         size = self.options.size
         self._overlay = Overlay(size, self._theme, self._tones, caption, motion.duration, legend=self.options.legend)
@@ -115,6 +121,13 @@ class Renderer:
         self._overlay.draw_time(picture, index / self.motion.fps)
         return picture
 
+    def body_tops(self, index: int) -> np.ndarray:
+        """A point just above each body at frame `index`, (P, 3), metres: where a label can stand."""
+        points, radii = self._points[:, index], point_radii()[:, None] * self._scales
+        tops = points[:, 0].copy()
+        tops[:, 1] = (points[..., 1] + radii.T).max(axis=-1) + 0.04 * self._scales
+        return tops
+
     def frames(self, fps: float | None = None) -> Iterator[Image.Image]:
         """All pictures in order, resampled in time where `fps` is not the motion's own."""
         rate = self.motion.fps / (fps or self.motion.fps)
@@ -136,7 +149,9 @@ class Renderer:
             self.options.size,
             azimuth=self.options.azimuth,
             elevation=self.options.elevation,
-            margins=Margins(0.05 * width, 0.05 * width, margin, 0.6 * margin + self._overlay.height),
+            margins=Margins(
+                0.05 * width, 0.05 * width, margin + self.options.headroom, 0.6 * margin + self._overlay.height
+            ),
             nearest=3.5 * float(self._scales.max()),
         )
 

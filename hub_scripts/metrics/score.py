@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,23 +17,40 @@ from hub_scripts.metrics.physics import FloorDistance, FootSkating, Jerk, Length
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.motion import Motion
 from modeling_motionllm.motion_features import (
-    HUMANML3D,
     canonicalize_joints,
     features_to_joints,
     joints_to_features,
     resample_joints,
     skeleton_of_features,
+    skeleton_of_joints,
 )
 
-__all__ = ["load_motion_folder", "score_captions", "score_folder", "score_motions"]
+__all__ = [
+    "FolderMotions",
+    "load_motion_folder",
+    "match_folder",
+    "score_captions",
+    "score_folder",
+    "score_motions",
+]
 
 
 def _features(clip: np.ndarray, index: int) -> np.ndarray:
+    """Raw features of a motion that is such features, or joints in metres."""
     if clip.ndim == 2:
         return clip
     if len(clip) < 2:
         raise MotionLLMError(f"motion {index} has {len(clip)} frames; a motion to judge has at least 2")
-    return joints_to_features(clip)
+    skeleton = skeleton_of_joints(clip.shape[1])
+    return joints_to_features(clip / np.float32(skeleton.metres_per_unit), skeleton)
+
+
+def _body(clip: np.ndarray) -> np.ndarray:
+    """Joints in metres, on the floor, of a motion that is raw features, or joints in metres."""
+    if clip.ndim == 2:
+        skeleton = skeleton_of_features(clip.shape[1])
+        return skeleton.metres_per_unit * features_to_joints(clip, skeleton)
+    return canonicalize_joints(clip, skeleton_of_joints(clip.shape[1]))
 
 
 def score_motions(
@@ -57,8 +74,9 @@ def score_motions(
     Args:
         judge: the evaluator: `MotionJudge`, or `T2MJudge` (which names no labels).
         draws: K times N motions, one for each caption: features (T, 263), or joints (T, 22, 3) at 20 fps, metres, Y up.
-            Joints are put on the bones of the features and on the floor first, as features are. Features may also be of
-            KIT-ML, (T, 251). With K > 1 multimodality is measured too.
+            Joints are put on the bones of the features and on the floor first, as features are. Of KIT-ML, features
+            (T, 251) in millimetres, or joints (T, 21, 3) at 12.5 fps in metres, which keep their bones. With K > 1
+            multimodality is measured too.
         captions: N sentences.
         real: real motions, in the same forms, of any number; FID is against these.
         content, style: N true labels, None where unknown: for the accuracies.
@@ -97,11 +115,7 @@ def score_motions(
     skeleton = skeleton_of_features(clips[0][0].shape[1])
     bodies = [
         MotionClips(
-            [
-                skeleton.metres_per_unit
-                * (features_to_joints if clip.ndim == 2 else canonicalize_joints)(clip, skeleton)
-                for clip in draw
-            ],
+            [_body(clip) for clip in draw],
             fps=skeleton.fps,
             seconds=seconds,
             toes=(skeleton.feet[1], skeleton.feet[3]),
@@ -135,19 +149,20 @@ def load_motion_folder(folder: str | os.PathLike[str]) -> dict[str, list[Motion]
     """Motions of a folder of `.npz` files: `NAME.npz`, or `NAME.0.npz`, `NAME.1.npz` ... for several of one caption.
 
     A file holds `joints` (T, 22, 3), `caption`, and optionally `fps` (20 by default), or is one that `Motion.save`
-    wrote. Motions of other frame rates are resampled to 20.
+    wrote. Motions of other frame rates are resampled to 20; those of KIT-ML, joints (T, 21, 3) in metres, to 12.5.
 
     Returns:
         NAME to its motions, as many for each.
 
     Raises:
-        MotionLLMError: no such files, several people in one, a name with more motions than another, or one of a name's
-            captions that differs.
+        MotionLLMError: no such files, several people in one, different skeletons, a name with more motions than
+            another, or one of a name's captions that differs.
     """
     paths = sorted(Path(folder).glob("*.npz"))
     if not paths:
         raise MotionLLMError(f"there are no .npz files in '{folder}'; write one motion a file into it")
     motions: dict[str, dict[int, Motion]] = {}
+    skeleton = None
     for path in paths:
         name, _, number = path.stem.rpartition(".")
         if not (name and number.isdecimal()):
@@ -155,9 +170,15 @@ def load_motion_folder(folder: str | os.PathLike[str]) -> dict[str, list[Motion]
         motion = Motion.load(path)
         if motion.num_people != 1:
             raise MotionLLMError(f"'{path}' holds {motion.num_people} people; score one person at a time")
-        if motion.fps != HUMANML3D.fps:
-            joints = resample_joints(motion.people[0], motion.fps, HUMANML3D.fps)
-            motion = replace(motion, joints=joints, fps=HUMANML3D.fps)
+        skeleton = skeleton or motion.skeleton
+        if motion.skeleton is not skeleton:
+            raise MotionLLMError(
+                f"'{path}' has {motion.skeleton.num_joints} joints and the motions before it {skeleton.num_joints}; "
+                "score motions of one skeleton at a time"
+            )
+        if motion.fps != skeleton.fps:
+            joints = resample_joints(motion.people[0], motion.fps, skeleton.fps)
+            motion = replace(motion, joints=joints, fps=skeleton.fps, features=None)
         motions.setdefault(name, {})[int(number)] = motion
     for name, several in motions.items():
         if sorted(several) != list(range(len(next(iter(motions.values()))))):
@@ -169,29 +190,75 @@ def load_motion_folder(folder: str | os.PathLike[str]) -> dict[str, list[Motion]
     return {name: [several[number] for number in sorted(several)] for name, several in motions.items()}
 
 
-def score_folder(
-    folder: str | os.PathLike[str],
-    rows: Sequence[Mapping[str, Any]],
-    judge: Judge,
-    repeats: int = 20,
-    seed: int = 0,
-    pool: int = 32,
-) -> dict[str, Score]:
-    """Score the motions of a folder against a split of a dataset.
+@dataclass(frozen=True)
+class FolderMotions:
+    """The motions of a folder beside the rows of a split that they belong to, see `match_folder`.
+
+    Args:
+        draws: K times N joints (T, J, 3), metres.
+        captions: N sentences.
+        matched: N rows; empty where a motion belongs to none.
+        rows: all rows of the split.
+    """
+
+    draws: list[list[np.ndarray]]
+    captions: list[str]
+    matched: list[Mapping[str, Any]]
+    rows: Sequence[Mapping[str, Any]]
+
+    @property
+    def pool(self) -> int:
+        """Size of an R-precision pool: 32 as in the protocol, or all where there are fewer."""
+        return min(32, len(self.captions))
+
+    def protocol(self, repeats: int, seed: int) -> str:
+        """What was scored, in words."""
+        found = {row["name"] for row in self.matched if row}
+        return (
+            f"{len(self.captions)} captions, {len(self.draws)} motion(s) each; {len(found)} of the {len(self.rows)} "
+            f"clips of the split have one, {sum(not row for row in self.matched)} motions belong to no clip; pools of "
+            f"{self.pool}, {repeats} repeats, seed {seed}"
+        )
+
+    def score(self, judge: Judge, repeats: int = 20, seed: int = 0, pool: int | None = None) -> dict[str, Score]:
+        """Column to score, see `score_motions`; FID is against all rows."""
+        fps = skeleton_of_features(self.rows[0]["features"].shape[1]).fps
+        return score_motions(
+            judge,
+            self.draws,
+            self.captions,
+            [row["features"] for row in self.rows],
+            content=[row.get("content") for row in self.matched],
+            style=[row.get("style") for row in self.matched],
+            seconds=[len(row["features"]) / fps if row else None for row in self.matched],
+            repeats=repeats,
+            seed=seed,
+            pool=pool or self.pool,
+        )
+
+
+def match_folder(folder: str | os.PathLike[str], rows: Sequence[Mapping[str, Any]]) -> FolderMotions:
+    """The motions of a folder, and which row of a split each belongs to.
 
     A motion belongs to the row whose `name` its file has; else to the first row that has its caption; else to none,
-    and then it has no labels and no length to hold it against. FID is against all rows.
+    and then it has no labels and no length to hold it against.
 
     Args:
         folder: see `load_motion_folder`.
         rows: of `read_split`, with name, captions, features, content and style.
-        judge: the evaluator.
-        repeats, seed, pool: see `score_motions`.
 
     Raises:
-        MotionLLMError: an unusable folder, or a motion without a caption that belongs to no row.
+        MotionLLMError: an unusable folder, motions of another skeleton than the dataset's, or a motion without a
+            caption that belongs to no row.
     """
     motions = load_motion_folder(folder)
+    skeleton = skeleton_of_features(rows[0]["features"].shape[1])
+    theirs = next(iter(motions.values()))[0].skeleton
+    if theirs is not skeleton:
+        raise MotionLLMError(
+            f"the motions of '{folder}' have the {theirs.num_joints} joints of '{theirs.name}', the dataset is of "
+            f"'{skeleton.name}'; score them against data of their skeleton"
+        )
     by_name = {row["name"]: row for row in rows}
     by_caption: dict[str, Mapping[str, Any]] = {}
     for row in rows:
@@ -207,15 +274,18 @@ def score_folder(
         captions.append(row["captions"][0] if caption is None else caption)
         matched.append(row)
     count = len(next(iter(motions.values())))
-    return score_motions(
-        judge,
-        [[several[number].people[0] for several in motions.values()] for number in range(count)],
-        captions,
-        [row["features"] for row in rows],
-        content=[row.get("content") for row in matched],
-        style=[row.get("style") for row in matched],
-        seconds=[len(row["features"]) / HUMANML3D.fps if row else None for row in matched],
-        repeats=repeats,
-        seed=seed,
-        pool=pool,
-    )
+    draws = [[several[number].people[0] for several in motions.values()] for number in range(count)]
+    return FolderMotions(draws, captions, matched, rows)
+
+
+def score_folder(
+    folder: str | os.PathLike[str],
+    rows: Sequence[Mapping[str, Any]],
+    judge: Judge,
+    repeats: int = 20,
+    seed: int = 0,
+    pool: int | None = None,
+) -> dict[str, Score]:
+    """Score the motions of a folder against a split of a dataset; arguments and errors as those of `match_folder` and
+    `score_motions`, `pool` 32 by default, or all captions where there are fewer."""
+    return match_folder(folder, rows).score(judge, repeats, seed, pool)
