@@ -188,9 +188,9 @@ class _Decoder:
         order = np.arange(len(index))
         holes = (~live[: len(index)]).nonzero()[0]
         order[holes] = index[index >= len(index)]
-        for hole in holes:
+        for hole in holes.tolist():
             for context in range(self.contexts):
-                self._copy(order[hole] * self.contexts + context, hole * self.contexts + context)
+                self._copy(int(order[hole]) * self.contexts + context, hole * self.contexts + context)
         memory = self.library.llama_get_memory(self.context)
         for sequence in range(len(index) * self.contexts, len(live) * self.contexts):
             self.library.llama_memory_seq_rm(memory, sequence, -1, -1)

@@ -105,7 +105,7 @@ def load_model(name: str, device: str, dtype: str = "fp32") -> Any:
     check_device(device)
     try:
         # A checkpoint in another dtype is read as it is, unless bf16 is asked for.
-        options = {"dtype": "bfloat16"} if dtype == "bf16" else {}
+        options: dict[str, Any] = {"dtype": "bfloat16"} if dtype == "bf16" else {}
         return motionllm.MotionLLMForCausalLM.from_pretrained(name, **options).to(device).eval()
     except OSError as error:
         raise MotionLLMError(f"cannot load '{name}': {str(error).splitlines()[0]}") from error
