@@ -188,9 +188,9 @@ class _Decoder:
         order = np.arange(len(index))
         holes = (~live[: len(index)]).nonzero()[0]
         order[holes] = index[index >= len(index)]
-        for hole in holes:
+        for hole in holes.tolist():
             for context in range(self.contexts):
-                self._copy(order[hole] * self.contexts + context, hole * self.contexts + context)
+                self._copy(int(order[hole]) * self.contexts + context, hole * self.contexts + context)
         memory = self.library.llama_get_memory(self.context)
         for sequence in range(len(index) * self.contexts, len(live) * self.contexts):
             self.library.llama_memory_seq_rm(memory, sequence, -1, -1)
@@ -262,7 +262,7 @@ class _Decoder:
     def _copy(self, source: int, target: int) -> None:
         if source != target:
             memory = self.library.llama_get_memory(self.context)
-            self.library.llama_memory_seq_cp(memory, int(source), int(target), -1, -1)
+            self.library.llama_memory_seq_cp(memory, source, target, -1, -1)
 
     def _tensor(self, scores: np.ndarray) -> torch.Tensor:
         return torch.from_numpy(scores).to(self.request.input_ids.device)
