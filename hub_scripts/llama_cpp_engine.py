@@ -262,7 +262,7 @@ class _Decoder:
     def _copy(self, source: int, target: int) -> None:
         if source != target:
             memory = self.library.llama_get_memory(self.context)
-            self.library.llama_memory_seq_cp(memory, int(source), int(target), -1, -1)
+            self.library.llama_memory_seq_cp(memory, source, target, -1, -1)
 
     def _tensor(self, scores: np.ndarray) -> torch.Tensor:
         return torch.from_numpy(scores).to(self.request.input_ids.device)

@@ -104,8 +104,8 @@ def load_model(name: str, device: str, dtype: str = "fp32") -> Any:
 
     check_device(device)
     try:
-        # A checkpoint in another dtype is read as it is, unless bf16 is asked for.
-        options: dict[str, Any] = {"dtype": "bfloat16"} if dtype == "bf16" else {}
-        return motionllm.MotionLLMForCausalLM.from_pretrained(name, **options).to(device).eval()
+        # A whole model that was saved in another dtype is read as it is, unless bf16 is asked for.
+        asked = "bfloat16" if dtype == "bf16" else None
+        return motionllm.MotionLLMForCausalLM.from_pretrained(name, dtype=asked).to(device).eval()
     except OSError as error:
         raise MotionLLMError(f"cannot load '{name}': {str(error).splitlines()[0]}") from error

@@ -28,7 +28,7 @@ def tensors_sha256(tensors: "Iterable[tuple[str, torch.Tensor]]") -> str:
     whole = hashlib.sha256()
     for name, tensor in tensors:
         whole.update(f"{name} {tuple(tensor.shape)} ".encode())
-        whole.update(tensor.detach().cpu().float().contiguous().numpy().tobytes())
+        whole.update(tensor.detach().cpu().float().contiguous().numpy().data)
     return whole.hexdigest()
 
 
