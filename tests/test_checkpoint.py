@@ -31,7 +31,7 @@ def test_it_is_thin():
     assert sum(path.stat().st_size for path in files) <= 40e6
     assert not (DEFAULT_CHECKPOINT / "model.safetensors").exists()
     suffixes = {path.suffix or path.name for path in files}
-    assert suffixes <= {".py", ".json", ".md", ".safetensors", ".jinja", ".yaml", "SHA256SUMS"}
+    assert suffixes <= {".py", ".json", ".md", ".safetensors", ".jinja", ".yaml", ".png", "SHA256SUMS"}
 
 
 @pytest.mark.parametrize("checkpoint, folders, without", [
