@@ -31,7 +31,7 @@ def _rows(vq: Any, count: int) -> list[dict[str, Any]]:
     rows = []
     for number in range(count):
         codes = int(draw.integers(7, 40))
-        features = draw.standard_normal((codes * vq.config.frames_per_code, vq.config.feature_dim), dtype=np.float32)
+        features = draw.standard_normal((codes * vq.config.frames_per_code, vq.config.input_dim), dtype=np.float32)
         rows.append(
             {
                 "content": str(number),
