@@ -2,6 +2,8 @@
 
 import os
 import platform
+import resource
+import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -10,7 +12,7 @@ from statistics import median
 import torch
 from tqdm import tqdm
 
-__all__ = ["Row", "Timing", "alternate", "clock", "machine", "print_table", "reading_speed"]
+__all__ = ["Row", "Timing", "alternate", "clock", "machine", "peak_memory", "print_table", "reading_speed"]
 
 
 @dataclass
@@ -100,6 +102,11 @@ def reading_speed(clock: Callable[[], float] = time.perf_counter) -> float:
         numbers.sum()
         seconds.append(clock() - start)
     return numbers.nbytes / min(seconds)
+
+
+def peak_memory() -> float:
+    """Largest resident set of this process so far, in MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
 
 
 def machine() -> str:

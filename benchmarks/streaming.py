@@ -1,18 +1,11 @@
 """`python -m benchmarks.streaming`: the first second of a motion of ten, streamed; and memory over many motions."""
 
-import resource
-import sys
 from collections.abc import Iterator
 
-from benchmarks.measuring import Row, alternate, clock, machine, print_table
+from benchmarks.measuring import Row, alternate, clock, machine, peak_memory, print_table
 from hub_scripts.loading import DEFAULT_CHECKPOINT, load_model, load_processor, quiet
 
 __all__ = ["measure"]
-
-
-def _peak() -> float:
-    """Largest resident set of this process so far, in MB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
 
 
 def measure(quick: bool = False, cpu_time: bool = False) -> Iterator[Row]:
@@ -41,10 +34,10 @@ def measure(quick: bool = False, cpu_time: bool = False) -> Iterator[Row]:
     count = 50 if quick else 500
     for seed in range(count):
         if seed == 10:
-            before = _peak()
+            before = peak_memory()
         model.generate_motion(**short, seed=seed)
-    yield Row(f"memory that {count - 10} more motions took", _peak() - before, "MB")
-    yield Row("peak memory, model and all", _peak(), "MB")
+    yield Row(f"memory that {count - 10} more motions took", peak_memory() - before, "MB")
+    yield Row("peak memory, model and all", peak_memory(), "MB")
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -11,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.measuring import Row, alternate, clock, machine, print_table
+from benchmarks.measuring import Row, alternate, clock, machine, peak_memory, print_table
 from hub_scripts.data.examples import LossWeights, MotionTextExamples, PadExamples
 from hub_scripts.loading import DEFAULT_CHECKPOINT, load_processor, quiet
 from hub_scripts.train_motionllm import ModelArguments, add_adapter
@@ -146,7 +145,7 @@ def main() -> None:
         model, processor, optimizer = _learner()
         make, _ = _WAYS[args.peak]
         make(model, processor, optimizer, _rows(model.get_base_model().motion_vq, _BATCH))()
-        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3))
+        print(peak_memory())
         return
     print(machine())
     print_table("training", measure(args.quick, args.cpu_time))

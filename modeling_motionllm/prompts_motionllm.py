@@ -7,11 +7,12 @@ text. In a scene it stands for the codes of all people, with `</Motion>`, a plac
 `scene` wording of `paper` is ours: the official code for several people is not public in a form that runs.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 
-__all__ = ["PROMPT_PRESETS", "pad_left"]
+__all__ = ["PROMPT_PRESETS", "pad_examples", "pad_left"]
 
 _PREAMBLE = (
     "Below is an instruction that describes a task, paired with an input that provides further context. "
@@ -53,3 +54,23 @@ def pad_left(prompts: Sequence[Sequence[int]], pad_token_id: int) -> dict[str, t
     ids = [[pad_token_id] * count + list(prompt) for count, prompt in zip(missing, prompts, strict=True)]
     mask = [[0] * count + [1] * (longest - count) for count in missing]
     return {"input_ids": torch.tensor(ids), "attention_mask": torch.tensor(mask)}
+
+
+def pad_examples(examples: Sequence[Mapping[str, list[Any]]], pad_token_id: int) -> dict[str, torch.Tensor]:
+    """Training examples as a batch, padded on the right to the longest.
+
+    Args:
+        examples: each with `input_ids`, `labels` and, in all or in none, `loss_weights`.
+        pad_token_id: filler of `input_ids`; labels are filled with -100, weights with 1.
+
+    Returns:
+        The same names (B, S), and `attention_mask`.
+    """
+    fillers = {"input_ids": pad_token_id, "attention_mask": 0, "labels": -100, "loss_weights": 1.0}
+    longest = max(len(example["input_ids"]) for example in examples)
+    masked = [{**example, "attention_mask": [1] * len(example["input_ids"])} for example in examples]
+    return {
+        name: torch.tensor([example[name] + [filler] * (longest - len(example["input_ids"])) for example in masked])
+        for name, filler in fillers.items()
+        if name in masked[0]
+    }

@@ -13,6 +13,8 @@ from modeling_motionllm.best_of_motionllm import caption_log_likelihood, generat
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.pipeline_motionllm import TextToMotionPipeline
 
+pytest_plugins = ("scene_fixtures",)
+
 TEXTS = ["a person walks forward", "a person waves with the left hand"]
 
 

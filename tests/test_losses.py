@@ -11,6 +11,8 @@ from hub_scripts.data.examples import OPENING, LossWeights, MotionTextExamples, 
 from modeling_motionllm.losses_motionllm import PLACEMENT_WIDTH, token_losses
 from modeling_motionllm.vocabulary_motionllm import MotionVocabulary, PlacementVocabulary
 
+pytest_plugins = ("scene_fixtures",)
+
 PLACEMENT = PlacementVocabulary(offset=10)
 X, Z, HEADING = PLACEMENT.families
 VOCABULARY = MotionVocabulary(offset=400, start=398, end=399, codebook_size=100, placement=PLACEMENT)

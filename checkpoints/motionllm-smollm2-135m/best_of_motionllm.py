@@ -7,6 +7,7 @@ import torch
 
 from .errors_motionllm import MotionLLMError
 from .placement_motionllm import encode_placements
+from .prompts_motionllm import pad_examples
 from .sampling_motionllm import row_seeds
 
 __all__ = ["caption_log_likelihood", "check_best_of", "generate_best"]
@@ -96,12 +97,6 @@ def caption_log_likelihood(model: Any, processor: Any, captions: Sequence[str], 
             examples.append(processor.training_example("motion-to-text", caption, own))
     found = []
     for start in range(0, len(examples), _ROWS):
-        batch = examples[start : start + _ROWS]
-        longest = max(len(example["labels"]) for example in batch)
-        padded = {
-            name: torch.tensor([example[name] + [filler] * (longest - len(example[name])) for example in batch])
-            for name, filler in (("input_ids", 0), ("labels", -100))
-        }
-        mask = torch.tensor([[1] * len(one["labels"]) + [0] * (longest - len(one["labels"])) for one in batch])
-        found.append(model.label_log_likelihood(**padded, attention_mask=mask).cpu())
+        batch = pad_examples(examples[start : start + _ROWS], 0)
+        found.append(model.label_log_likelihood(**batch).cpu())
     return torch.cat(found)

@@ -10,6 +10,7 @@ from torch.utils.data import Dataset
 from tqdm import tqdm
 
 from modeling_motionllm.processing_motionllm import MotionLLMProcessor
+from modeling_motionllm.prompts_motionllm import pad_examples
 from modeling_motionllm.vocabulary_motionllm import MotionVocabulary
 
 __all__ = ["OPENING", "LossWeights", "MotionTextExamples", "PadExamples", "SceneTextExamples"]
@@ -175,13 +176,4 @@ class PadExamples:
         self.pad = pad_token_id
 
     def __call__(self, examples: list[dict[str, list[Any]]]) -> dict[str, torch.Tensor]:
-        fillers = {"input_ids": self.pad, "attention_mask": 0, "labels": -100, "loss_weights": 1.0}
-        examples = [{**example, "attention_mask": [1] * len(example["input_ids"])} for example in examples]
-        longest = max(len(example["input_ids"]) for example in examples)
-        return {
-            name: torch.tensor(
-                [example[name] + [filler] * (longest - len(example["input_ids"])) for example in examples]
-            )
-            for name, filler in fillers.items()
-            if name in examples[0]
-        }
+        return pad_examples(examples, self.pad)
