@@ -24,6 +24,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--start", type=float, default=0.0, help="first second to look at (default 0)")
     parser.add_argument("--end", type=float, help="last second to look at (default: the end)")
     parser.add_argument("--samples", type=int, default=1, help="sentences per motion; more than 1 draws them at random")
+    parser.add_argument(
+        "--best-of",
+        type=int,
+        default=1,
+        metavar="N",
+        help="of N sentences, the likeliest and others drawn at random, the one that fits the motion best (default 1)",
+    )
     parser.add_argument("--seed", type=int, default=0, help="random seed of the draws (default 0)")
     add_bvh_arguments(parser)
     add_model_arguments(parser)
@@ -50,8 +57,13 @@ def main(argv: Sequence[str]) -> int:
     args = _parser().parse_args(argv)
     if args.samples < 1:
         raise MotionLLMError(f"--samples is {args.samples}; give 1 or more")
+    if args.best_of < 1:
+        raise MotionLLMError(f"--best-of is {args.best_of}; give the number of sentences to choose from, 1 or more")
+    if args.best_of > 1 and args.samples > 1:
+        raise MotionLLMError("--samples shows several sentences, --best-of chooses one; give one of them")
     quiet()
     from hub_scripts.data.motion_files import load_motion
+    from modeling_motionllm.best_of_motionllm import caption_best
 
     options = bvh_options(args)
     notes: list[str] = []
@@ -63,7 +75,10 @@ def main(argv: Sequence[str]) -> int:
         print(note, file=sys.stderr)
     for path, inputs in zip(args.file, prepared, strict=True):
         for sample in range(args.samples):
-            ids = model.generate_caption(**inputs, do_sample=args.samples > 1, seed=args.seed + sample)
-            sentence = processor.decode_caption(ids)[0]
+            if args.best_of > 1:
+                [sentence] = caption_best(model, processor, inputs, args.best_of, seed=args.seed)
+            else:
+                ids = model.generate_caption(**inputs, do_sample=args.samples > 1, seed=args.seed + sample)
+                sentence = processor.decode_caption(ids)[0]
             print(f"{path}: {sentence}" if len(args.file) > 1 else sentence)
     return 0

@@ -53,6 +53,8 @@ def main(argv: Sequence[str]) -> int:
             raise MotionLLMError(f"'{out}' is the motion to read; choose another name to write")
     for note in notes:
         print(note, file=sys.stderr)
+    if args.plant_feet:
+        motion = motion.plant_feet()
     for out in outputs:
         ensure_folder(out.parent)
         for path in write_motion(motion, out, args):

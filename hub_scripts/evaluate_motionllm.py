@@ -41,7 +41,14 @@ from hub_scripts.evaluation_tables import (
     scene_caption_table,
     scene_table,
 )
-from hub_scripts.generated_outputs import Decoding, OutputStore, decode_codes, generate_captions, generate_codes
+from hub_scripts.generated_outputs import (
+    Decoding,
+    OutputStore,
+    caption_decoding,
+    decode_codes,
+    generate_captions,
+    generate_codes,
+)
 from hub_scripts.loading import DEFAULT_SCENE_EVALUATOR, add_model_arguments, load_processor, quiet
 from hub_scripts.metrics.base import Score
 from hub_scripts.metrics.caption import Captions, SentenceSimilarity
@@ -89,6 +96,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--best-of", type=int, default=Decoding.best_of, metavar="N", help="candidates of each motion (default 1)"
     )
+    parser.add_argument(
+        "--caption-best-of", type=int, default=1, metavar="N", help="candidates of each caption (default 1: greedy)"
+    )
+    parser.add_argument(
+        "--plant-feet", action="store_true", help="hold feet of generated motions where they stand, as `generate` can"
+    )
     parser.add_argument("--batch-size", type=int, default=32, help="motions per batch (default 32)")
     parser.add_argument("--seed", type=int, default=0, help="of all draws (default 0)")
     parser.add_argument("--work", help="keep what is generated in this folder; a run that died goes on from there")
@@ -116,6 +129,7 @@ def _check(args: argparse.Namespace) -> set[str]:
     if not tasks <= set(_TASKS):
         raise MotionLLMError(f"--tasks is '{args.tasks}'; choose from {','.join(_TASKS)}")
     check_best_of(args.best_of, not args.greedy)
+    check_best_of(args.caption_best_of)
     if args.data is None and (args.scenes is None or args.vq is not None or args.folder is not None):
         raise MotionLLMError("give --data, the clips to measure on, or --scenes (see `motionllm evaluate --help`)")
     if args.scenes is not None and (args.vq is not None or args.folder is not None):
@@ -202,14 +216,14 @@ def _evaluate_generation(
     motions = {
         "real": [real],
         "reconstructed": [made.clips],
-        "generated": [decode_codes(model.motion_vq, draw) for draw in draws],
+        "generated": [decode_codes(model.motion_vq, draw, args.plant_feet) for draw in draws],
     }
     if args.sheet is not None:
         shown = choose_sheet_rows(rows, args.seed)
         told, first = [captions[row] for row in shown], motions["generated"][0]
         save_evaluation_sheet(Path(args.sheet), told, [first[row] for row in shown], [real[row] for row in shown])
     asked = [count / processor.fps for count in frames]
-    drawn = ", ".join([str(decoding), *engine_settings(args).values()])
+    drawn = ", ".join([str(decoding), *["feet planted"] * args.plant_feet, *engine_settings(args).values()])
     return {
         "captions": len(rows),
         "failed": failed,
@@ -230,10 +244,12 @@ def _evaluate_generation(
 def _evaluate_captioning(
     model: Any, processor: Any, rows: list[dict[str, Any]], made: Reconstruction, args: argparse.Namespace
 ) -> dict[str, Any]:
-    store = OutputStore(args.work, **_settings(args, task="captioning", split=args.split, data=args.data))
+    chosen = caption_decoding(args.caption_best_of)
+    store = OutputStore(args.work, **_settings(args, task="captioning", split=args.split, data=args.data, how=chosen))
     written = generate_captions(
-        model, processor, [row["name"] for row in rows], made.codes, batch_size=args.batch_size, store=store
-    )
+        model, processor, [row["name"] for row in rows], made.codes,
+        best_of=args.caption_best_of, seed=args.seed, batch_size=args.batch_size, store=store,
+    )  # fmt: skip
     labels = {"content": [row["content"] for row in rows], "style": [row["style"] for row in rows]}
     own = [own_caption(row["captions"], index) for index, row in enumerate(rows)]
     # A true caption is judged against the others of its clip; where it has no other, against itself.
@@ -244,8 +260,8 @@ def _evaluate_captioning(
     similarity = SentenceSimilarity(load_sentence_encoder())
     return {
         "clips": len(rows),
-        "protocol": f"{len(rows)} real motions, greedy; all captions of a clip are references (for 'one true caption' "
-        "the others)",
+        "protocol": f"{len(rows)} real motions, {chosen}; all captions of a clip are references (for 'one true "
+        "caption' the others)",
         "rows": {
             "real": _values(score_captions(Captions(own, others, **labels), similarity)),
             "generated": _values(
@@ -422,10 +438,11 @@ def _evaluate_scenes(
         )
         results["scene_generation"] = evaluate_scene_generation(model, processor, judge, rows, args, store, engine)
     if "captioning" in tasks:
-        store = OutputStore(args.work, **_settings(args, task="scene captioning", split=args.split, data=args.scenes))
+        how = caption_decoding(args.caption_best_of)
+        settings = _settings(args, task="scene captioning", split=args.split, data=args.scenes, how=how)
         similarity = SentenceSimilarity(load_sentence_encoder())
         results["scene_captioning"] = evaluate_scene_captioning(
-            model, processor, rows, similarity, args.batch_size, store
+            model, processor, rows, similarity, args, OutputStore(args.work, **settings)
         )
     return results
 

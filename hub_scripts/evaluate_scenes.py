@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from hub_scripts.data.scenes_features import scene_features
-from hub_scripts.generated_outputs import Decoding, OutputStore, decode_codes
+from hub_scripts.generated_outputs import Decoding, OutputStore, caption_decoding, decode_codes
 from hub_scripts.generated_scenes import generate_scene_captions, generate_scenes
 from hub_scripts.metrics.base import Score, repeat
 from hub_scripts.metrics.caption import Captions, SentenceSimilarity
@@ -70,7 +70,7 @@ def evaluate_scene_generation(
         "reconstructed": [
             Scenes(_by_scene(reconstruct(model.motion_vq, _people(features)).clips, people), _places(bins))
         ],
-        "generated": [_decoded(model.motion_vq, draw, people) for draw in draws],
+        "generated": [_decoded(model.motion_vq, draw, people, args.plant_feet) for draw in draws],
     }
     pool = min(32, len(rows))
     real = judge.embed_scenes(judge.tokens(features, placements))
@@ -82,6 +82,7 @@ def evaluate_scene_generation(
         for name, drawn in scenes.items()
     }  # fmt: skip
     told = sum(map(tells_roles, captions, contents))
+    drawn = ", ".join([str(decoding), *["feet planted"] * args.plant_feet])
     composed = all(row["composed"] for row in rows)
     return {
         "scenes": len(rows),
@@ -90,7 +91,7 @@ def evaluate_scene_generation(
         "protocol": f"{len(rows)} {'composed ' if composed else ''}scenes, one caption each (of the n captions of "
         f"scene i that name what everybody does, or of all where none does, number i mod n; {told} name it), people "
         f"and lengths of the real scenes (at most {processor.max_seconds:g} s), pools of {pool}, {args.repeats} "
-        f"repeats, {args.draws} draw(s), seed {args.seed}, {decoding}; {failed} of {len(rows) * args.draws} outputs "
+        f"repeats, {args.draws} draw(s), seed {args.seed}, {drawn}; {failed} of {len(rows) * args.draws} outputs "
         "not well-formed",
         "rows": {name: _values(score.overall) for name, score in scores.items()},
         "judged": scores["real"].judged,
@@ -103,7 +104,7 @@ def evaluate_scene_captioning(
     processor: Any,
     rows: Sequence[Mapping[str, Any]],
     similarity: SentenceSimilarity,
-    batch_size: int,
+    args: argparse.Namespace,
     store: OutputStore,
 ) -> dict[str, Any]:
     """Caption each real scene and compare with its true captions; arguments as above.
@@ -114,7 +115,7 @@ def evaluate_scene_captioning(
     """
     written = generate_scene_captions(
         model, processor, [row["name"] for row in rows], [row["joints"] for row in rows],
-        batch_size=batch_size, store=store,
+        best_of=args.caption_best_of, seed=args.seed, batch_size=args.batch_size, store=store,
     )  # fmt: skip
     own = [own_caption(row["captions"], index) for index, row in enumerate(rows)]
     half = len(own) // 2
@@ -136,8 +137,9 @@ def evaluate_scene_captioning(
     return {
         "scenes": len(rows),
         "composed": composed,
-        "protocol": f"{len(rows)} real {'(composed) ' if composed else ''}scenes, greedy; all captions of a scene are "
-        "references (for 'one true caption' the others)",
+        "protocol": f"{len(rows)} real {'(composed) ' if composed else ''}scenes, "
+        f"{caption_decoding(args.caption_best_of)}; all captions of a scene are references (for 'one true caption' "
+        "the others)",
         "rows": {name: _values(score) for name, score in scores.items()},
         "examples": [
             {"name": row["name"], "written": text, "true": row["captions"][0]}
@@ -168,7 +170,9 @@ def _places(bins: Sequence[np.ndarray]) -> list[np.ndarray]:
     return placements
 
 
-def _decoded(vq: MotionVQModel, scenes: Sequence[dict[str, Any] | None], people: Sequence[int]) -> Scenes:
+def _decoded(
+    vq: MotionVQModel, scenes: Sequence[dict[str, Any] | None], people: Sequence[int], planted: bool
+) -> Scenes:
     """Motions of codes; of a scene that failed everybody stands in one place: it is judged and not left out."""
     codes = [
         row
@@ -180,4 +184,4 @@ def _decoded(vq: MotionVQModel, scenes: Sequence[dict[str, Any] | None], people:
         np.array([origin] * count if scene is None else scene["bins"])
         for scene, count in zip(scenes, people, strict=True)
     ]
-    return Scenes(_by_scene(decode_codes(vq, codes), people), _places(bins))
+    return Scenes(_by_scene(decode_codes(vq, codes, planted), people), _places(bins))

@@ -94,7 +94,7 @@ def main(argv: Sequence[str]) -> int:
     if args.dataset_out is not None:
         from hub_scripts.generated_dataset import GeneratedDataset
 
-        settings = {"model": name, **sampling, **engine_settings(args)}
+        settings = {"model": name, **sampling, **engine_settings(args), "plant_feet": args.plant_feet}
         dataset = GeneratedDataset(args.dataset_out, batches, settings, args.skip_existing, processor.skeleton)
         if rank == 0:
             dataset.write_card()
@@ -118,6 +118,8 @@ def main(argv: Sequence[str]) -> int:
             model, engine = load_engine(args, processor, device)
         progress = _Progress() if args.stream else None
         motions = generate_batch(model, processor, batch, progress, **sampling, engine=engine)
+        if args.plant_feet:
+            motions = [motion.plant_feet() for motion in motions]
         for motion, job in zip(motions, batch, strict=True):
             motion.seed = None if args.greedy else job.seed
             motion.model = name

@@ -54,6 +54,7 @@ def main(argv: Sequence[str]) -> int:
     from hub_scripts.data.motion_files import load_motion
     from modeling_motionllm.best_of_motionllm import generate_best
     from modeling_motionllm.files_motionllm import ensure_folder
+    from modeling_motionllm.planted_feet_motionllm import plant_feet
 
     processor = load_processor(args.model)
     processor.check_people(args.people)
@@ -74,7 +75,10 @@ def main(argv: Sequence[str]) -> int:
         features = output.features.float().cpu().numpy()
         scenes = processor.decode_people(output, texts, given=given)
         for motion, decoded, job in zip(scenes, features, batch, strict=True):
-            if given is None:  # else the joints are not all recovered from them
+            if args.plant_feet:  # of those who were generated
+                made = motion.joints[0 if given is None else given.num_people :]
+                made[...] = plant_feet(made, motion.fps)
+            elif given is None:  # else the joints are not all recovered from them
                 motion.features = decoded[: motion.num_people, : motion.num_frames]
             motion.seed = None if args.greedy else job.seed
             motion.model = Path(args.model).name

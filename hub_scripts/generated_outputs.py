@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +12,22 @@ import torch
 from tqdm import tqdm
 
 from hub_scripts.metrics.reconstruction import batches_by_length
-from modeling_motionllm.best_of_motionllm import generate_best
+from modeling_motionllm.best_of_motionllm import caption_best, generate_best
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.files_motionllm import ensure_folder
 from modeling_motionllm.modeling_motion_vq import MotionVQModel
+from modeling_motionllm.motion_features import features_to_joints, joints_to_features, skeleton_of_features
+from modeling_motionllm.planted_feet_motionllm import plant_feet
 from modeling_motionllm.prompts_motionllm import pad_left
 
 __all__ = [
     "Decoding",
     "OutputStore",
+    "caption_decoding",
     "decode_codes",
     "generate_captions",
     "generate_codes",
+    "plant_features",
     "run_batches",
     "well_formed",
 ]
@@ -55,6 +59,11 @@ class Decoding:
         kind = "greedy" if self.greedy else f"sampled, temperature {self.temperature:g}, top-p {self.top_p:g}"
         best = f", best of {self.best_of}" if self.best_of != 1 else ""
         return kind + guidance + best
+
+
+def caption_decoding(best_of: int) -> str:
+    """How captions are decoded, in the words of a protocol."""
+    return "greedy" if best_of == 1 else f"best of {best_of} (the greedy one and others drawn, top-p 0.9)"
 
 
 class OutputStore:
@@ -94,13 +103,33 @@ def well_formed(codes: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
 
 
 @torch.no_grad()
-def decode_codes(vq: MotionVQModel, codes: Sequence[Sequence[int]]) -> list[np.ndarray]:
-    """Raw features (T, 263) of codes; a motion that failed is a standing frame: it is judged and not left out."""
+def decode_codes(vq: MotionVQModel, codes: Sequence[Sequence[int]], planted: bool = False) -> list[np.ndarray]:
+    """Raw features (T, 263) of codes; a motion that failed is a standing frame: it is judged and not left out.
+
+    Args:
+        vq: reads the codes.
+        codes: of each motion; empty for one that failed.
+        planted: whether feet are held where they stand, as `--plant-feet` does.
+    """
     clips = []
     for row in codes:
-        features = vq.decode(torch.tensor([row or [0]], device=vq.device)).features[0]
-        clips.append(features.cpu().numpy())
+        features = vq.decode(torch.tensor([row or [0]], device=vq.device)).features[0].cpu().numpy()
+        clips.append(plant_features(features) if planted else features)
     return clips
+
+
+def plant_features(features: np.ndarray) -> np.ndarray:
+    """Raw features (T, 263) of the same motion with planted feet, see `plant_feet`; bones and floor stay."""
+    skeleton = skeleton_of_features(features.shape[1])
+    unit = skeleton.metres_per_unit
+    joints = features_to_joints(features.astype(np.float64), skeleton)
+    joints = plant_feet(unit * joints, skeleton.fps) / unit
+    # Features have a row less than frames: the last step is taken once more.
+    longer = np.concatenate([joints, 2 * joints[-1:] - joints[-2:-1]])
+    planted = joints_to_features(longer, replace(skeleton, bone_lengths=None)).astype(np.float32)
+    heights = [3, *range(5, 4 + 3 * (skeleton.num_joints - 1), 3)]
+    planted[:, heights] += longer[..., 1].min()
+    return planted
 
 
 def run_batches(
@@ -163,14 +192,18 @@ def generate_captions(
     names: Sequence[str],
     codes: Sequence[np.ndarray],
     *,
+    best_of: int = 1,
+    seed: int = 0,
     batch_size: int = 32,
     store: OutputStore | None = None,
 ) -> list[str]:
-    """Greedy captions of motions.
+    """Captions of motions.
 
     Args:
         names: N names, of the motions.
         codes: their codes (L_i,); a motion longer than the model takes is described by its beginning.
+        best_of: candidates of each, see `caption_best`; 1: greedy.
+        seed: motion i draws from `seed + i`.
 
     Raises:
         MotionLLMError: not a name for each.
@@ -181,7 +214,7 @@ def generate_captions(
     limit = processor.num_codes(processor.max_seconds)
 
     def make(rows: list[int]) -> list[str]:
-        prompts = [processor.motion_to_text_ids(codes[row][:limit].tolist()) for row in rows]
-        return processor.decode_caption(model.generate_caption(**pad_left(prompts, 0)))
+        prompts = pad_left([processor.motion_to_text_ids(codes[row][:limit].tolist()) for row in rows], 0)
+        return caption_best(model, processor, prompts, best_of, seed=[seed + row for row in rows])
 
     return run_batches(store, [len(row) for row in codes], list(names), batch_size, "describe", make)

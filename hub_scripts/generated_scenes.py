@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from hub_scripts.generated_outputs import Decoding, OutputStore, run_batches, well_formed
-from modeling_motionllm.best_of_motionllm import generate_best
+from modeling_motionllm.best_of_motionllm import caption_best, generate_best
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.placement_motionllm import encode_placements
 
@@ -82,10 +82,12 @@ def generate_scene_captions(
     names: Sequence[str],
     scenes: Sequence[np.ndarray],
     *,
+    best_of: int = 1,
+    seed: int = 0,
     batch_size: int = 32,
     store: OutputStore | None = None,
 ) -> list[str]:
-    """Greedy captions of scenes.
+    """Captions of scenes; `best_of` and `seed` as in `generate_captions`.
 
     Args:
         names: N names, of the scenes.
@@ -102,7 +104,7 @@ def generate_scene_captions(
 
     def make(rows: list[int]) -> list[str]:
         inputs = processor(motion=[scenes[row][:, :frames] for row in rows])
-        return processor.decode_caption(model.generate_caption(**inputs))
+        return caption_best(model, processor, inputs, best_of, seed=[seed + row for row in rows])
 
     whole = [scene.shape[0] * scene.shape[1] for scene in scenes]
     return run_batches(store or OutputStore(None), whole, list(names), batch_size, "describe scenes", make)

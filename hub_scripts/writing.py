@@ -20,7 +20,10 @@ _TAKES = {
 
 
 def add_export_arguments(parser: argparse.ArgumentParser, fps_of: str) -> None:
-    """Add --fps, --skeleton and --units; `fps_of` says in the help which files --fps is for."""
+    """Add --plant-feet, --fps, --skeleton and --units; `fps_of` says in the help which files --fps is for."""
+    parser.add_argument(
+        "--plant-feet", action="store_true", help="hold feet where they stand instead of letting them slide"
+    )
     parser.add_argument("--fps", type=float, help=f"frames per second of {fps_of} (default: the motion's own)")
     parser.add_argument(
         "--skeleton", help=f"joint names in .bvh and .glb, of {', '.join(_SKELETONS)} (default {_SKELETONS[0]})"

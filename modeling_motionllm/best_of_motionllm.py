@@ -1,4 +1,4 @@
-"""Best of several: draw some motions for each sentence and keep the one that the model itself would describe so."""
+"""Best of several motions or captions: of some candidates the one that the model's other task finds likeliest."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,10 +10,11 @@ from .placement_motionllm import encode_placements
 from .prompts_motionllm import pad_examples
 from .sampling_motionllm import row_seeds
 
-__all__ = ["caption_log_likelihood", "check_best_of", "generate_best"]
+__all__ = ["caption_best", "caption_log_likelihood", "check_best_of", "generate_best"]
 
 _CANDIDATE = 15_485_863  # between the seeds of a row's candidates, far from those of other rows
 _ROWS = 64  # sequences that are read at once
+_FLUENCY = 0.5  # how much the likelihood of a caption counts beside that of the motion, given the caption
 
 
 def check_best_of(best_of: int, do_sample: bool = True) -> None:
@@ -95,7 +96,107 @@ def caption_log_likelihood(model: Any, processor: Any, captions: Sequence[str], 
         else:
             own = [code for code in codes if code != -1]
             examples.append(processor.training_example("motion-to-text", caption, own))
-    found = []
+    return _log_likelihood(model, examples)
+
+
+def caption_best(
+    model: Any,
+    processor: Any,
+    inputs: Mapping[str, Any],
+    best_of: int = 1,
+    *,
+    seed: int | Sequence[int] | None = None,
+    **settings: Any,
+) -> list[str]:
+    """`generate_caption`, each caption the best of `best_of` candidates: the greedy one and others that are drawn.
+
+    Greedy captions leave out what is not always told, such as the manner of a walk. The text-to-motion task of the same
+    model judges: a caption that says more about the motion makes the motion likelier. How likely the caption is itself
+    counts half, so that it stays one that people would write.
+
+    Args:
+        model: a `MotionLLMForCausalLM`.
+        processor: its `MotionLLMProcessor`.
+        inputs: what the processor made of B motions or scenes.
+        best_of: candidates for each; with 1 the captions are greedy.
+        seed: row r draws from `seed + r`, or from the r-th of B seeds.
+        settings: of `generate_caption`: `temperature`, `top_p`, `max_new_tokens` ...
+
+    Returns:
+        B sentences.
+
+    Raises:
+        MotionLLMError: a setting out of range.
+    """
+    check_best_of(best_of)
+    ids, mask = inputs["input_ids"], inputs.get("attention_mask")
+    if "motion" in inputs:
+        ids = model.fill_in_codes(ids, inputs["motion"], inputs.get("motion_attention_mask"))
+    greedy = processor.decode_caption(model.generate_caption(ids, mask, **settings))
+    if best_of == 1:
+        return greedy
+    each = best_of - 1
+    seeds = [one + _CANDIDATE * draw for one in row_seeds(seed, len(ids)) for draw in range(each)]
+    masks = None if mask is None else mask.repeat_interleave(each, dim=0)
+    drawn = processor.decode_caption(
+        model.generate_caption(ids.repeat_interleave(each, dim=0), masks, do_sample=True, seed=seeds, **settings)
+    )
+    every = [list(dict.fromkeys([first, *drawn[each * row :][:each]])) for row, first in enumerate(greedy)]
+    candidates = [[caption for caption in some if _is_sentence(processor, caption)] for some in every]
+    told = [_people(row.tolist(), model.motion_vocabulary) for row in ids]
+    scores = [
+        _log_likelihood(
+            model,
+            [
+                _example(processor, task, caption, codes, bins)
+                for (codes, bins), some in zip(told, candidates, strict=True)
+                for caption in some
+            ],
+        )
+        for task in ("text-to-motion", "motion-to-text")
+    ]
+    each_scores = (scores[0] + _FLUENCY * scores[1]).split([len(some) for some in candidates])
+    return [
+        some[int(judged.argmax())] if some else first
+        for first, some, judged in zip(greedy, candidates, each_scores, strict=True)
+    ]
+
+
+def _is_sentence(processor: Any, caption: str) -> bool:
+    """Whether the processor would take it; what is drawn can be empty, for one."""
+    try:
+        processor.normalize_caption(caption)
+    except MotionLLMError:
+        return False
+    return True
+
+
+def _people(prompt: list[int], vocabulary: Any) -> tuple[list[list[int]], list[list[int]]]:
+    """Codes and placement bins of each person in a prompt's ids; the first one's bins are not told."""
+    codes: list[list[int]] = []
+    places: list[int] = []
+    known = set() if vocabulary.placement is None else set(vocabulary.placement.ids)
+    for token in prompt:
+        if token == vocabulary.start:
+            codes.append([])
+        elif vocabulary.offset <= token < vocabulary.offset + vocabulary.codebook_size:
+            codes[-1].append(token - vocabulary.offset)
+        elif token in known:
+            places.append(token)
+    if not places:
+        return codes, [[0, 0, 0]]
+    return codes, [[0, 0, 0], *vocabulary.placement.ids_to_bins(torch.tensor(places).reshape(-1, 3)).tolist()]
+
+
+def _example(processor: Any, task: str, caption: str, codes: list[list[int]], bins: list[list[int]]) -> dict[str, Any]:
+    if len(codes) == 1:
+        return processor.training_example(task, caption, codes[0])
+    return processor.scene_training_example(task, caption, codes, bins)
+
+
+def _log_likelihood(model: Any, examples: Sequence[Mapping[str, list[Any]]]) -> torch.Tensor:
+    """float32 (R,) of the labels of R examples."""
+    found = [torch.zeros(0)]
     for start in range(0, len(examples), _ROWS):
         batch = pad_examples(examples[start : start + _ROWS], 0)
         found.append(model.label_log_likelihood(**batch).cpu())

@@ -3,15 +3,17 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 import motionllm
 from hub_scripts.cli import main as cli
 from hub_scripts.generated_outputs import Decoding, generate_codes
-from modeling_motionllm.best_of_motionllm import caption_log_likelihood, generate_best
+from modeling_motionllm.best_of_motionllm import _people as told_people
+from modeling_motionllm.best_of_motionllm import caption_best, caption_log_likelihood, generate_best
 from modeling_motionllm.errors_motionllm import MotionLLMError
-from modeling_motionllm.pipeline_motionllm import TextToMotionPipeline
+from modeling_motionllm.pipeline_motionllm import MotionToTextPipeline, TextToMotionPipeline
 
 pytest_plugins = ("scene_fixtures",)
 
@@ -106,3 +108,66 @@ def test_wrong_numbers(model: Any, processor: Any, best_of: Any) -> None:
 def test_greedy_has_no_candidates(model: Any, processor: Any) -> None:
     with pytest.raises(MotionLLMError, match="greedy"):
         generate_best(model, processor, TEXTS, processor(text=TEXTS), best_of=2, do_sample=False)
+
+
+def _captions(model: Any, processor: Any, inputs: Any, best_of: int, **draw: Any) -> list[str]:
+    return caption_best(model, processor, inputs, best_of, max_new_tokens=8, **draw)
+
+
+def test_the_caption_that_fits_best_is_kept(model: Any, processor: Any, make_joints: Any) -> None:
+    joints = [make_joints(41, seed=1), make_joints(57, seed=2)]
+    inputs = processor(motion=joints)
+    greedy = processor.decode_caption(model.generate_caption(**inputs, max_new_tokens=8))
+    assert _captions(model, processor, inputs, 1) == greedy
+    kept = _captions(model, processor, inputs, 4, seed=[5, 9])
+    assert kept == _captions(model, processor, inputs, 4, seed=[5, 9])
+
+    ids = model.fill_in_codes(inputs["input_ids"], inputs["motion"], inputs["motion_attention_mask"])
+    for row, seed in enumerate((5, 9)):
+        code_ids = ids[row][model.motion_vocabulary.is_code(ids[row])]
+        codes = (code_ids - model.motion_vocabulary.offset).tolist()
+        alone = processor(motion=joints[row])
+        drawn = [
+            model.generate_caption(**alone, max_new_tokens=8, do_sample=True, seed=seed + 15_485_863 * draw)
+            for draw in range(3)
+        ]
+        candidates = [greedy[row], *(processor.decode_caption(one)[0] for one in drawn)]
+        candidates = [caption for caption in candidates if caption]
+        scores = []
+        for caption in candidates:
+            likelihood = []
+            for task in ("text-to-motion", "motion-to-text"):
+                example = processor.training_example(task, caption, codes)
+                batch = {name: torch.tensor([values]) for name, values in example.items()}
+                with torch.no_grad():
+                    likelihood.append(float(model.label_log_likelihood(**batch)))
+            scores.append(likelihood[0] + 0.5 * likelihood[1])
+        assert max(scores) == pytest.approx(scores[candidates.index(kept[row])], abs=1e-3)
+        assert _captions(model, processor, alone, 4, seed=seed) == [kept[row]]
+    pipeline = MotionToTextPipeline(model=model, processor=processor)
+    assert pipeline(joints, best_of=4, seed=5, max_new_tokens=8)[0] == kept[0]
+
+
+def test_captions_of_scenes(scene_model: Any, scene_processor: Any, make_joints: Any) -> None:
+    scene = np.stack([make_joints(41, seed=person) for person in range(3)])
+    scene += np.arange(3)[:, None, None, None] * np.array([1.0, 0, 0.5])
+    inputs = scene_processor(motion=[scene, scene[:2]])
+    ids = scene_model.fill_in_codes(inputs["input_ids"], inputs["motion"], inputs["motion_attention_mask"])
+    for row, people in enumerate((3, 2)):
+        codes, bins = told_people(ids[row].tolist(), scene_model.motion_vocabulary)
+        assert (len(codes), len(bins)) == (people, people)
+        told = scene_processor.people_ids(codes, bins)
+        prompt = ids[row].tolist()
+        first = prompt.index(scene_model.motion_vocabulary.start) + 1
+        assert prompt[first : first + len(told)] == told
+    assert len(_captions(scene_model, scene_processor, inputs, 3, seed=0)) == 2
+
+
+def test_caption_command(thin_checkpoint: Path, tmp_path: Path, make_joints: Any, capsys: Any) -> None:
+    file = motionllm.Motion(make_joints(41)).save(tmp_path / "walk.npz")
+    common = ["caption", str(file), "--model", str(thin_checkpoint)]
+    assert cli([*common, "--best-of", "3"]) == 0
+    assert capsys.readouterr().out.count("\n") == 1
+    for wrong in (["--best-of", "0"], ["--best-of", "3", "--samples", "2"]):
+        assert cli([*common, *wrong]) == 2
+        assert "best-of" in capsys.readouterr().err

@@ -234,24 +234,10 @@ class MotionGenerationMixin:
         Raises:
             MotionLLMError: the prompts have not as many places as the motions have codes, or a setting out of range.
         """
-        vocabulary = self.motion_vocabulary
         input_ids = input_ids.to(self.device)
         if motion is not None:
-            mask = None if motion_attention_mask is None else motion_attention_mask.to(self.device)
-            encoded = self.motion_vq.encode(motion.to(self.device), mask)
-            places = vocabulary.is_code(input_ids)
-            # A scene has a row of `motion` for each of its people, and the codes of all in its prompt, in that order.
-            held = (input_ids == vocabulary.start).sum(-1)
-            fits = int(held.sum()) == len(motion)
-            if fits:
-                prompt = torch.arange(len(held), device=held.device).repeat_interleave(held)
-                lengths = encoded.attention_mask.sum(-1)
-                fits = torch.equal(places.sum(-1), torch.zeros_like(held).index_add(0, prompt, lengths))
-            if not fits:
-                raise MotionLLMError("prompts and motions do not fit together; make both with the processor")
-            ids = vocabulary.codes_to_ids(encoded.codes[encoded.attention_mask])
-            input_ids = input_ids.masked_scatter(places, ids)
-        processors: list[LogitsProcessor] = [TextGrammar(vocabulary)]
+            input_ids = self.fill_in_codes(input_ids, motion, motion_attention_mask)
+        processors: list[LogitsProcessor] = [TextGrammar(self.motion_vocabulary)]
         if do_sample:
             processors += sampling_steps(seed, temperature, top_k, top_p, None)
         eos = self.generation_config.eos_token_id
@@ -266,3 +252,28 @@ class MotionGenerationMixin:
             **kwargs,
         )
         return sequences[:, input_ids.shape[1] :]
+
+    @torch.no_grad()
+    def fill_in_codes(
+        self, input_ids: torch.Tensor, motion: torch.Tensor, motion_attention_mask: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Prompts (B, S) whose places for codes hold the codes of their motions; arguments as `generate_caption`.
+
+        Raises:
+            MotionLLMError: the prompts have not as many places as the motions have codes.
+        """
+        vocabulary, input_ids = self.motion_vocabulary, input_ids.to(self.device)
+        mask = None if motion_attention_mask is None else motion_attention_mask.to(self.device)
+        encoded = self.motion_vq.encode(motion.to(self.device), mask)
+        places = vocabulary.is_code(input_ids)
+        # A scene has a row of `motion` for each of its people, and the codes of all in its prompt, in that order.
+        held = (input_ids == vocabulary.start).sum(-1)
+        fits = int(held.sum()) == len(motion)
+        if fits:
+            prompt = torch.arange(len(held), device=held.device).repeat_interleave(held)
+            lengths = encoded.attention_mask.sum(-1)
+            fits = torch.equal(places.sum(-1), torch.zeros_like(held).index_add(0, prompt, lengths))
+        if not fits:
+            raise MotionLLMError("prompts and motions do not fit together; make both with the processor")
+        ids = vocabulary.codes_to_ids(encoded.codes[encoded.attention_mask])
+        return input_ids.masked_scatter(places, ids)

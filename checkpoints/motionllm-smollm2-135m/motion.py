@@ -5,7 +5,7 @@ import os
 import zipfile
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import numpy as np
 from .errors_motionllm import MotionLLMError
 from .files_motionllm import atomic_path
 from .motion_features import SKELETONS, Skeleton, skeleton_of_joints
+from .planted_feet_motionllm import plant_feet
 
 __all__ = ["Motion"]
 
@@ -117,6 +118,10 @@ class Motion:
         who = "1 person" if self.num_people == 1 else f"{self.num_people} people"
         text = f", caption={self.caption!r}" if self.caption else ""
         return f"Motion({who}, {self.num_frames} frames, {self.fps:g} fps, {self.duration:.2f} s{text})"
+
+    def plant_feet(self) -> "Motion":
+        """This motion with feet that do not slide while they stand, see `plant_feet`; without `features`."""
+        return replace(self, joints=plant_feet(self.joints, self.fps), features=None)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write an `.npz`; equal motions give equal bytes.

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from transformers import Pipeline
 
-from .best_of_motionllm import generate_best
+from .best_of_motionllm import caption_best, generate_best
 from .motion import Motion
 
 __all__ = ["MotionToTextPipeline", "TextToMotionPipeline"]
@@ -100,7 +100,8 @@ class MotionToTextPipeline(_MotionPipeline):
             inputs: one or several motions: `Motion`, joints (T, 22, 3) or raw features (T, 263), arrays at the model's
                 frame rate.
             batch_size: motions that are described at once (default 32).
-            kwargs: the settings of `generate_caption` (`max_new_tokens`, `do_sample`, `seed` ...).
+            kwargs: `best_of`, the candidates of which the best is kept (see `caption_best`), and the settings of
+                `generate_caption` (`max_new_tokens`, `do_sample`, `seed` ...).
 
         Returns:
             A sentence for a motion, a list of them for several.
@@ -117,4 +118,7 @@ class MotionToTextPipeline(_MotionPipeline):
         return {"batch": dict(self.processor(motion=input_["inputs"]))}
 
     def _forward(self, input_tensors: dict[str, Any], **settings: Any) -> list[str]:
+        if settings.get("best_of", 1) != 1:
+            return caption_best(self.model, self.processor, input_tensors["batch"], **settings)
+        settings.pop("best_of", None)
         return self.processor.decode_caption(self.model.generate_caption(**input_tensors["batch"], **settings))
