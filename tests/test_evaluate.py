@@ -87,6 +87,27 @@ def test_every_table_is_printed_and_written(
     assert SHEET not in (folder / "README.md").read_text()
 
 
+def test_planted_feet_and_chosen_captions(sentences_without_minilm, thin_checkpoint, dataset_folder, tmp_path):
+    """Planting changes the sliding of the generated row and nothing of the others; the protocols tell both."""
+    found = {}
+    for name, more in (("plain", []), ("planted", ["--plant-feet", "--caption-best-of", "2"])):
+        kept = {"out": tmp_path / f"{name}.json", "work": tmp_path / "work"}
+        assert evaluate([*options(thin_checkpoint, dataset_folder, **kept), *more]) == 0
+        found[name] = json.loads(kept["out"].read_text())
+    plain, planted = (found[name]["generation"] for name in ("plain", "planted"))
+    assert planted["protocol"] == plain["protocol"].replace("top-p 0.9;", "top-p 0.9, feet planted;")
+    for row in ("real", "reconstructed"):
+        assert planted["rows"][row] == plain["rows"][row]
+    slid = [each["rows"]["generated"]["foot_skating_cm"][0] for each in (plain, planted)]
+    assert slid[1] < slid[0]
+    assert planted["rows"]["generated"]["length_error"] == plain["rows"]["generated"]["length_error"]
+    assert ", greedy;" in found["plain"]["captioning"]["protocol"]
+    assert ", best of 2 (" in found["planted"]["captioning"]["protocol"]
+    assert evaluate(options(thin_checkpoint, dataset_folder, tasks="captioning", clips=3)) == 0
+    with pytest.raises(MotionLLMError, match="best_of is 0"):
+        evaluate([*options(thin_checkpoint, dataset_folder), "--caption-best-of", "0"])
+
+
 TASKS = {"text-to-motion", "motion-to-text", "motion-reconstruction"}
 
 
