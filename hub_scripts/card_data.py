@@ -50,6 +50,17 @@ _DATA = {
         "databases for research; we know of no licence stated for all of it. Before you use or share these weights, "
         "check the terms of its authors (motion-annotation.humanoids.kit.edu/dataset).",
     },
+    "interhuman": {
+        "name": "interhuman",
+        "description": "InterHuman (Liang et al. 2023): recorded interactions of two people with sentences by people, "
+        "train split",
+        "scope": "the interactions of InterHuman: greetings, dances, fights, sports and daily life, of two people",
+        "sentences": _PEOPLE,
+        "license": "cc-by-nc-sa-4.0",
+        "license_text": "CC BY-NC-SA 4.0 (non-commercial use only, shared under the same licence), as they are derived "
+        "from InterHuman (InterGen, arXiv:2304.05684). The recordings themselves are given on request and may not be "
+        "passed on.",
+    },
 }
 _DATA["bandai-namco-composed-scenes"] = {
     **_DATA["bandai-namco"],

@@ -210,6 +210,15 @@ def test_published_datasets_have_their_terms(folder, name, words, link):
         assert (metadata["license"], metadata["license_link"]) == ("other", link)
 
 
+def test_interhuman_has_its_licence(folder):
+    set_data(folder, data_name="interhuman")
+    card = ModelCard.load(write_model_card(folder))
+    assert (card.data.license, card.data.datasets) == ("cc-by-nc-sa-4.0", ["interhuman"])
+    assert "arXiv:2304.05684" in card.text
+    assert "may not be passed on" in card.text
+    assert "written by rules" not in card.text
+
+
 def render_plain(folder):
     return render_plain_card(folder, "user/plain", "default")
 
