@@ -58,6 +58,13 @@ def read_golden() -> dict[str, dict[str, np.ndarray]]:
     return clips
 
 
+@pytest.fixture
+def everything_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Planted feet for motions of an untrained model, whose feet stand nowhere."""
+    for name in ("_HEIGHT", "_SPEED", "_FARTHEST"):
+        monkeypatch.setattr(f"modeling_motionllm.planted_feet_motionllm.{name}", 1e9)
+
+
 @pytest.fixture(scope="session")
 def golden() -> dict[str, dict[str, np.ndarray]]:
     """Golden clips by name, each with `joints`, `features` and `recovered`."""

@@ -129,11 +129,23 @@ def test_a_table_of_sentences_becomes_a_dataset(thin_checkpoint, tmp_path, capsy
     assert {path: path.read_bytes() for path in shards} == before
     assert shards[0].stat().st_mtime == 0
     # Another dataset is not mixed into it.
-    for other in (["--seed", 2, "--skip-existing"], ["--samples", 3]):
+    for other in (["--seed", 2, "--skip-existing"], ["--samples", 3], ["--plant-feet", "--skip-existing"]):
         command = ["generate", "--model", thin_checkpoint, *options, "--dataset-out", tmp_path / "made", *other]
         assert main([str(word) for word in command]) == 2
         assert "is of another dataset" in capsys.readouterr().err
     assert {path: path.read_bytes() for path in shards} == before
+
+
+def test_planted_feet_in_files_and_datasets(thin_checkpoint, tmp_path, everything_stands):
+    options = ["a person walks", "--duration", 3, "--seed", 5, "--formats", "npz"]
+    generate(thin_checkpoint, *options, "-o", tmp_path / "plain")
+    generate(thin_checkpoint, *options, "-o", tmp_path / "planted", "--plant-feet", "--dataset-out", tmp_path / "made")
+    plain, planted = (Motion.load(tmp_path / name / "a-person-walks.npz") for name in ("plain", "planted"))
+    np.testing.assert_array_equal(planted.joints, plain.plant_feet().joints)
+    assert not np.array_equal(planted.joints, plain.joints)
+    assert planted.features is None
+    [row] = datasets.load_dataset(str(tmp_path / "made"), split="train", cache_dir=str(tmp_path / "cache"))
+    np.testing.assert_array_equal(np.array(row["joints"], dtype=np.float32), planted.joints)
 
 
 def test_streaming_says_how_far_it_is_and_gives_the_same(thin_checkpoint, tmp_path, capsys):

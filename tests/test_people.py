@@ -16,6 +16,7 @@ from hub_scripts.data.scene_codes import read_scene_codes
 from hub_scripts.data.scenes_storage import read_scenes
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.placement_motionllm import decode_placements, encode_placements, split_people
+from modeling_motionllm.planted_feet_motionllm import plant_feet
 
 pytest_plugins = ("scene_fixtures",)
 
@@ -257,6 +258,26 @@ def test_interact_writes_scenes(
         assert cli(["interact", SENTENCE, *wrong, *common, "-o", str(tmp_path / "d")]) == 2
         assert message in capsys.readouterr().err
     assert not (tmp_path / "d").exists()
+
+
+def test_interact_plants_the_feet_of_those_it_makes(
+    tmp_path: Path, scene_checkpoint: Path, make_joints: Callable[..., np.ndarray], everything_stands: None
+) -> None:
+    motionllm.Motion(make_joints(48)).save(tmp_path / "given.npz")
+    given = ["--given", str(tmp_path / "given.npz")]
+    common = ["interact", SENTENCE, "--model", str(scene_checkpoint), "--seed", "4", "--formats", "npz"]
+    for name, people, kept in (("new", [], 0), ("given", given, 1)):
+        made = {}
+        for folder, more in (("plain", []), ("planted", ["--plant-feet"])):
+            out = tmp_path / name / folder
+            assert cli([*common, *people, *more, "-o", str(out)]) == 0
+            [path] = out.glob("*.npz")
+            made[folder] = motionllm.Motion.load(path)
+        plain, planted = made["plain"].joints, made["planted"].joints
+        assert np.array_equal(planted[:kept], plain[:kept])
+        assert np.array_equal(planted[kept:], plant_feet(plain[kept:], 20))
+        assert not np.array_equal(planted, plain)
+        assert made["planted"].features is None
 
 
 def test_pipelines_make_and_describe_scenes(
