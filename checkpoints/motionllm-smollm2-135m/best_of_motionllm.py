@@ -91,11 +91,11 @@ def caption_log_likelihood(model: Any, processor: Any, captions: Sequence[str], 
         if "num_people" in output:
             people = int(output.num_people[row])
             bins = encode_placements(output.placements[row, :people].cpu().numpy()).tolist()
-            own = [[code for code in person if code != -1] for person in codes[:people]]
-            examples.append(processor.scene_training_example("motion-to-text", caption, own, bins))
+            codes = codes[:people]
         else:
-            own = [code for code in codes if code != -1]
-            examples.append(processor.training_example("motion-to-text", caption, own))
+            bins, codes = [], [codes]
+        own = [[code for code in person if code != -1] for person in codes]
+        examples.append(_example(processor, "motion-to-text", caption, own, bins))
     return _log_likelihood(model, examples)
 
 
@@ -189,6 +189,7 @@ def _people(prompt: list[int], vocabulary: Any) -> tuple[list[list[int]], list[l
 
 
 def _example(processor: Any, task: str, caption: str, codes: list[list[int]], bins: list[list[int]]) -> dict[str, Any]:
+    """A training example of one person or, with the bins of all, of several."""
     if len(codes) == 1:
         return processor.training_example(task, caption, codes[0])
     return processor.scene_training_example(task, caption, codes, bins)
