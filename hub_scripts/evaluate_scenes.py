@@ -82,7 +82,7 @@ def evaluate_scene_generation(
         for name, drawn in scenes.items()
     }  # fmt: skip
     told = sum(map(tells_roles, captions, contents))
-    drawn = ", ".join([str(decoding), *["feet planted"] * args.plant_feet])
+    how = ", ".join([str(decoding), *["feet planted"] * args.plant_feet])
     composed = all(row["composed"] for row in rows)
     return {
         "scenes": len(rows),
@@ -91,7 +91,7 @@ def evaluate_scene_generation(
         "protocol": f"{len(rows)} {'composed ' if composed else ''}scenes, one caption each (of the n captions of "
         f"scene i that name what everybody does, or of all where none does, number i mod n; {told} name it), people "
         f"and lengths of the real scenes (at most {processor.max_seconds:g} s), pools of {pool}, {args.repeats} "
-        f"repeats, {args.draws} draw(s), seed {args.seed}, {drawn}; {failed} of {len(rows) * args.draws} outputs "
+        f"repeats, {args.draws} draw(s), seed {args.seed}, {how}; {failed} of {len(rows) * args.draws} outputs "
         "not well-formed",
         "rows": {name: _values(score.overall) for name, score in scores.items()},
         "judged": scores["real"].judged,

@@ -24,6 +24,7 @@ __all__ = [
     "Decoding",
     "OutputStore",
     "caption_decoding",
+    "caption_keys",
     "decode_codes",
     "generate_captions",
     "generate_codes",
@@ -64,6 +65,11 @@ class Decoding:
 def caption_decoding(best_of: int) -> str:
     """How captions are decoded, in the words of a protocol."""
     return "greedy" if best_of == 1 else f"best of {best_of} (the greedy one and others drawn, top-p 0.9)"
+
+
+def caption_keys(names: Sequence[str], best_of: int, seed: int) -> list[str]:
+    """Under which each caption is kept: a greedy one by its name, a drawn one by its seed too."""
+    return list(names) if best_of == 1 else [f"{seed + row} {name}" for row, name in enumerate(names)]
 
 
 class OutputStore:
@@ -217,4 +223,5 @@ def generate_captions(
         prompts = pad_left([processor.motion_to_text_ids(codes[row][:limit].tolist()) for row in rows], 0)
         return caption_best(model, processor, prompts, best_of, seed=[seed + row for row in rows])
 
-    return run_batches(store, [len(row) for row in codes], list(names), batch_size, "describe", make)
+    keys = caption_keys(names, best_of, seed)
+    return run_batches(store, [len(row) for row in codes], keys, batch_size, "describe", make)

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from hub_scripts.generated_outputs import Decoding, OutputStore, run_batches, well_formed
+from hub_scripts.generated_outputs import Decoding, OutputStore, caption_keys, run_batches, well_formed
 from modeling_motionllm.best_of_motionllm import caption_best, generate_best
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.placement_motionllm import encode_placements
@@ -107,4 +107,5 @@ def generate_scene_captions(
         return caption_best(model, processor, inputs, best_of, seed=[seed + row for row in rows])
 
     whole = [scene.shape[0] * scene.shape[1] for scene in scenes]
-    return run_batches(store or OutputStore(None), whole, list(names), batch_size, "describe scenes", make)
+    keys = caption_keys(names, best_of, seed)
+    return run_batches(store or OutputStore(None), whole, keys, batch_size, "describe scenes", make)

@@ -9,7 +9,7 @@ import torch
 
 import motionllm
 from hub_scripts.cli import main as cli
-from hub_scripts.generated_outputs import Decoding, generate_codes
+from hub_scripts.generated_outputs import Decoding, OutputStore, generate_captions, generate_codes
 from modeling_motionllm.best_of_motionllm import _people as told_people
 from modeling_motionllm.best_of_motionllm import caption_best, caption_log_likelihood, generate_best
 from modeling_motionllm.errors_motionllm import MotionLLMError
@@ -146,6 +146,21 @@ def test_the_caption_that_fits_best_is_kept(model: Any, processor: Any, make_joi
         assert _captions(model, processor, alone, 4, seed=seed) == [kept[row]]
     pipeline = MotionToTextPipeline(model=model, processor=processor)
     assert pipeline(joints, best_of=4, seed=5, max_new_tokens=8)[0] == kept[0]
+    with pytest.raises(MotionLLMError, match="leave do_sample out"):
+        pipeline(joints, best_of=4, do_sample=True)
+    with pytest.raises(MotionLLMError, match="best_of is 0"):
+        pipeline(joints, best_of=0)
+
+
+def test_kept_captions_belong_to_their_seed(model: Any, processor: Any, tmp_path: Path) -> None:
+    names, codes = ["one", "two"], [np.arange(6), np.arange(9)]
+    store = OutputStore(tmp_path)
+    for seed in (0, 40):
+        found = generate_captions(model, processor, names, codes, best_of=3, seed=seed, store=store)
+        assert found == generate_captions(model, processor, names, codes, best_of=3, seed=seed)
+    assert set(store.values) == {"0 one", "1 two", "40 one", "41 two"}
+    generate_captions(model, processor, names, codes, seed=3, store=store)
+    assert set(store.values) == {"0 one", "1 two", "40 one", "41 two", *names}
 
 
 def test_captions_of_scenes(scene_model: Any, scene_processor: Any, make_joints: Any) -> None:

@@ -129,6 +129,8 @@ def caption_best(
         MotionLLMError: a setting out of range.
     """
     check_best_of(best_of)
+    if "do_sample" in settings:
+        raise MotionLLMError("best_of takes the greedy caption and draws the others; leave do_sample out")
     ids, mask = inputs["input_ids"], inputs.get("attention_mask")
     if "motion" in inputs:
         ids = model.fill_in_codes(ids, inputs["motion"], inputs.get("motion_attention_mask"))

@@ -118,7 +118,7 @@ class MotionToTextPipeline(_MotionPipeline):
         return {"batch": dict(self.processor(motion=input_["inputs"]))}
 
     def _forward(self, input_tensors: dict[str, Any], **settings: Any) -> list[str]:
-        if settings.get("best_of", 1) != 1:
-            return caption_best(self.model, self.processor, input_tensors["batch"], **settings)
-        settings.pop("best_of", None)
+        best_of = settings.pop("best_of", 1)
+        if best_of != 1:
+            return caption_best(self.model, self.processor, input_tensors["batch"], best_of, **settings)
         return self.processor.decode_caption(self.model.generate_caption(**input_tensors["batch"], **settings))
