@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterable
 
 from benchmarks import bvh_import, decoding, evaluation, motion_features, scaling, start, streaming, training
 from benchmarks.measuring import Row, machine, print_table
+from hub_scripts.metrics.judge import load_sentence_encoder
+from modeling_motionllm.errors_motionllm import MotionLLMError
 
 
 def main() -> None:
@@ -23,6 +25,11 @@ def main() -> None:
     }
     parser.add_argument("--only", choices=list(parts), action="append", help="this part; can be repeated")
     args = parser.parse_args()
+    if "evaluation" in (args.only or parts):
+        try:
+            load_sentence_encoder()  # if it is missing, now is the time to hear of it
+        except MotionLLMError as error:
+            parser.error(str(error))
     print(machine())
     print(f"medians; {'processor seconds' if args.cpu_time else 'seconds that pass'}")
     for name in args.only or parts:

@@ -7,12 +7,23 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import median
 
 import torch
 from tqdm import tqdm
 
-__all__ = ["Row", "Timing", "alternate", "clock", "machine", "peak_memory", "print_table", "reading_speed"]
+__all__ = [
+    "Row",
+    "Timing",
+    "alternate",
+    "clock",
+    "machine",
+    "peak_memory",
+    "print_table",
+    "reading_speed",
+    "resident_memory",
+]
 
 
 @dataclass
@@ -106,7 +117,24 @@ def reading_speed(clock: Callable[[], float] = time.perf_counter) -> float:
 
 def peak_memory() -> float:
     """Largest resident set of this process so far, in MB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
+    # Linux's `ru_maxrss` of a child begins with its parent's; this one does not.
+    return _status("VmHWM") or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (
+        1e6 if sys.platform == "darwin" else 1e3
+    )
+
+
+def resident_memory() -> float:
+    """Resident set of this process now, in MB; where the system does not tell, its largest so far."""
+    return _status("VmRSS") or peak_memory()
+
+
+def _status(field: str) -> float:
+    """A field of Linux's /proc/self/status in MB; 0 elsewhere."""
+    status = Path("/proc/self/status")
+    if not status.is_file():
+        return 0.0
+    fields = dict(line.split(":", 1) for line in status.read_text(encoding="utf-8").splitlines())
+    return int(fields[field].split()[0]) / 1e3
 
 
 def machine() -> str:

@@ -12,13 +12,13 @@ from contextlib import nullcontext
 from itertools import pairwise
 from pathlib import Path
 
-from benchmarks.measuring import Row, Timing, clock, machine, print_table
+from benchmarks.measuring import Row, Timing, machine, peak_memory, print_table
 
 __all__ = ["measure"]
 
 _ROOT = Path(__file__).resolve().parent.parent
 _STEPS = (
-    "import torch",
+    "start Python, import torch",
     "import transformers and motionllm",
     "tokenizer and processor",
     "model: base, VQ-VAE, adapter",
@@ -28,10 +28,14 @@ _STEPS = (
 _NAIVE = "PEFT's merge, no care"
 
 
-def _child(naive: bool, cpu_time: bool) -> None:
-    """What `motionllm generate` does, with the seconds of its steps as JSON on the last line."""
-    now = clock(cpu_time)
-    marks = [0.0 if cpu_time else now()]
+def _child(naive: bool, cpu_time: bool, started: float) -> None:
+    """What `motionllm generate` does; the seconds of its steps and the peak of its memory as JSON on the last line.
+
+    Args:
+        started: `time.time()` just before this process was started: torch is there before the first line of this runs.
+    """
+    now = time.process_time if cpu_time else time.time
+    marks = [0.0 if cpu_time else started]
 
     def done() -> None:
         marks.append(now())
@@ -64,7 +68,7 @@ def _child(naive: bool, cpu_time: bool) -> None:
         for suffix in ("npz", "html", "mp4"):
             save_motion_files(motion, Path(folder) / f"motion.{suffix}")
     done()
-    print(json.dumps([after - before for before, after in pairwise(marks)]))
+    print(json.dumps({"steps": [after - before for before, after in pairwise(marks)], "peak": peak_memory()}))
 
 
 def _run(*arguments: str) -> str:
@@ -86,34 +90,45 @@ def _help_seconds(cpu_time: bool) -> float:
 
 def measure(rounds: int = 5, cpu_time: bool = False) -> Iterator[Row]:
     """Seconds of the steps of a cold start, each round in new processes, against the naive way in turn."""
-    _run("-m", "benchmarks.start", "--child")  # the first use may de-quantise the base
-    helps, ours, naive = [], [], []
     flags = ["--cpu-time"] if cpu_time else []
+
+    peaks = []
+
+    def steps(*more: str) -> list[float]:
+        child = ("-m", "benchmarks.start", "--child", str(time.time()), *flags, *more)
+        found = json.loads(_run(*child).splitlines()[-1])
+        peaks.append(found["peak"])
+        return found["steps"]
+
+    steps()  # the first use may de-quantise the base
+    peaks.clear()
+    helps, ours, naive = [], [], []
     for _ in range(rounds):
         helps.append(_help_seconds(cpu_time))
-        ours.append(json.loads(_run("-m", "benchmarks.start", "--child", *flags).splitlines()[-1]))
-        naive.append(json.loads(_run("-m", "benchmarks.start", "--child", "--naive", *flags).splitlines()[-1]))
+        ours.append(steps())
+        naive.append(steps("--naive"))
     timing = Timing(helps)
     yield Row("motionllm --help", timing.median, "s", timing.spread())
     for name, mine, theirs in zip(
         (*_STEPS, "cold motionllm generate, in all"),
-        (*zip(*ours, strict=True), [sum(steps) for steps in ours]),
-        (*zip(*naive, strict=True), [sum(steps) for steps in naive]),
+        (*zip(*ours, strict=True), [sum(times) for times in ours]),
+        (*zip(*naive, strict=True), [sum(times) for times in naive]),
         strict=True,
     ):
         timing, other = Timing(list(mine)), Timing(list(theirs))
         yield Row(name, timing.median, "s", timing.spread(), timing.faster_than(other), _NAIVE)
+    yield Row("peak memory of it", Timing(peaks[::2]).median, "MB")
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m benchmarks.start", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5, help="measured rounds (default 5)")
     parser.add_argument("--cpu-time", action="store_true", help="processor seconds instead of seconds that pass")
-    parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--child", type=float, metavar="STARTED", help=argparse.SUPPRESS)
     parser.add_argument("--naive", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()
-    if args.child:
-        _child(args.naive, args.cpu_time)
+    if args.child is not None:
+        _child(args.naive, args.cpu_time, args.child)
     else:
         print(machine())
         print_table("start", measure(args.rounds, args.cpu_time))

@@ -46,6 +46,7 @@ from hub_scripts.generated_outputs import (
     OutputStore,
     caption_decoding,
     decode_codes,
+    drawing_words,
     generate_captions,
     generate_codes,
 )
@@ -223,14 +224,13 @@ def _evaluate_generation(
         told, first = [captions[row] for row in shown], motions["generated"][0]
         save_evaluation_sheet(Path(args.sheet), told, [first[row] for row in shown], [real[row] for row in shown])
     asked = [count / processor.fps for count in frames]
-    drawn = ", ".join([str(decoding), *["feet planted"] * args.plant_feet, *engine_settings(args).values()])
     return {
         "captions": len(rows),
         "failed": failed,
         "sheet": args.sheet is not None,
         "protocol": f"{len(rows)} captions (caption i mod n of clip i), lengths of the real motions (at most "
         f"{processor.max_seconds:g} s), pools of {known['pool']}, {args.repeats} repeats, {args.draws} draw(s), seed "
-        f"{args.seed}, {drawn}; {failed} of {len(rows) * args.draws} outputs not well-formed; "
+        f"{args.seed}, {drawing_words(args)}; {failed} of {len(rows) * args.draws} outputs not well-formed; "
         + "; ".join(filter(None, [left_out, judge.protocol])),
         "rows": {
             name: _values(

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from hub_scripts.data.scenes_features import scene_features
-from hub_scripts.generated_outputs import Decoding, OutputStore, caption_decoding, decode_codes
+from hub_scripts.generated_outputs import Decoding, OutputStore, caption_decoding, decode_codes, drawing_words
 from hub_scripts.generated_scenes import generate_scene_captions, generate_scenes
 from hub_scripts.metrics.base import Score, repeat
 from hub_scripts.metrics.caption import Captions, SentenceSimilarity
@@ -82,7 +82,6 @@ def evaluate_scene_generation(
         for name, drawn in scenes.items()
     }  # fmt: skip
     told = sum(map(tells_roles, captions, contents))
-    how = ", ".join([str(decoding), *["feet planted"] * args.plant_feet])
     composed = all(row["composed"] for row in rows)
     return {
         "scenes": len(rows),
@@ -91,8 +90,8 @@ def evaluate_scene_generation(
         "protocol": f"{len(rows)} {'composed ' if composed else ''}scenes, one caption each (of the n captions of "
         f"scene i that name what everybody does, or of all where none does, number i mod n; {told} name it), people "
         f"and lengths of the real scenes (at most {processor.max_seconds:g} s), pools of {pool}, {args.repeats} "
-        f"repeats, {args.draws} draw(s), seed {args.seed}, {how}; {failed} of {len(rows) * args.draws} outputs "
-        "not well-formed",
+        f"repeats, {args.draws} draw(s), seed {args.seed}, {drawing_words(args)}; {failed} of "
+        f"{len(rows) * args.draws} outputs not well-formed",
         "rows": {name: _values(score.overall) for name, score in scores.items()},
         "judged": scores["real"].judged,
         "by_kind": {name: score.by_kind for name, score in scores.items()},

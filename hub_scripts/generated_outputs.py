@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from hub_scripts.engine_options import engine_settings
 from hub_scripts.metrics.reconstruction import batches_by_length
 from modeling_motionllm.best_of_motionllm import caption_best, generate_best
 from modeling_motionllm.errors_motionllm import MotionLLMError
@@ -26,6 +27,7 @@ __all__ = [
     "caption_decoding",
     "caption_keys",
     "decode_codes",
+    "drawing_words",
     "generate_captions",
     "generate_codes",
     "plant_features",
@@ -60,6 +62,11 @@ class Decoding:
         kind = "greedy" if self.greedy else f"sampled, temperature {self.temperature:g}, top-p {self.top_p:g}"
         best = f", best of {self.best_of}" if self.best_of != 1 else ""
         return kind + guidance + best
+
+
+def drawing_words(args: Any) -> str:
+    """How motions are drawn and finished, in the words of a protocol: decoding, feet, engine."""
+    return ", ".join([str(Decoding.of(args)), *["feet planted"] * args.plant_feet, *engine_settings(args).values()])
 
 
 def caption_decoding(best_of: int) -> str:
