@@ -20,7 +20,12 @@ from hub_scripts.engine_options import (
     engine_settings,
     load_engine,
 )
-from hub_scripts.evaluate_scenes import SCENE_COLUMNS, evaluate_scene_captioning, evaluate_scene_generation
+from hub_scripts.evaluate_scenes import (
+    SCENE_COLUMNS,
+    evaluate_scene_captioning,
+    evaluate_scene_generation,
+    place_words,
+)
 from hub_scripts.evaluation_protocol import (
     add_protocol_arguments,
     check_protocol,
@@ -432,10 +437,8 @@ def _evaluate_scenes(
     results: dict[str, Any] = {}
     if "generation" in tasks:
         judge = SceneJudge(load_scene_evaluator(args.scene_evaluator, args.device))
-        decoding = str(Decoding.of(args))
-        store = OutputStore(
-            args.work, **_settings(args, task="scene generation", decoding=decoding, **engine_settings(args))
-        )
+        drawing = {"decoding": ", ".join([str(Decoding.of(args)), *place_words(args)]), **engine_settings(args)}
+        store = OutputStore(args.work, **_settings(args, task="scene generation", **drawing))
         results["scene_generation"] = evaluate_scene_generation(model, processor, judge, rows, args, store, engine)
     if "captioning" in tasks:
         how = caption_decoding(args.caption_best_of)

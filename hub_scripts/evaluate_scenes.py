@@ -18,9 +18,10 @@ from hub_scripts.metrics.scene_words import SceneCaptions, SceneWords, judged_ca
 from hub_scripts.metrics.score import score_captions
 from hub_scripts.metrics.score_scenes import Scenes, SceneScores, score_scenes
 from modeling_motionllm.modeling_motion_vq import MotionVQModel
+from modeling_motionllm.people_generation_motionllm import PLACE_TEMPERATURE
 from modeling_motionllm.placement_motionllm import decode_placements, encode_placements
 
-__all__ = ["SCENE_COLUMNS", "evaluate_scene_captioning", "evaluate_scene_generation"]
+__all__ = ["SCENE_COLUMNS", "evaluate_scene_captioning", "evaluate_scene_generation", "place_words"]
 
 SCENE_COLUMNS = ["name", "kind", "composed", "contents", "captions", "joints"]
 
@@ -90,7 +91,7 @@ def evaluate_scene_generation(
         "protocol": f"{len(rows)} {'composed ' if composed else ''}scenes, one caption each (of the n captions of "
         f"scene i that name what everybody does, or of all where none does, number i mod n; {told} name it), people "
         f"and lengths of the real scenes (at most {processor.max_seconds:g} s), pools of {pool}, {args.repeats} "
-        f"repeats, {args.draws} draw(s), seed {args.seed}, {drawing_words(args)}; {failed} of "
+        f"repeats, {args.draws} draw(s), seed {args.seed}, {drawing_words(args, *place_words(args))}; {failed} of "
         f"{len(rows) * args.draws} outputs not well-formed",
         "rows": {name: _values(score.overall) for name, score in scores.items()},
         "judged": scores["real"].judged,
@@ -145,6 +146,11 @@ def evaluate_scene_captioning(
             for row, text in list(zip(rows, written, strict=True))[:: max(1, len(rows) // 12)]
         ],
     }
+
+
+def place_words(args: argparse.Namespace) -> list[str]:
+    """How places are drawn, in the words of a protocol; nothing where they are the likeliest."""
+    return [] if args.greedy else [f"places at temperature {PLACE_TEMPERATURE:g}"]
 
 
 def _values(scores: Mapping[str, Score]) -> dict[str, list[float]]:

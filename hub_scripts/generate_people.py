@@ -17,6 +17,7 @@ from hub_scripts.generation_jobs import make_jobs
 from hub_scripts.loading import add_model_arguments, check_device, load_processor, quiet
 from hub_scripts.package_version import package_version
 from hub_scripts.prompt_files import Prompt
+from modeling_motionllm.errors_motionllm import MotionLLMError
 
 __all__ = ["main"]
 
@@ -36,6 +37,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--duration", type=float, help="seconds (default: the model decides; a given motion decides)")
     add_generation_arguments(parser, "scenes")
+    parser.add_argument(
+        "--place-temperature",
+        type=float,
+        metavar="T",
+        help="of drawing where people start (default 0.3; higher: more various, and less as the sentence says)",
+    )
     add_model_arguments(parser)
     add_engine_arguments(parser)
     return parser
@@ -50,6 +57,13 @@ def main(argv: Sequence[str]) -> int:
     args = _parser().parse_args(argv)
     formats = check_generation_arguments(args)
     check_engine_arguments(args)
+    places = {}
+    if args.place_temperature is not None:
+        if args.greedy:
+            raise MotionLLMError("--place-temperature is of drawing; leave it or --greedy out")
+        if not args.place_temperature > 0:
+            raise MotionLLMError(f"--place-temperature is {args.place_temperature:g}; give a positive number")
+        places = {"place_temperature": args.place_temperature}
     quiet()
     from hub_scripts.data.motion_files import load_motion
     from modeling_motionllm.best_of_motionllm import generate_best
@@ -71,7 +85,8 @@ def main(argv: Sequence[str]) -> int:
         texts = [job.text for job in batch]
         seeds = [job.seed for job in batch]
         inputs = processor(text=texts, **options)
-        output = generate_best(model, processor, texts, inputs, seed=seeds, engine=engine, **sampling_options(args))
+        drawing = sampling_options(args) | places
+        output = generate_best(model, processor, texts, inputs, seed=seeds, engine=engine, **drawing)
         features = output.features.float().cpu().numpy()
         scenes = processor.decode_people(output, texts, given=given)
         for motion, decoded, job in zip(scenes, features, batch, strict=True):

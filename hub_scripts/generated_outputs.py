@@ -64,9 +64,10 @@ class Decoding:
         return kind + guidance + best
 
 
-def drawing_words(args: Any) -> str:
-    """How motions are drawn and finished, in the words of a protocol: decoding, feet, engine."""
-    return ", ".join([str(Decoding.of(args)), *["feet planted"] * args.plant_feet, *engine_settings(args).values()])
+def drawing_words(args: Any, *more: str) -> str:
+    """How motions are drawn and finished, in the words of a protocol: decoding, `more`, feet, engine."""
+    planted = ["feet planted"] if args.plant_feet else []
+    return ", ".join([str(Decoding.of(args)), *more, *planted, *engine_settings(args).values()])
 
 
 def caption_decoding(best_of: int) -> str:

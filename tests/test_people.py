@@ -175,6 +175,24 @@ def test_reaction_keeps_the_given_person(
     assert np.allclose(scene.joints[0], own[0, :44], atol=1e-5)
 
 
+def test_places_have_a_temperature_of_their_own(
+    scene_model: Any, scene_processor: Any, make_joints: Callable[..., np.ndarray]
+) -> None:
+    given = motionllm.Motion(make_joints(48, seed=3))
+    inputs = scene_processor(text=SENTENCE, people=2, given=given)
+
+    def places(**options: Any) -> list[list[float]]:
+        return scene_model.generate_people(**inputs, num_samples=4, seed=1, **options).placements[:, 1].tolist()
+
+    [likeliest] = {tuple(place) for place in places(do_sample=False)}
+    # However warm the motions are, the places are what they are.
+    assert {tuple(place) for place in places(temperature=2.0, place_temperature=1e-6)} == {likeliest}
+    assert len({tuple(place) for place in places(place_temperature=5.0)}) == 4
+    assert places() == places(temperature=0.1)
+    with pytest.raises(MotionLLMError, match="place_temperature is 0"):
+        places(place_temperature=0)
+
+
 def test_third_person_joins_two(scene_model: Any, scene_processor: Any, scenes_folder: Path) -> None:
     pair = read_scenes(scenes_folder, "test")[0]["joints"]
     inputs = scene_processor(text=SENTENCE, people=3, given=pair)
@@ -254,7 +272,12 @@ def test_interact_writes_scenes(
     motionllm.Motion(together).save(tmp_path / "together.npz")
     assert cli(["caption", "--model", str(scene_checkpoint), str(tmp_path / "together.npz")]) == 0
     capsys.readouterr()
-    for wrong, message in ((["--people", "0"], "scene of 0 people"), (["--people", "9"], "choose 2 to 3")):
+    for wrong, message in (
+        (["--people", "0"], "scene of 0 people"),
+        (["--people", "9"], "choose 2 to 3"),
+        (["--place-temperature", "0"], "--place-temperature is 0"),
+        (["--place-temperature", "1", "--greedy"], "leave it or --greedy out"),
+    ):
         assert cli(["interact", SENTENCE, *wrong, *common, "-o", str(tmp_path / "d")]) == 2
         assert message in capsys.readouterr().err
     assert not (tmp_path / "d").exists()

@@ -15,7 +15,9 @@ from .prompts_motionllm import pad_left
 from .sampling_motionllm import PlacementGrammar, row_seeds, sampling_steps
 from .vocabulary_motionllm import MotionVocabulary
 
-__all__ = ["PeopleGenerationMixin", "PeopleGenerationOutput"]
+__all__ = ["PLACE_TEMPERATURE", "PeopleGenerationMixin", "PeopleGenerationOutput"]
+
+PLACE_TEMPERATURE = 0.3  # places are learnt with neighbouring bins counting too, so at 1 they scatter over metres
 
 
 @dataclass
@@ -61,6 +63,7 @@ class PeopleGenerationMixin:
         temperature: float = 1.0,
         top_k: int | None = None,
         top_p: float | None = 0.9,
+        place_temperature: float = PLACE_TEMPERATURE,
         seed: int | Sequence[int] | None = None,
         **kwargs: Any,
     ) -> PeopleGenerationOutput:
@@ -80,7 +83,8 @@ class PeopleGenerationMixin:
             num_samples: scenes for each prompt, R = B * num_samples, all samples of the first prompt first.
             seed: scene r draws from `seed + r`, or from the r-th of R seeds. None takes one from torch's global random
                 state.
-            do_sample, temperature, top_k, top_p: as in `generate_motion`, for places and motions alike.
+            do_sample, temperature, top_k, top_p: as in `generate_motion`; `temperature` is that of the motions.
+            place_temperature: of the places that are drawn.
             kwargs: for `generate_motion`: `guidance_scale`, `engine`, `min_codes`, `max_codes`.
 
         Returns:
@@ -100,7 +104,9 @@ class PeopleGenerationMixin:
         lengths = None if num_codes is None else _each(num_codes, len(input_ids), num_samples, "num_codes")
         if int(people.min()) < 1:
             raise MotionLLMError(f"num_people is {int(people.min())}; give 1 or more")
-        sampling: dict[str, Any] = {"do_sample": do_sample, "temperature": temperature, "top_k": top_k, "top_p": top_p}
+        sampling: dict[str, Any] = {"do_sample": do_sample, "top_k": top_k, "top_p": top_p}
+        if not place_temperature > 0:
+            raise MotionLLMError(f"place_temperature is {place_temperature}; give a positive number")
         given = [] if motion is None else self._given(motion, placement_bins, int(people.min()))
         for person in range(int(people.max())):
             alive = [row for row in range(rows) if int(people[row]) > person]
@@ -108,7 +114,7 @@ class PeopleGenerationMixin:
                 bins = (
                     given[person][1].expand(rows, 3)
                     if person < len(given)
-                    else scene.draw_places(alive, person, **sampling)
+                    else scene.draw_places(alive, person, temperature=place_temperature, **sampling)
                 )
                 scene.add_places(alive, bins)
             if person < len(given):
@@ -116,7 +122,9 @@ class PeopleGenerationMixin:
                 lengths = torch.full((rows,), codes.shape[1])
             else:
                 wanted = None if lengths is None else lengths[alive].to(self.device)
-                codes = scene.draw_motion(alive, person, num_codes=wanted, **sampling, **kwargs)
+                codes = scene.draw_motion(
+                    alive, person, num_codes=wanted, temperature=temperature, **sampling, **kwargs
+                )
                 if lengths is None:
                     lengths = (codes != -1).sum(-1).cpu()
             scene.add_motion(alive, codes)
