@@ -68,6 +68,7 @@ from modeling_motionllm.checksums_motionllm import file_sha256
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.files_motionllm import atomic_path, ensure_folder
 from modeling_motionllm.modeling_motion_vq import MotionVQModel
+from modeling_motionllm.sampling_motionllm import check_repeat_penalty
 
 __all__ = ["main"]
 
@@ -99,6 +100,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--temperature", type=float, default=Decoding.temperature, help="of the draws")
     parser.add_argument("--top-p", type=float, default=Decoding.top_p, help="of the draws")
     parser.add_argument("--guidance", type=float, default=Decoding.guidance_scale, help="guidance scale (1: none)")
+    parser.add_argument(
+        "--repeat-penalty", type=float, default=Decoding.repeat_penalty, help="against standing still (0: none)"
+    )
     parser.add_argument(
         "--best-of", type=int, default=Decoding.best_of, metavar="N", help="candidates of each motion (default 1)"
     )
@@ -136,6 +140,7 @@ def _check(args: argparse.Namespace) -> set[str]:
         raise MotionLLMError(f"--tasks is '{args.tasks}'; choose from {','.join(_TASKS)}")
     check_best_of(args.best_of, not args.greedy)
     check_best_of(args.caption_best_of)
+    check_repeat_penalty(args.repeat_penalty)
     if args.data is None and (args.scenes is None or args.vq is not None or args.folder is not None):
         raise MotionLLMError("give --data, the clips to measure on, or --scenes (see `motionllm evaluate --help`)")
     if args.scenes is not None and (args.vq is not None or args.folder is not None):

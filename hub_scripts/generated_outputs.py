@@ -45,11 +45,12 @@ class Decoding:
     top_p: float = 0.9
     guidance_scale: float = 1.0
     best_of: int = 1
+    repeat_penalty: float = 0.0
 
     @classmethod
     def of(cls, args: Any) -> "Decoding":
         """As a command's options say."""
-        return cls(args.greedy, args.temperature, args.top_p, args.guidance, args.best_of)
+        return cls(args.greedy, args.temperature, args.top_p, args.guidance, args.best_of, args.repeat_penalty)
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -60,8 +61,9 @@ class Decoding:
     def __str__(self) -> str:
         guidance = f", guidance {self.guidance_scale:g}" if self.guidance_scale != 1 else ""
         kind = "greedy" if self.greedy else f"sampled, temperature {self.temperature:g}, top-p {self.top_p:g}"
+        repeats = f", repeat penalty {self.repeat_penalty:g}" if self.repeat_penalty else ""
         best = f", best of {self.best_of}" if self.best_of != 1 else ""
-        return kind + guidance + best
+        return kind + guidance + repeats + best
 
 
 def drawing_words(args: Any, *more: str) -> str:

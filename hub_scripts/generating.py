@@ -30,6 +30,9 @@ def add_generation_arguments(parser: argparse.ArgumentParser, what: str) -> None
     parser.add_argument("--top-p", type=float, default=0.9, help="draw from this share of the likeliest (default 0.9)")
     parser.add_argument("--guidance", type=float, default=1.0, help="above 1: follow the sentence more closely")
     parser.add_argument(
+        "--repeat-penalty", type=float, default=0.0, help="above 0, such as 2: less standing still (default 0)"
+    )
+    parser.add_argument(
         "--best-of",
         type=int,
         default=1,
@@ -68,6 +71,8 @@ def check_generation_arguments(args: argparse.Namespace, default_formats: str = 
         raise MotionLLMError(f"--top-p is {args.top_p:g}; give a number above 0 and up to 1")
     if not 0 < args.guidance < 100:
         raise MotionLLMError(f"--guidance is {args.guidance:g}; give a positive number, 1 for none")
+    if not 0 <= args.repeat_penalty < 100:
+        raise MotionLLMError(f"--repeat-penalty is {args.repeat_penalty:g}; give 0 for none, or about 2")
     if args.best_of > 1 and args.greedy:
         raise MotionLLMError(f"--best-of {args.best_of} needs motions that differ; leave --greedy out")
     check_export_arguments(args, [f".{name}" for name in formats])
@@ -81,6 +86,7 @@ def sampling_options(args: argparse.Namespace) -> dict[str, Any]:
         "temperature": args.temperature,
         "top_p": args.top_p,
         "guidance_scale": args.guidance,
+        "repeat_penalty": args.repeat_penalty,
         "best_of": args.best_of,
     }
 

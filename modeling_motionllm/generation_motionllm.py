@@ -70,6 +70,7 @@ class MotionGenerationMixin:
         top_p: float | None = 0.9,
         seed: int | Sequence[int] | None = None,
         guidance_scale: float = 1.0,
+        repeat_penalty: float = 0.0,
         engine: str | MotionEngine = "auto",
         **kwargs: Any,
     ) -> MotionGenerationOutput:
@@ -88,6 +89,8 @@ class MotionGenerationMixin:
             guidance_scale: above 1 the motion follows the sentence more closely (classifier-free guidance, see
                 `guidance_motionllm.guide`), at the price of a second, sentence-free context for every motion; 1 is
                 none. The model must have learnt motions without a sentence for it to help.
+            repeat_penalty: taken off the logit of the code that was written last, against people who never stop
+                waiting; 0 is none, 2 is much. (transformers' `repetition_penalty` concerns all earlier tokens.)
             engine: `fast` decodes with `FusedLlama`, `generate` with transformers, `auto` takes the fast one where it
                 can: Llama-type language models, in eval mode, without an unmerged adapter and without `kwargs`. Both
                 give the same codes in float32; in bfloat16 near ties may fall otherwise. Or a `MotionEngine`, such
@@ -105,6 +108,7 @@ class MotionGenerationMixin:
             input_ids, attention_mask, num_codes,
             min_codes=min_codes, max_codes=max_codes, num_samples=num_samples, do_sample=do_sample,
             temperature=temperature, top_k=top_k, top_p=top_p, seed=seed, guidance_scale=guidance_scale,
+            repeat_penalty=repeat_penalty,
         )  # fmt: skip
         decoder = choose_decoder(engine, self, request, kwargs)
         if decoder is not None:
@@ -127,6 +131,7 @@ class MotionGenerationMixin:
         top_p: float | None = 0.9,
         seed: int | Sequence[int] | None = None,
         guidance_scale: float = 1.0,
+        repeat_penalty: float = 0.0,
         engine: str | MotionEngine = "auto",
         **kwargs: Any,
     ) -> Iterator[MotionGenerationOutput]:
@@ -152,6 +157,7 @@ class MotionGenerationMixin:
             input_ids, attention_mask, num_codes,
             min_codes=min_codes, max_codes=max_codes, num_samples=num_samples, do_sample=do_sample,
             temperature=temperature, top_k=top_k, top_p=top_p, seed=seed, guidance_scale=guidance_scale,
+            repeat_penalty=repeat_penalty,
         )  # fmt: skip
         decoder = choose_decoder(engine, self, request, kwargs)
         steps = decode_steps(self, request, decoder) if decoder else stream_generate(self, request, **kwargs)

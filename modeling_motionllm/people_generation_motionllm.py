@@ -85,7 +85,7 @@ class PeopleGenerationMixin:
                 state.
             do_sample, temperature, top_k, top_p: as in `generate_motion`; `temperature` is that of the motions.
             place_temperature: of the places that are drawn.
-            kwargs: for `generate_motion`: `guidance_scale`, `engine`, `min_codes`, `max_codes`.
+            kwargs: for `generate_motion`: `guidance_scale`, `repeat_penalty`, `engine`, `min_codes`, `max_codes`.
 
         Returns:
             Codes, features and placements; `MotionLLMProcessor.decode_people` makes `Motion`s of them.

@@ -1,6 +1,8 @@
 """What may come next and what is drawn: the motion grammar, its counterpart for captions, and seeded sampling."""
 
+import math
 from collections.abc import Sequence
+from numbers import Real
 
 import torch
 from transformers import LogitsProcessor, TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
@@ -11,8 +13,10 @@ from .vocabulary_motionllm import MotionVocabulary, PlacementVocabulary
 __all__ = [
     "MotionGrammar",
     "PlacementGrammar",
+    "RepeatPenalty",
     "SeededSampling",
     "TextGrammar",
+    "check_repeat_penalty",
     "check_sampling",
     "row_seeds",
     "sampling_steps",
@@ -81,6 +85,26 @@ class TextGrammar(LogitsProcessor):
         return scores.index_fill(-1, self.ids.to(scores.device), -torch.inf)
 
 
+class RepeatPenalty(LogitsProcessor):
+    """Makes the code that was written last less likely to come again at once.
+
+    A person who waits is one code again and again. After a few of them the same code is always the likeliest, so
+    greedy decoding, and drawing at a low temperature too, never begins the gesture that is being waited for.
+
+    Args:
+        penalty: what is taken off the logit of the last token; 0 changes nothing.
+    """
+
+    def __init__(self, penalty: float):
+        self.penalty = penalty
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        if not input_ids.shape[1]:
+            return scores
+        last = input_ids[:, -1:]
+        return scores.scatter_add(-1, last, torch.full_like(last, -self.penalty, dtype=scores.dtype))
+
+
 def row_seeds(seed: int | Sequence[int] | None, rows: int) -> list[int]:
     """A seed for each row: `seed + r` for row r, or as given; None takes one from torch's global random state.
 
@@ -124,6 +148,17 @@ class SeededSampling(LogitsProcessor):
     def keep(self, rows: torch.Tensor) -> None:
         """Go on with these rows only, in this order, each with its own stream."""
         self.generators = [self.generators[row] for row in rows.tolist()]
+
+
+def check_repeat_penalty(penalty: float) -> float:
+    """The penalty as a float.
+
+    Raises:
+        MotionLLMError: it is no finite number from 0 on.
+    """
+    if isinstance(penalty, bool) or not isinstance(penalty, Real) or not (math.isfinite(penalty) and penalty >= 0):
+        raise MotionLLMError(f"repeat_penalty is {penalty}; give 0 for none, or about 2 against standing still")
+    return float(penalty)
 
 
 def check_sampling(temperature: float, top_k: int | None, top_p: float | None) -> None:

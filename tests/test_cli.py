@@ -324,3 +324,4 @@ def test_files_of_sentences_that_cannot_be_used(refused, tmp_path):
     assert "give sentences, or a file" in refused("generate", "a person walks", "--prompts", tmp_path / "empty.txt")
     assert "give sentences, or a file" in refused("generate")
     assert "--guidance is 0" in refused("generate", "a person walks", "--guidance", "0")
+    assert "--repeat-penalty is -1" in refused("generate", "a person walks", "--repeat-penalty", "-1")

@@ -13,6 +13,7 @@ from modeling_motionllm.configuration_motionllm import MotionLLMConfig, MotionVQ
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.fused_llama_motionllm import FusedLlama
 from modeling_motionllm.modeling_motionllm import MotionLLMForCausalLM
+from modeling_motionllm.sampling_motionllm import RepeatPenalty
 
 OFFSET = 64
 SIZES = {"vocab_size": OFFSET + CODEBOOK_SIZE, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2}
@@ -97,6 +98,37 @@ def test_prompts_of_every_shape(llama, inputs, guidance_scale):
     for options in ({"do_sample": False}, {"seed": 2, "top_p": None}):
         assert_same(llama, inputs, num_codes=9, guidance_scale=guidance_scale, **options)
         assert_same(llama, {"input_ids": inputs["input_ids"]}, max_codes=6, guidance_scale=guidance_scale, **options)
+
+
+@pytest.mark.parametrize("guidance_scale", [1.0, 2.0])
+def test_codes_that_repeat_the_one_before_are_penalised(llama, guidance_scale):
+    inputs = make_prompts(3, 9, 6, 4)
+    options = {"num_codes": torch.tensor([20, 3, 20, 11]), "guidance_scale": guidance_scale}
+
+    def repeats(codes: torch.Tensor) -> int:
+        return int(((codes[:, 1:] == codes[:, :-1]) & (codes[:, 1:] != -1)).sum())
+
+    for draw in ({"do_sample": False}, {"seed": 4, "temperature": 0.5}):
+        plain, _ = both(llama, inputs, **options, **draw)
+        assert_same(llama, inputs, **options, **draw, repeat_penalty=0.7)
+        never, _ = both(llama, inputs, **options, **draw, repeat_penalty=1e4)
+        assert repeats(never.codes) == 0 < repeats(plain.codes)
+        assert torch.equal(never.codes[:, 0], plain.codes[:, 0])
+
+
+def test_repeat_penalty_by_hand():
+    scores = torch.tensor([[0.0, 1.0, 2.0], [3.0, -torch.inf, 0.5]])
+    step = RepeatPenalty(1.5)
+    assert step(torch.zeros(2, 0, dtype=torch.long), scores) is scores
+    history = torch.tensor([[2, 1], [0, 0]])
+    assert step(history, scores).tolist() == [[0.0, -0.5, 2.0], [1.5, -torch.inf, 0.5]]
+    assert step(torch.tensor([[0], [1]]), scores)[1].tolist() == [3.0, -torch.inf, 0.5]  # what is forbidden stays so
+
+
+@pytest.mark.parametrize("penalty", [-1, float("nan"), float("inf"), True, "2"])
+def test_repeat_penalty_out_of_range(llama, penalty):
+    with pytest.raises(MotionLLMError, match="repeat_penalty is"):
+        llama.generate_motion(**make_prompts(3), repeat_penalty=penalty)
 
 
 def test_rows_that_end_one_after_another(llama):

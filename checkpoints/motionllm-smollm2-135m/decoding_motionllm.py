@@ -10,7 +10,14 @@ from transformers import LogitsProcessor, LogitsProcessorList
 from .errors_motionllm import MotionLLMError
 from .fused_llama_motionllm import FusedLlama, fused_llama_obstacle
 from .guidance_motionllm import ClassifierFreeGuidance, check_guidance_scale, guide, unconditional_context
-from .sampling_motionllm import MotionGrammar, SeededSampling, check_sampling, sampling_steps
+from .sampling_motionllm import (
+    MotionGrammar,
+    RepeatPenalty,
+    SeededSampling,
+    check_repeat_penalty,
+    check_sampling,
+    sampling_steps,
+)
 from .vocabulary_motionllm import MotionVocabulary
 
 __all__ = [
@@ -39,6 +46,7 @@ class MotionRequest:
         num_samples: motions for each prompt.
         do_sample, temperature, top_k, top_p, seed, guidance_scale: see `generate_motion`.
         vocabulary: which ids are codes.
+        repeat_penalty: see `generate_motion`.
 
     Raises:
         MotionLLMError: a setting out of range, or prompts that do not end with `<Motion>`.
@@ -57,9 +65,11 @@ class MotionRequest:
     seed: int | Sequence[int] | None
     guidance_scale: float
     vocabulary: MotionVocabulary
+    repeat_penalty: float = 0.0
 
     def __post_init__(self) -> None:
         self.guidance_scale = check_guidance_scale(self.guidance_scale)
+        self.repeat_penalty = check_repeat_penalty(self.repeat_penalty)
         if self.do_sample:
             check_sampling(self.temperature, self.top_k, self.top_p)
         if isinstance(self.num_samples, bool) or not isinstance(self.num_samples, int) or self.num_samples < 1:
@@ -110,10 +120,11 @@ class MotionRequest:
         return self.input_ids.shape[1] + int(self.most.max()) + 1
 
     def sampling(self, candidates: torch.Tensor | None) -> list[LogitsProcessor]:
-        """The processors that draw, if any; `candidates` as in `SeededSampling`."""
-        if not self.do_sample:
-            return []
-        return sampling_steps(self.seed, self.temperature, self.top_k, self.top_p, candidates)
+        """The processors that penalise and draw, if any; `candidates` as in `SeededSampling`."""
+        steps: list[LogitsProcessor] = [RepeatPenalty(self.repeat_penalty)] if self.repeat_penalty else []
+        if self.do_sample:
+            steps += sampling_steps(self.seed, self.temperature, self.top_k, self.top_p, candidates)
+        return steps
 
     def without_sentence(self, config: Any) -> torch.Tensor:
         """Ids of the unconditional context, see `unconditional_context`."""
