@@ -26,11 +26,13 @@ def add_generation_arguments(parser: argparse.ArgumentParser, what: str) -> None
     )
     parser.add_argument("--seed", type=int, default=0, help="random seed (default 0)")
     parser.add_argument("--greedy", action="store_true", help="take the likeliest codes instead of drawing them")
-    parser.add_argument("--temperature", type=float, default=1.0, help="of drawing (default 1.0)")
+    parser.add_argument("--temperature", type=float, default=1.0, help="of drawing (default %(default)s)")
     parser.add_argument("--top-p", type=float, default=0.9, help="draw from this share of the likeliest (default 0.9)")
-    parser.add_argument("--guidance", type=float, default=1.0, help="above 1: follow the sentence more closely")
     parser.add_argument(
-        "--repeat-penalty", type=float, default=0.0, help="above 0, such as 2: less standing still (default 0)"
+        "--guidance", type=float, default=1.0, help="above 1: follow the sentence more closely (default %(default)s)"
+    )
+    parser.add_argument(
+        "--repeat-penalty", type=float, default=0.0, help="above 0: less standing still (default %(default)s)"
     )
     parser.add_argument(
         "--best-of",

@@ -1,5 +1,6 @@
 """Scenes of several people: encoding, training, generation, reactions, captions, and the command line."""
 
+import inspect
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,12 @@ import torch
 from transformers import pipeline
 
 import motionllm
+from hub_scripts import generate_people
 from hub_scripts.cli import main as cli
 from hub_scripts.data.examples import SceneTextExamples
 from hub_scripts.data.scene_codes import read_scene_codes
 from hub_scripts.data.scenes_storage import read_scenes
+from hub_scripts.generating import sampling_options
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.placement_motionllm import decode_placements, encode_placements, split_people
 from modeling_motionllm.planted_feet_motionllm import plant_feet
@@ -188,7 +191,7 @@ def test_places_have_a_temperature_of_their_own(
     # However warm the motions are, the places are what they are.
     assert {tuple(place) for place in places(temperature=2.0, place_temperature=1e-6)} == {likeliest}
     assert len({tuple(place) for place in places(place_temperature=5.0)}) == 4
-    assert places() == places(temperature=0.1)
+    assert places() == places(temperature=0.1) == places(temperature=3.0)
     with pytest.raises(MotionLLMError, match="place_temperature is 0"):
         places(place_temperature=0)
 
@@ -249,6 +252,16 @@ def test_model_of_single_people_says_so(model: Any, processor: Any) -> None:
         processor(text=SENTENCE, people=2)
     with pytest.raises(MotionLLMError, match="no placement tokens"):
         model.generate_people(**processor(text=SENTENCE))
+
+
+def test_command_and_model_draw_alike() -> None:
+    args = generate_people._parser().parse_args([SENTENCE])
+    defaults = inspect.signature(motionllm.MotionLLMForCausalLM.generate_people).parameters
+    for option, value in sampling_options(args).items():
+        if option in defaults:
+            assert defaults[option].default == value, option
+    assert args.place_temperature is None
+    assert defaults["guidance_scale"].default == 2
 
 
 def test_interact_writes_scenes(

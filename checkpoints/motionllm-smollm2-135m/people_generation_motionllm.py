@@ -60,11 +60,13 @@ class PeopleGenerationMixin:
         *,
         num_samples: int = 1,
         do_sample: bool = True,
-        temperature: float = 1.0,
+        temperature: float = 0.5,
         top_k: int | None = None,
         top_p: float | None = 0.9,
         place_temperature: float = PLACE_TEMPERATURE,
         seed: int | Sequence[int] | None = None,
+        guidance_scale: float = 2.0,
+        repeat_penalty: float = 2.0,
         **kwargs: Any,
     ) -> PeopleGenerationOutput:
         """Scenes for prompts of several people, as `MotionLLMProcessor(text=..., people=...)` makes them.
@@ -83,9 +85,10 @@ class PeopleGenerationMixin:
             num_samples: scenes for each prompt, R = B * num_samples, all samples of the first prompt first.
             seed: scene r draws from `seed + r`, or from the r-th of R seeds. None takes one from torch's global random
                 state.
-            do_sample, temperature, top_k, top_p: as in `generate_motion`; `temperature` is that of the motions.
+            do_sample, temperature, top_k, top_p, guidance_scale, repeat_penalty: of the motions, as in
+                `generate_motion`; the defaults are what was best for the shipped checkpoint on validation scenes.
             place_temperature: of the places that are drawn.
-            kwargs: for `generate_motion`: `guidance_scale`, `repeat_penalty`, `engine`, `min_codes`, `max_codes`.
+            kwargs: for `generate_motion`: `engine`, `min_codes`, `max_codes`.
 
         Returns:
             Codes, features and placements; `MotionLLMProcessor.decode_people` makes `Motion`s of them.
@@ -105,6 +108,7 @@ class PeopleGenerationMixin:
         if int(people.min()) < 1:
             raise MotionLLMError(f"num_people is {int(people.min())}; give 1 or more")
         sampling: dict[str, Any] = {"do_sample": do_sample, "top_k": top_k, "top_p": top_p}
+        kwargs |= {"temperature": temperature, "guidance_scale": guidance_scale, "repeat_penalty": repeat_penalty}
         if not place_temperature > 0:
             raise MotionLLMError(f"place_temperature is {place_temperature}; give a positive number")
         given = [] if motion is None else self._given(motion, placement_bins, int(people.min()))
@@ -122,9 +126,7 @@ class PeopleGenerationMixin:
                 lengths = torch.full((rows,), codes.shape[1])
             else:
                 wanted = None if lengths is None else lengths[alive].to(self.device)
-                codes = scene.draw_motion(
-                    alive, person, num_codes=wanted, temperature=temperature, **sampling, **kwargs
-                )
+                codes = scene.draw_motion(alive, person, num_codes=wanted, **sampling, **kwargs)
                 if lengths is None:
                     lengths = (codes != -1).sum(-1).cpu()
             scene.add_motion(alive, codes)
