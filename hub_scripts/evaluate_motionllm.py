@@ -67,8 +67,9 @@ from modeling_motionllm.best_of_motionllm import check_best_of
 from modeling_motionllm.checksums_motionllm import file_sha256
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.files_motionllm import atomic_path, ensure_folder
+from modeling_motionllm.guidance_motionllm import check_guidance_scale
 from modeling_motionllm.modeling_motion_vq import MotionVQModel
-from modeling_motionllm.sampling_motionllm import check_repeat_penalty
+from modeling_motionllm.sampling_motionllm import check_repeat_penalty, check_sampling
 
 __all__ = ["main"]
 
@@ -141,6 +142,9 @@ def _check(args: argparse.Namespace) -> set[str]:
     check_best_of(args.best_of, not args.greedy)
     check_best_of(args.caption_best_of)
     check_repeat_penalty(args.repeat_penalty)
+    check_guidance_scale(args.guidance)
+    if not args.greedy:
+        check_sampling(args.temperature, None, args.top_p)
     if args.data is None and (args.scenes is None or args.vq is not None or args.folder is not None):
         raise MotionLLMError("give --data, the clips to measure on, or --scenes (see `motionllm evaluate --help`)")
     if args.scenes is not None and (args.vq is not None or args.folder is not None):

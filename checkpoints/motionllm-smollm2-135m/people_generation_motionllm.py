@@ -86,7 +86,7 @@ class PeopleGenerationMixin:
             seed: scene r draws from `seed + r`, or from the r-th of R seeds. None takes one from torch's global random
                 state.
             do_sample, temperature, top_k, top_p, guidance_scale, repeat_penalty: of the motions, as in
-                `generate_motion`; the defaults are what was best for the shipped checkpoint on validation scenes.
+                `generate_motion`; the defaults were chosen for the shipped checkpoint on validation scenes.
             place_temperature: of the places that are drawn.
             kwargs: for `generate_motion`: `engine`, `min_codes`, `max_codes`.
 
