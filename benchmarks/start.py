@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from itertools import pairwise
 from pathlib import Path
@@ -88,36 +88,31 @@ def _help_seconds(cpu_time: bool) -> float:
     return passed
 
 
+def _by_step(runs: Sequence[dict]) -> list[Timing]:
+    """Timings of each step over several runs, and of all steps together."""
+    steps = [run["steps"] for run in runs]
+    return [*(Timing(list(step)) for step in zip(*steps, strict=True)), Timing([sum(step) for step in steps])]
+
+
 def measure(rounds: int = 5, cpu_time: bool = False) -> Iterator[Row]:
     """Seconds of the steps of a cold start, each round in new processes, against the naive way in turn."""
     flags = ["--cpu-time"] if cpu_time else []
 
-    peaks = []
+    def cold(*more: str) -> dict:
+        return json.loads(_run("-m", "benchmarks.start", "--child", str(time.time()), *flags, *more).splitlines()[-1])
 
-    def steps(*more: str) -> list[float]:
-        child = ("-m", "benchmarks.start", "--child", str(time.time()), *flags, *more)
-        found = json.loads(_run(*child).splitlines()[-1])
-        peaks.append(found["peak"])
-        return found["steps"]
-
-    steps()  # the first use may de-quantise the base
-    peaks.clear()
+    cold()  # the first use may de-quantise the base
     helps, ours, naive = [], [], []
     for _ in range(rounds):
         helps.append(_help_seconds(cpu_time))
-        ours.append(steps())
-        naive.append(steps("--naive"))
+        ours.append(cold())
+        naive.append(cold("--naive"))
     timing = Timing(helps)
     yield Row("motionllm --help", timing.median, "s", timing.spread())
-    for name, mine, theirs in zip(
-        (*_STEPS, "cold motionllm generate, in all"),
-        (*zip(*ours, strict=True), [sum(times) for times in ours]),
-        (*zip(*naive, strict=True), [sum(times) for times in naive]),
-        strict=True,
-    ):
-        timing, other = Timing(list(mine)), Timing(list(theirs))
+    names = (*_STEPS, "cold motionllm generate, in all")
+    for name, timing, other in zip(names, _by_step(ours), _by_step(naive), strict=True):
         yield Row(name, timing.median, "s", timing.spread(), timing.faster_than(other), _NAIVE)
-    yield Row("peak memory of it", Timing(peaks[::2]).median, "MB")
+    yield Row("peak memory of it", Timing([one["peak"] for one in ours]).median, "MB")
 
 
 if __name__ == "__main__":

@@ -261,6 +261,7 @@ def test_command_and_model_draw_alike() -> None:
         if option in defaults:
             assert defaults[option].default == value, option
     assert args.place_temperature is None
+    assert f"default {defaults['place_temperature'].default};" in generate_people._parser().format_help()
     assert defaults["guidance_scale"].default == 2
 
 
