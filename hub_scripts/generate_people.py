@@ -38,7 +38,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--duration", type=float, help="seconds (default: the model decides; a given motion decides)")
     add_generation_arguments(parser, "scenes")
     # What `generate_people` does when nothing is said; a test compares them.
-    parser.set_defaults(temperature=0.5, guidance=2.0, repeat_penalty=2.0)
+    parser.set_defaults(temperature=0.7, guidance=1.5, repeat_penalty=1.5)
     parser.add_argument(
         "--place-temperature",
         type=float,

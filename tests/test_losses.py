@@ -58,6 +58,14 @@ def test_weights_of_a_scene_fall_on_placements_and_the_first_codes_of_each_perso
     assert weights == [1, 1, 1, *motion, 1, 4, 4, 4, 1, *motion, 1, 1]
 
 
+def test_the_opening_of_someone_who_waits_lasts_until_after_the_waiting():
+    waiting, moving = [400] * 9, list(range(401, 401 + OPENING + 3))
+    ids = [VOCABULARY.start, *waiting, *moving, VOCABULARY.end]
+    weights = LossWeights(opening=3).of(ids, [-100, *ids[1:]], VOCABULARY)
+    # The code repeated while waiting is the first of `OPENING` different ones.
+    assert weights == [1, *[3] * (len(waiting) + OPENING - 1), *[1] * 4, 1]
+
+
 def test_examples_carry_weights_for_generation_only(processor):
     rows = [{"content": "walk", "captions": ["a person walks."], "codes": [1, 2, 3, 4]}]
     weights = LossWeights(opening=3, placement=4)

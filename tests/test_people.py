@@ -262,7 +262,7 @@ def test_command_and_model_draw_alike() -> None:
             assert defaults[option].default == value, option
     assert args.place_temperature is None
     assert f"default {defaults['place_temperature'].default};" in generate_people._parser().format_help()
-    assert defaults["guidance_scale"].default == 2
+    assert defaults["guidance_scale"].default == 1.5
 
 
 def test_interact_writes_scenes(

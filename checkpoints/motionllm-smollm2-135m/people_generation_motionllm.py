@@ -60,13 +60,13 @@ class PeopleGenerationMixin:
         *,
         num_samples: int = 1,
         do_sample: bool = True,
-        temperature: float = 0.5,
+        temperature: float = 0.7,
         top_k: int | None = None,
         top_p: float | None = 0.9,
         place_temperature: float = PLACE_TEMPERATURE,
         seed: int | Sequence[int] | None = None,
-        guidance_scale: float = 2.0,
-        repeat_penalty: float = 2.0,
+        guidance_scale: float = 1.5,
+        repeat_penalty: float = 1.5,
         **kwargs: Any,
     ) -> PeopleGenerationOutput:
         """Scenes for prompts of several people, as `MotionLLMProcessor(text=..., people=...)` makes them.

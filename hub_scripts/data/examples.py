@@ -26,7 +26,8 @@ class LossWeights:
     from the codes before. With equal weights the many later codes take nearly all of the gradient.
 
     Args:
-        opening: weight of the first `OPENING` codes of each person.
+        opening: weight of the first codes of each person, up to the `OPENING`-th that differs from the one before it:
+            whoever waits repeats codes, and what the sentence decides shows only after that.
         placement: weight of the placement tokens.
     """
 
@@ -37,15 +38,17 @@ class LossWeights:
         """The weight of each token of one text-to-motion example."""
         places = vocabulary.placement.families if vocabulary.placement is not None else ()
         codes = range(vocabulary.offset, vocabulary.offset + vocabulary.codebook_size)
-        weights, of_person = [], 0
+        weights = []
+        changes, before = 0, None  # of one person: how often the code has changed so far, and the last code
         for token, label in zip(input_ids, labels, strict=True):
-            of_person = of_person + 1 if token in codes else 0
+            of_opening = token in codes and changes < OPENING
+            changes, before = (changes + (token != before), token) if token in codes else (0, None)
             if label == -100:
                 weights.append(1.0)
             elif any(token in family for family in places):
                 weights.append(self.placement)
             else:
-                weights.append(self.opening if 1 <= of_person <= OPENING else 1.0)
+                weights.append(self.opening if of_opening else 1.0)
         return weights
 
 
