@@ -74,7 +74,7 @@ class ModelArguments:
         default=0.0, metadata={"help": "Share of text-to-motion examples that hold only the first 12 codes."}
     )
     opening_weight: float = field(
-        default=3.0, metadata={"help": "Weight in the loss of the first 12 codes of each person."}
+        default=3.0, metadata={"help": "Weight in the loss of the first 12 codes of each person, repeats not counted."}
     )
     placement_weight: float = field(default=4.0, metadata={"help": "Weight in the loss of the placement tokens."})
     unconditional: float = field(
