@@ -55,7 +55,7 @@ def encode_scenes(
 ) -> dict[str, dict[str, int]]:
     """Encode splits of a dataset of scenes, each person in a frame of its own; returns scenes and codes per split."""
     counts = {}
-    columns = ["name", "kind", "roles", "contents", "styles", "mirrored", "captions", "joints"]
+    columns = ["name", "kind", "roles", "contents", "styles", "mirrored", "parts", "captions", "joints"]
     for split in splits:
         least = vq.config.frames_per_code
         rows = [row for row in read_scenes(data, split, columns) if row["joints"].shape[1] > least]

@@ -85,6 +85,13 @@ class ModelArguments:
         default=None, metadata={"help": "Folder that `motionllm encode` wrote for scenes: learn several people too."}
     )
     scene_share: float = field(default=0.3, metadata={"help": "Share of scenes among the examples, with --scenes."})
+    scene_parts: float = field(
+        default=0.9,
+        metadata={"help": "Share of the scenes to generate that are told with what each person does, where it is known."},
+    )
+    scene_alone: float = field(
+        default=0.25, metadata={"help": "Share of the scene examples that are of one of the people alone."}
+    )
     init_from: str | None = field(
         default=None, metadata={"help": "Thin checkpoint whose adapter to go on from (same base, VQ-VAE and LoRA)."}
     )
@@ -149,10 +156,22 @@ def build_model(
         feature_dim=vq.config.input_dim,
         max_people=max_people,
     )
+    if not _scenes_have_parts(arguments):
+        del processor.prompts["part"]
     model = MotionLLMForCausalLM.from_base(arguments.base_model, tokenizer, vq, seed=seed)
     if arguments.from_scratch:
         model.language_model = AutoModelForCausalLM.from_config(model.language_model.config)
     return model, tokenizer, processor
+
+
+def _scenes_have_parts(arguments: ModelArguments) -> bool:
+    """Whether the model learns, or has learnt, to tell what each person of a scene does."""
+    if arguments.scenes is not None and arguments.scene_parts:
+        return any(row["parts"] for row in read_scene_codes(arguments.scenes, "train"))
+    known = Path(str(arguments.init_from)) / "processor_config.json"
+    if arguments.scenes is None and arguments.init_from is not None and known.is_file():
+        return "part" in json.loads(known.read_text(encoding="utf-8")).get("prompts", {})
+    return False
 
 
 def _max_people(arguments: ModelArguments) -> int:
@@ -249,7 +268,17 @@ def _datasets(
     if arguments.scenes is None:
         return train, val
     scene_rows = read_scene_codes(arguments.scenes, "train")
-    of_scenes = SceneTextExamples(scene_rows, processor, scenes, training.seed, weights=weights, **mixture)
+    mixture |= {"parts": arguments.scene_parts}
+    of_scenes = SceneTextExamples(
+        scene_rows,
+        processor,
+        scenes,
+        training.seed,
+        weights=weights,
+        unconditional=arguments.unconditional,
+        alone=arguments.scene_alone,
+        **mixture,
+    )
     train = ConcatDataset([train, of_scenes])
     if val is not None and "val" in read_codes_summary(arguments.scenes)["splits"]:
         scene_rows = read_scene_codes(arguments.scenes, "val")
@@ -261,7 +290,7 @@ def _check_shares(arguments: ModelArguments) -> None:
     """Raises:
     MotionLLMError: a share outside 0 to 1, or a weight that is not positive.
     """
-    for name in ("text_to_motion", "timed", "balance", "openings", "unconditional", "scene_share"):
+    for name in ("text_to_motion", "timed", "balance", "openings", "unconditional", "scene_share", "scene_parts", "scene_alone"):
         if not 0 <= getattr(arguments, name) <= 1:
             raise MotionLLMError(f"--{name} is {getattr(arguments, name):g}; give a number from 0 to 1")
     for name in ("opening_weight", "placement_weight"):

@@ -237,12 +237,17 @@ class MotionLLMProcessor(PeopleProcessingMixin, ProcessorMixin):
         else:
             raise MotionLLMError(f"there is no task '{task}'; choose text-to-motion or motion-to-text")
         target = [*target, self.tokenizer.eos_token_id]
-        labels = [-100] * len(prompt)
-        if learn_motion and task == "motion-to-text":
-            first = prompt.index(self.vocabulary.start) + 1
-            last = first + len(codes)  # </Motion>
-            labels[first : last + 1] = prompt[first : last + 1]
+        labels = self._prompt_labels(prompt, len(codes) if learn_motion and task == "motion-to-text" else 0)
         return {"input_ids": prompt + target, "labels": labels + target}
+
+    def _prompt_labels(self, prompt: list[int], num_codes: int) -> list[int]:
+        """-100 for each id of a prompt; with `num_codes` above 0, its first motion of that many codes is learnt."""
+        labels = [-100] * len(prompt)
+        if num_codes:
+            first = prompt.index(self.vocabulary.start) + 1
+            last = first + num_codes  # </Motion>
+            labels[first : last + 1] = prompt[first : last + 1]
+        return labels
 
     def features(self, motion: Motion | np.ndarray) -> np.ndarray:
         """Raw features (T', D) of a motion of one person, resampled to `fps` where it has another frame rate.

@@ -12,6 +12,7 @@ from .vocabulary_motionllm import MotionVocabulary, PlacementVocabulary
 
 __all__ = [
     "MotionGrammar",
+    "PartGrammar",
     "PlacementGrammar",
     "RepeatPenalty",
     "SeededSampling",
@@ -80,6 +81,22 @@ class TextGrammar(LogitsProcessor):
 
     def __init__(self, vocabulary: MotionVocabulary):
         self.ids = torch.tensor(vocabulary.ids)
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        return scores.index_fill(-1, self.ids.to(scores.device), -torch.inf)
+
+
+class PartGrammar(LogitsProcessor):
+    """What a person of a scene does, in words, and then `<Motion>`: no other motion token, and no end of the text.
+
+    Args:
+        vocabulary: which ids are motion.
+        eos_token_id: of the language model; one, several or none.
+    """
+
+    def __init__(self, vocabulary: MotionVocabulary, eos_token_id: int | Sequence[int] | None):
+        ends = [eos_token_id] if isinstance(eos_token_id, int) else list(eos_token_id or ())
+        self.ids = torch.tensor([*(one for one in vocabulary.ids if one != vocabulary.start), *ends])
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
         return scores.index_fill(-1, self.ids.to(scores.device), -torch.inf)

@@ -127,6 +127,11 @@ class SceneTextExamples(_Examples):
         text_to_motion: share of examples that generate; the others describe.
         timed: share of text-to-motion prompts that tell the duration.
         weights: of the tokens of text-to-motion examples.
+        unconditional: share of captioning examples that learn the motion of (the first) person too: guidance compares
+            with motions without a sentence, and those of scenes wait more than those of single clips.
+        parts: share of the scenes to generate that are told with the part of each person, where the rows have any.
+        alone: share of examples that are of one person of a scene by itself, with its part as the sentence: what a part
+            means, and how to tell whether a motion plays it.
     """
 
     def __init__(
@@ -138,17 +143,27 @@ class SceneTextExamples(_Examples):
         text_to_motion: float = 0.65,
         timed: float = 0.7,
         weights: LossWeights | None = None,
+        unconditional: float = 0.0,
+        parts: float = 0.9,
+        alone: float = 0.0,
     ):
         super().__init__([])
         for index in range(size):
-            draw = np.random.default_rng((seed, index)).random(4)
+            draw = np.random.default_rng((seed, index)).random(8)
             row = rows[int(draw[0] * len(rows))]
             task = "text-to-motion" if draw[2] < text_to_motion else "motion-to-text"
-            captions = row["captions"] if task == "text-to-motion" else _telling(row["captions"])
-            caption = captions[int(draw[1] * len(captions))]
-            example = processor.scene_training_example(
-                task, caption, row["codes"], row["placement_bins"], timed=bool(draw[3] < timed)
-            )
+            options = {"timed": bool(draw[3] < timed), "learn_motion": bool(draw[7] < unconditional)}
+            known = row["parts"] if processor.tells_parts else []
+            if known and draw[4] < alone:
+                person = int(draw[5] * len(known))
+                example = processor.training_example(task, known[person], row["codes"][person], **options)
+            else:
+                captions = row["captions"] if task == "text-to-motion" else _telling(row["captions"])
+                caption = captions[int(draw[1] * len(captions))]
+                told = known if known and draw[6] < parts else None
+                example = processor.scene_training_example(
+                    task, caption, row["codes"], row["placement_bins"], parts=told, **options
+                )
             self.examples.append(_weighted(example, task, weights, processor))
 
 

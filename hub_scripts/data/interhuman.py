@@ -239,6 +239,7 @@ def _row(
         "contents": ["", ""],
         "styles": ["", ""],
         "mirrored": mirrored,
+        "parts": [],
         "captions": captions,
         "fps": _FPS,
         "num_frames": canonical.shape[1],

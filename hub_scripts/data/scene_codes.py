@@ -21,6 +21,7 @@ _SCHEMA = pa.schema(
         ("contents", _TEXTS),
         ("styles", _TEXTS),
         ("mirrored", pa.bool_()),
+        ("parts", _TEXTS),
         ("captions", _TEXTS),
         ("placement_bins", pa.list_(pa.list_(pa.int32(), 3))),
         ("codes", pa.list_(pa.list_(pa.int32()))),
@@ -37,7 +38,7 @@ def write_scene_codes(folder: Path, split: str, rows: list[dict[str, Any]]) -> P
 
 
 def read_scene_codes(folder: str | os.PathLike[str], split: str) -> list[dict[str, Any]]:
-    """Rows of one split: name, kind, roles, contents, styles, mirrored, captions, placement_bins, codes.
+    """Rows of one split: name, kind, roles, contents, styles, mirrored, parts, captions, placement_bins, codes.
 
     Raises:
         MotionLLMError: no such file, a damaged one, or codes of single people.

@@ -18,7 +18,7 @@ from modeling_motionllm.placement_motionllm import encode_placements, join_peopl
 
 from ..collisions import body_gaps
 from .captions import content_of
-from .scenes_captions import describe_scene
+from .scenes_captions import describe_part, describe_scene
 from .scenes_card import SCENES_CARD, SCENES_CARD_METADATA
 from .scenes_clips import FPS, ClipPool, load_pool
 from .scenes_drawing import Actor
@@ -31,7 +31,7 @@ from .workers import batched, in_order, workers
 __all__ = ["MIN_GAP", "compose_scene", "prepare_pairs"]
 
 # Goes into the names of intermediate files: raise it when the code changes what they hold.
-_RECIPE = 3
+_RECIPE = 4
 MIN_GAP = 0.05  # metres that bodies keep between each other, in every frame
 _ATTEMPTS = 400
 _SCENES_PER_SHARD = 128
@@ -256,6 +256,10 @@ def _row(
         "contents": [content_of(content, mirrored) for content in contents],
         "styles": styles,
         "mirrored": mirrored,
+        "parts": [
+            describe_part(content, style, person, actor.wait, mirrored)
+            for content, style, person, actor in zip(contents, styles, joints, actors, strict=True)
+        ],
         "captions": describe_scene(kind.name, contents, styles, joints, placements, name, mirrored),
         "fps": FPS,
         "num_frames": joints.shape[1],

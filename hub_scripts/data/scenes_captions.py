@@ -9,12 +9,15 @@ import numpy as np
 
 from modeling_motionllm.errors_motionllm import MotionLLMError
 
-from .caption_words import NUMBERS, STYLES
+from .caption_words import NUMBERS, STYLE_ALIASES, STYLES
 from .captions import action_phrases, content_of, inflect
 from .scenes_words import GOING, MANY_STYLES, SENTENCES
 
-__all__ = ["describe_scene"]
+__all__ = ["describe_part", "describe_scene"]
 
+_FPS = 20
+_SHORTEST_WAIT = 0.75  # seconds
+_MOST_WORDS = 28
 _FIELD = re.compile(r"\{([a-z0-9]+)(?::([a-z]+))?\}")
 _WHO, _DOES = ("one", "other", "third"), ("a", "b", "c")
 _FORMS = {None: "s", "ing": "ing", "base": ""}
@@ -70,17 +73,44 @@ def describe_scene(
     plain, *others = SENTENCES[kind]
     sentences = [teller.plain(plain)]
     fresh: list[str] = []
-    for _ in range(40 * count):
+    for attempt in range(80 * count):
         if len(sentences) >= count:
             break
         if not fresh:
             fresh = rng.sample(others, len(others))
         sentence = teller.tell(fresh.pop())
-        if sentence is not None and sentence not in sentences and len(sentence.split()) <= 28:
+        # Of some scenes of three there are too few short sentences.
+        most_words = _MOST_WORDS if attempt < 40 * count else 2 * _MOST_WORDS
+        if sentence is not None and sentence not in sentences and len(sentence.split()) <= most_words:
             sentences.append(sentence)
     if len(sentences) < count:
         raise MotionLLMError(f"only {len(sentences)} different captions can be written for '{name}'; ask for fewer")
     return sentences
+
+
+def describe_part(content: str, style: str, joints: np.ndarray, wait: int = 0, mirrored: bool = False) -> str:
+    """What one person of a scene does, as a sentence about that person alone: always the same words for the same thing.
+
+    Args:
+        content: content label of the recorded clip (not swapped for a mirrored copy).
+        style: style label.
+        joints: (T, 22, 3) at 20 fps, metres; already mirrored where `mirrored`.
+        wait: frames before the person begins; told in seconds from 0.75 s on.
+        mirrored: the joints are a mirrored copy.
+
+    Raises:
+        MotionLLMError: a content or style there are no words for.
+    """
+    words = STYLES.get(STYLE_ALIASES.get(style, style))
+    if words is None:
+        raise MotionLLMError(f"no words for style '{style}'; known: {', '.join(sorted(STYLES))}")
+    action = action_phrases(content, joints, random.Random(0), mirrored)[0]
+    seconds = round(wait / _FPS)
+    waits = ""
+    if wait >= _SHORTEST_WAIT * _FPS:
+        waits = f"waits for {NUMBERS[seconds]} second{'s' if seconds > 1 else ''} and then "
+    manner = f" {words.ways[0]}" if words.ways else ""
+    return f"a person {waits}{inflect(action, 's')}{manner}"
 
 
 class _Teller:

@@ -49,6 +49,7 @@ placements, labels and captions).
 | `num_people`, `num_frames`, `fps` | int32, int32, float32 | P, T (4 L + 1, at most 201), 20 |
 | `roles`, `contents`, `styles` | P strings | of each person, in order |
 | `mirrored` | bool | a mirrored copy |
+| `parts` | P strings | what each person does, as a sentence about that person alone |
 | `captions` | strings | several sentences for the scene |
 | `placements` | float32 (P, 3) | x (left), z (ahead) in metres, heading in radians, as person 1 sees them at first |
 | `joints` | float32 (P, T, 22, 3) | metres, Y up; person 1 starts at the origin and faces +Z, left is +X |

@@ -17,7 +17,8 @@ FARTHEST = 6.2  # metres; placements reach to 6.4
 
 @dataclass(frozen=True)
 class Actor:
-    """One person of a scene: role, clips, canonical joints (T, 22, 3), and where it starts (metres, radians)."""
+    """One person of a scene: role, clips, canonical joints (T, 22, 3), where it starts (metres, radians), and how many
+    frames it waits before it begins."""
 
     role: str
     clips: tuple[Clip, ...]
@@ -25,6 +26,7 @@ class Actor:
     x: float = 0.0
     z: float = 0.0
     heading: float = 0.0
+    wait: int = 0
 
 
 class Draw:

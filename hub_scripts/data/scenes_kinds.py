@@ -73,7 +73,10 @@ def _face_to_face(
     direction = draw.uniform(radians(-15), radians(15))
     x, z = polar(draw.uniform(near, far), direction)
     heading = direction + pi + draw.uniform(radians(-12), radians(12))
-    return [Actor(roles[0], (clips[0],), one), Actor(roles[1], (clips[1],), other, x, z, heading)]
+    return [
+        Actor(roles[0], (clips[0],), one, wait=waits[0]),
+        Actor(roles[1], (clips[1],), other, x, z, heading, waits[1]),
+    ]
 
 
 @_kind("bow", ("first to bow", "second to bow"), [("bow",)])
@@ -324,14 +327,15 @@ def _three_greet(draw: Draw) -> list[Actor]:
     first = draw.clip(contents)
     alike = (first.content,) if draw.rng.random() < 0.6 else contents
     clips = [first, draw.clip(alike), draw.clip(alike)]
-    tracks = _gestures(draw, clips, [draw.wait(0, 8), draw.wait(0, 20), draw.wait(0, 20)])
+    waits = [draw.wait(0, 8), draw.wait(0, 20), draw.wait(0, 20)]
+    tracks = _gestures(draw, clips, waits)
     radius, turn = draw.uniform(0.8, 2.0), draw.side()
     actors = []
-    for place, (clip, track) in enumerate(zip(clips, tracks, strict=True)):
+    for place, (clip, track, wait) in enumerate(zip(clips, tracks, waits, strict=True)):
         angle = turn * place * 2 * pi / 3 + (draw.uniform(radians(-12), radians(12)) if place else 0.0)
         x, z = polar(radius, angle + pi)  # around a point in front of person 1, everybody facing it
         heading = angle + (draw.uniform(radians(-10), radians(10)) if place else 0.0)
-        actors.append(Actor("greeting", (clip,), track, x, z, heading))
+        actors.append(Actor("greeting", (clip,), track, x, z, heading, wait))
     return actors
 
 

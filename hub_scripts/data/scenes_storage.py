@@ -34,6 +34,7 @@ _SCHEMA = pa.schema(
         ("contents", _TEXTS),
         ("styles", _TEXTS),
         ("mirrored", pa.bool_()),
+        ("parts", _TEXTS),
         ("captions", _TEXTS),
         ("fps", pa.float32()),
         ("num_frames", pa.int32()),
@@ -51,7 +52,8 @@ def write_scenes(path: str | os.PathLike[str], rows: Sequence[dict[str, Any]]) -
         path: the file; it appears only once it is whole.
         rows: one dict a scene with the columns of the schema. For P people over T frames: `joints` float32
             (P, T, 22, 3) metres in one world, `placements` (P, 3) x, z, heading; `roles`, `contents` and `styles` P
-            strings each; `source_clips` P lists of clip names; `captions` strings; plain values for the others.
+            strings each; `parts` P sentences of what each person does, or none; `source_clips` P lists of clip names;
+            `captions` strings; plain values for the others.
 
     Raises:
         MotionLLMError: the file cannot be written.
