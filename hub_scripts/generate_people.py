@@ -22,16 +22,32 @@ from modeling_motionllm.errors_motionllm import MotionLLMError
 __all__ = ["main"]
 
 
+_DESCRIPTION = """\
+Make scenes of several people from sentences: one person after another, each placed and moved to suit the sentence and
+the people before. The model says what it takes each person to do; --parts says it instead. Each scene is written as
+.npz (joints of all people in one world), .mp4 and .html, or as --formats says. The same seed gives the same scene.
+"""
+_EPILOG = """\
+examples: motionllm interact "two people bow to each other" --people 2 --duration 4 -o out/
+          motionllm interact "two people greet each other" --parts "a person waves with the left hand" "a person bows"
+"""
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="motionllm interact",
-        description="Make scenes of several people from sentences: one person after another, each placed and moved to "
-        "suit the sentence and the people before. Each scene is written as .npz (joints of all people in one world), "
-        ".mp4 and .html, or as --formats says. The same seed gives the same scene.",
-        epilog='example: motionllm interact "two people bow to each other" --people 2 --duration 4 -o out/',
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("text", nargs="+", help="one or more sentences, each in quotes")
-    parser.add_argument("--people", type=int, default=2, help="people in the scene (default 2)")
+    parser.add_argument("--people", type=int, help="people in the scene (default 2, or one for each of --parts)")
+    parser.add_argument(
+        "--parts",
+        nargs="+",
+        metavar="SENTENCE",
+        help="what each person does, a sentence for each in their order (default: the model says it)",
+    )
     parser.add_argument(
         "--given", metavar="FILE", help="the motion of the first of them (.npz, .npy, .bvh), kept as is"
     )
@@ -44,6 +60,12 @@ def _parser() -> argparse.ArgumentParser:
         type=float,
         metavar="T",
         help="of drawing where people start (default 0.3; higher: more various, and less as the sentence says)",
+    )
+    parser.add_argument(
+        "--part-temperature",
+        type=float,
+        metavar="T",
+        help="of drawing what each person does (default 0.5)",
     )
     add_model_arguments(parser)
     add_engine_arguments(parser)
@@ -59,13 +81,18 @@ def main(argv: Sequence[str]) -> int:
     args = _parser().parse_args(argv)
     formats = check_generation_arguments(args)
     check_engine_arguments(args)
-    places = {}
-    if args.place_temperature is not None:
+    temperatures = {}
+    for name in ("place_temperature", "part_temperature"):
+        option, value = f"--{name.replace('_', '-')}", getattr(args, name)
+        if value is None:
+            continue
         if args.greedy:
-            raise MotionLLMError("--place-temperature is of drawing; leave it or --greedy out")
-        if not args.place_temperature > 0:
-            raise MotionLLMError(f"--place-temperature is {args.place_temperature:g}; give a positive number")
-        places = {"place_temperature": args.place_temperature}
+            raise MotionLLMError(f"{option} is of drawing; leave it or --greedy out")
+        if not value > 0:
+            raise MotionLLMError(f"{option} is {value:g}; give a positive number")
+        temperatures[name] = value
+    if args.parts is not None and len(args.text) > 1:
+        raise MotionLLMError(f"--parts is for one scene, but there are {len(args.text)} sentences; give one")
     quiet()
     from hub_scripts.data.motion_files import load_motion
     from modeling_motionllm.best_of_motionllm import generate_best
@@ -73,9 +100,12 @@ def main(argv: Sequence[str]) -> int:
     from modeling_motionllm.planted_feet_motionllm import plant_feet
 
     processor = load_processor(args.model)
-    processor.check_people(args.people)
+    people = args.people if args.people is not None else len(args.parts or [1, 2])
+    processor.check_people(people)
     given = None if args.given is None else load_motion(args.given)
-    options = {"people": args.people, "duration": args.duration, "given": given}
+    options = {"people": people, "duration": args.duration, "given": given}
+    if args.parts is not None:
+        options["parts"] = args.parts
     for text in args.text:
         processor(text=text, **options)
     check_device(args.device)
@@ -86,12 +116,14 @@ def main(argv: Sequence[str]) -> int:
     for batch in tqdm(batches, desc="interact", disable=len(batches) < 2):
         texts = [job.text for job in batch]
         seeds = [job.seed for job in batch]
-        inputs = processor(text=texts, **options)
-        drawing = sampling_options(args) | places
+        told = {} if args.parts is None else {"parts": [args.parts] * len(texts)}
+        inputs = processor(text=texts, **options | told)
+        drawing = sampling_options(args) | temperatures
         output = generate_best(model, processor, texts, inputs, seed=seeds, engine=engine, **drawing)
         features = output.features.float().cpu().numpy()
         scenes = processor.decode_people(output, texts, given=given)
-        for motion, decoded, job in zip(scenes, features, batch, strict=True):
+        parts = processor.decode_parts(output)
+        for motion, decoded, own, job in zip(scenes, features, parts, batch, strict=True):
             if args.plant_feet:  # of those who were generated
                 made = motion.joints[0 if given is None else given.num_people :]
                 made[...] = plant_feet(made, motion.fps)
@@ -100,5 +132,6 @@ def main(argv: Sequence[str]) -> int:
             motion.seed = None if args.greedy else job.seed
             motion.model = Path(args.model).name
             motion.version = package_version()
-            write_formats(motion, out / job.stem, formats, args)
+            notes = [f"person {number}: {part}" for number, part in enumerate(own, start=1)]
+            write_formats(motion, out / job.stem, formats, args, notes)
     return 0

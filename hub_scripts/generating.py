@@ -93,9 +93,13 @@ def sampling_options(args: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def write_formats(motion: Any, stem: Path, formats: Sequence[str], args: argparse.Namespace) -> None:
-    """Write a motion as `stem` with each of the formats, and print what was written."""
+def write_formats(
+    motion: Any, stem: Path, formats: Sequence[str], args: argparse.Namespace, notes: Sequence[str] = ()
+) -> None:
+    """Write a motion as `stem` with each of the formats, and print what was written; `notes` are lines about it."""
     print(f"{motion.duration:.1f} s: {motion.caption}")
+    for note in notes:
+        print(f"  {note}")
     for name in formats:
         for path in write_motion(motion, stem.with_name(f"{stem.name}.{name}"), args, resample=False):
             print(f"  {path}")

@@ -77,6 +77,9 @@ class ModelArguments:
         default=3.0, metadata={"help": "Weight in the loss of the first 12 codes of each person, repeats not counted."}
     )
     placement_weight: float = field(default=4.0, metadata={"help": "Weight in the loss of the placement tokens."})
+    part_weight: float = field(
+        default=4.0, metadata={"help": "Weight in the loss of the words that say what a person of a scene does."}
+    )
     unconditional: float = field(
         default=0.5,
         metadata={"help": "Share of captioning examples that learn the motion too (for classifier-free guidance)."},
@@ -87,7 +90,7 @@ class ModelArguments:
     scene_share: float = field(default=0.3, metadata={"help": "Share of scenes among the examples, with --scenes."})
     scene_parts: float = field(
         default=0.9,
-        metadata={"help": "Share of the scenes to generate that are told with what each person does, where it is known."},
+        metadata={"help": "Share of the scenes to generate that are told with what each person does, if known."},
     )
     scene_alone: float = field(
         default=0.25, metadata={"help": "Share of the scene examples that are of one of the people alone."}
@@ -156,7 +159,7 @@ def build_model(
         feature_dim=vq.config.input_dim,
         max_people=max_people,
     )
-    if not _scenes_have_parts(arguments):
+    if not _tells_parts(arguments):
         del processor.prompts["part"]
     model = MotionLLMForCausalLM.from_base(arguments.base_model, tokenizer, vq, seed=seed)
     if arguments.from_scratch:
@@ -164,14 +167,14 @@ def build_model(
     return model, tokenizer, processor
 
 
-def _scenes_have_parts(arguments: ModelArguments) -> bool:
-    """Whether the model learns, or has learnt, to tell what each person of a scene does."""
-    if arguments.scenes is not None and arguments.scene_parts:
-        return any(row["parts"] for row in read_scene_codes(arguments.scenes, "train"))
+def _tells_parts(arguments: ModelArguments) -> bool:
+    """Whether scenes are to be told with what each person does: as far as the scenes say it, or else as before."""
     known = Path(str(arguments.init_from)) / "processor_config.json"
-    if arguments.scenes is None and arguments.init_from is not None and known.is_file():
+    if arguments.scenes is not None:
+        return arguments.scene_parts > 0 and any(row["parts"] for row in read_scene_codes(arguments.scenes, "train"))
+    if arguments.init_from is not None and known.is_file():
         return "part" in json.loads(known.read_text(encoding="utf-8")).get("prompts", {})
-    return False
+    return True
 
 
 def _max_people(arguments: ModelArguments) -> int:
@@ -246,7 +249,9 @@ def _datasets(
 ) -> tuple[Dataset, Dataset | None]:
     """Examples to train on and, where there is a val split, to measure the loss on."""
     mixture: dict[str, Any] = {"text_to_motion": arguments.text_to_motion, "timed": arguments.timed}
-    weights = LossWeights(opening=arguments.opening_weight, placement=arguments.placement_weight)
+    weights = LossWeights(
+        opening=arguments.opening_weight, placement=arguments.placement_weight, part=arguments.part_weight
+    )
     size = training.max_steps * training.train_batch_size * training.gradient_accumulation_steps * training.world_size
     scenes = round(size * arguments.scene_share) if arguments.scenes is not None else 0
     rows = read_codes(arguments.codes, "train")
@@ -290,10 +295,19 @@ def _check_shares(arguments: ModelArguments) -> None:
     """Raises:
     MotionLLMError: a share outside 0 to 1, or a weight that is not positive.
     """
-    for name in ("text_to_motion", "timed", "balance", "openings", "unconditional", "scene_share", "scene_parts", "scene_alone"):
+    for name in (
+        "text_to_motion",
+        "timed",
+        "balance",
+        "openings",
+        "unconditional",
+        "scene_share",
+        "scene_parts",
+        "scene_alone",
+    ):
         if not 0 <= getattr(arguments, name) <= 1:
             raise MotionLLMError(f"--{name} is {getattr(arguments, name):g}; give a number from 0 to 1")
-    for name in ("opening_weight", "placement_weight"):
+    for name in ("opening_weight", "placement_weight", "part_weight"):
         if not 0 < getattr(arguments, name) < math.inf:
             raise MotionLLMError(f"--{name} is {getattr(arguments, name):g}; give a positive number")
 

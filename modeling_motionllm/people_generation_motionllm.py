@@ -11,8 +11,8 @@ from transformers.utils import ModelOutput
 
 from .errors_motionllm import MotionLLMError
 from .placement_motionllm import decode_placements
-from .prompts_motionllm import pad_left
-from .sampling_motionllm import PartGrammar, PlacementGrammar, row_seeds, sampling_steps
+from .prompts_motionllm import pad_left, pad_right
+from .sampling_motionllm import CANDIDATE_STRIDE, PartGrammar, PlacementGrammar, row_seeds, sampling_steps
 from .vocabulary_motionllm import MotionVocabulary
 
 __all__ = ["PART_TEMPERATURE", "PLACE_TEMPERATURE", "PeopleGenerationMixin", "PeopleGenerationOutput"]
@@ -20,7 +20,7 @@ __all__ = ["PART_TEMPERATURE", "PLACE_TEMPERATURE", "PeopleGenerationMixin", "Pe
 PART_TEMPERATURE = 0.5
 PLACE_TEMPERATURE = 0.3  # places are learnt with neighbouring bins counting too, so at 1 they scatter over metres
 _MOST_PART_TOKENS = 48
-_CANDIDATE = 15_485_863  # between the seeds of a row's candidates, far from those of other rows
+PartJudge = Callable[[torch.Tensor, torch.Tensor, int], torch.Tensor]
 
 
 @dataclass
@@ -73,7 +73,7 @@ class PeopleGenerationMixin:
         place_temperature: float = PLACE_TEMPERATURE,
         part_temperature: float = PART_TEMPERATURE,
         candidates: int = 1,
-        judge: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] | None = None,
+        judge: PartJudge | None = None,
         seed: int | Sequence[int] | None = None,
         guidance_scale: float = 1.5,
         repeat_penalty: float = 1.5,
@@ -102,8 +102,8 @@ class PeopleGenerationMixin:
             place_temperature: of the places that are drawn.
             part_temperature: of the parts that are drawn.
             candidates: how many motions are drawn for each person, of which the one is kept that `judge` likes best.
-            judge: takes part ids (N, S), -1 where padded, and codes (N, L) likewise, and returns how well each motion
-                plays its part, (N,). See `generate_best`.
+            judge: takes part ids (N, S), -1 where padded, codes (N, L) likewise, and which person it is, and returns
+                how well each motion plays its part, (N,). See `generate_best`.
             kwargs: for `generate_motion`: `engine`, `min_codes`, `max_codes`.
 
         Returns:
@@ -155,9 +155,7 @@ class PeopleGenerationMixin:
                 lengths = torch.full((rows,), codes.shape[1])
             else:
                 wanted = None if lengths is None else lengths[alive].to(self.device)
-                codes = scene.draw_motion(
-                    alive, person, candidates, judge, num_codes=wanted, **sampling, **kwargs
-                )
+                codes = scene.draw_motion(alive, person, candidates, judge, num_codes=wanted, **sampling, **kwargs)
                 if lengths is None:
                     lengths = (codes != -1).sum(-1).cpu()
             scene.add_motion(alive, codes)
@@ -188,11 +186,6 @@ def _each(value: torch.Tensor | int, prompts: int, num_samples: int, name: str) 
 def _real(padded: torch.Tensor) -> list[int]:
     """The ids of a row that is padded with -1."""
     return padded[padded != -1].tolist()
-
-
-def _pad(rows: Sequence[Sequence[int]]) -> torch.Tensor:
-    """int64 (N, S) of rows of any lengths, -1 where padded."""
-    return torch.nn.utils.rnn.pad_sequence([torch.tensor(row, dtype=torch.long) for row in rows], True, -1)
 
 
 def _derived(seed: int, person: int, part: int) -> int:
@@ -226,12 +219,12 @@ class _Scene:
         rows: list[int],
         person: int,
         candidates: int,
-        judge: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] | None,
+        judge: PartJudge | None,
         **settings: Any,
     ) -> torch.Tensor:
         """Codes (len(rows), L) of one more person, -1 where padded."""
         seeds = [
-            _derived(self.seeds[row], person, 0) + _CANDIDATE * candidate
+            _derived(self.seeds[row], person, 0) + CANDIDATE_STRIDE * candidate
             for row in rows
             for candidate in range(candidates)
         ]
@@ -240,8 +233,8 @@ class _Scene:
         if candidates == 1:
             return codes
         assert judge is not None
-        told = _pad([self.parts[row][person] for row in rows]).repeat_interleave(candidates, dim=0)
-        best = judge(told, codes).reshape(len(rows), candidates).argmax(-1)
+        told = pad_right([self.parts[row][person] for row in rows], -1).repeat_interleave(candidates, dim=0)
+        best = judge(told, codes, person).reshape(len(rows), candidates).argmax(-1)
         return codes[torch.arange(len(rows), device=codes.device) * candidates + best.to(codes.device)]
 
     def draw_parts(
@@ -251,7 +244,7 @@ class _Scene:
         inputs = self._inputs(rows)
         length = inputs["input_ids"].shape[1]
         config = self.model.generation_config
-        processors: list[LogitsProcessor] = [PartGrammar(self.vocabulary, config.eos_token_id)]
+        processors: list[LogitsProcessor] = [PartGrammar(self.vocabulary, config.eos_token_id, length)]
         if do_sample:
             seeds = [_derived(self.seeds[row], person, 2) for row in rows]
             processors += sampling_steps(seeds, temperature, top_k, top_p, None)
@@ -333,7 +326,7 @@ class _Scene:
         parts = None
         if self.tells_parts:
             told = [scene[person] if person < len(scene) else [] for scene in self.parts for person in range(most)]
-            parts = _pad(told).reshape(len(people), most, -1).to(device)
+            parts = pad_right(told, -1).reshape(len(people), most, -1).to(device)
         return PeopleGenerationOutput(
             codes=codes, attention_mask=mask, features=features, placements=placements, num_people=people, parts=parts
         )

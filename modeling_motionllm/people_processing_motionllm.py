@@ -11,6 +11,7 @@ from .errors_motionllm import MotionLLMError
 from .motion import Motion
 from .motion_features import features_to_joints, joints_to_features, resample_joints
 from .placement_motionllm import encode_placements, join_people, split_people
+from .prompts_motionllm import pad_right
 from .vocabulary_motionllm import MotionVocabulary
 
 __all__ = ["PeopleProcessingMixin"]
@@ -52,9 +53,7 @@ class PeopleProcessingMixin:
         """Whether scenes are told with parts: before each motion a sentence about that person alone."""
         return "part" in self.prompts
 
-    def scene_ids(
-        self, caption: str, people: int, num_codes: int | None = None, with_parts: bool = False
-    ) -> list[int]:
+    def scene_ids(self, caption: str, people: int, num_codes: int | None = None, with_parts: bool = False) -> list[int]:
         """Prompt ids of a scene up to and with person 1's `<Motion>`; with `num_codes` the prompt tells the length.
 
         Args:
@@ -185,7 +184,9 @@ class PeopleProcessingMixin:
         # Not by class: where this file came with a checkpoint, the package's Motion is another one.
         return motion if hasattr(motion, "joints") else Motion(motion, fps=self.fps)
 
-    def _scene_inputs(self, texts: list[str], people: Any, seconds: list[float] | None, given: Any) -> BatchFeature:
+    def _scene_inputs(
+        self, texts: list[str], people: Any, seconds: list[float] | None, given: Any, parts: Any
+    ) -> BatchFeature:
         counts: list[int] = [people] * len(texts) if isinstance(people, (int, np.integer)) else list(people)  # type: ignore[list-item]
         if len(counts) != len(texts):
             raise MotionLLMError(f"{len(texts)} sentences but {len(counts)} numbers of people; give one each, or one")
@@ -215,8 +216,41 @@ class PeopleProcessingMixin:
             lengths = [self.num_codes(value) for value in seconds]
         if lengths[0] is not None:
             extra["num_codes"] = torch.tensor(lengths)
-        prompts = [self.scene_ids(*one) for one in zip(texts, counts, lengths, strict=True)]
+        prompts = [self.scene_ids(*one, self.tells_parts) for one in zip(texts, counts, lengths, strict=True)]
+        if parts is not None:
+            extra["parts"] = self._part_inputs(parts, counts)
         return BatchFeature({**self._pad_left(prompts), **extra})
+
+    def _part_inputs(self, parts: Sequence[Sequence[str]], counts: list[int]) -> torch.Tensor:
+        """Ids of given parts (B, P, S), -1 where padded."""
+        if len(parts) != len(counts):
+            raise MotionLLMError(f"{len(counts)} sentences but parts for {len(parts)}; give a list of parts for each")
+        rows: list[list[int]] = []
+        for told, count in zip(parts, counts, strict=True):
+            if isinstance(told, str) or len(told) != count:
+                given = repr(told) if isinstance(told, str) else f"{len(told)} parts"
+                raise MotionLLMError(f"{given} for a scene of {count} people; give a sentence for each of them")
+            ids = [self.part_ids(part, person) for person, part in enumerate(told)]
+            rows += ids + [[]] * (max(counts) - count)
+        return pad_right(rows, -1).reshape(len(counts), max(counts), -1)
+
+    def decode_parts(self, output: Any) -> list[list[str]]:
+        """What each person does, as `generate_people` told it: a sentence for each person of each scene.
+
+        Empty lists where the model tells no parts.
+        """
+        if output.get("parts") is None:
+            return [[] for _ in output.num_people]
+        return [
+            [self.part_text(output.parts[row, person], person) for person in range(people)]
+            for row, people in enumerate(output.num_people.tolist())
+        ]
+
+    def part_text(self, ids: torch.Tensor, person: int) -> str:
+        """The sentence in the ids (S,) of a part, -1 where padded; `person` counts from 0."""
+        before, _, after = str(self.prompts["part"]).format(number=person + 1, part="\0").partition("\0")
+        text = self.tokenizer.decode(ids[ids != -1].tolist(), skip_special_tokens=True)
+        return " ".join(text.removeprefix(before).removesuffix(after).split())
 
     def decode_people(
         self, output: Any, captions: Sequence[str] | None = None, seed: int | None = None, given: Any = None

@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-__all__ = ["PROMPT_PRESETS", "pad_examples", "pad_left"]
+__all__ = ["PROMPT_PRESETS", "pad_examples", "pad_left", "pad_right"]
 
 _PREAMBLE = (
     "Below is an instruction that describes a task, paired with an input that provides further context. "
@@ -58,6 +58,12 @@ def pad_left(prompts: Sequence[Sequence[int]], pad_token_id: int) -> dict[str, t
     ids = [[pad_token_id] * count + list(prompt) for count, prompt in zip(missing, prompts, strict=True)]
     mask = [[0] * count + [1] * (longest - count) for count in missing]
     return {"input_ids": torch.tensor(ids), "attention_mask": torch.tensor(mask)}
+
+
+def pad_right(rows: Sequence[Sequence[int]], filler: int) -> torch.Tensor:
+    """int64 (N, S) of rows of any lengths, filled up at the end."""
+    longest = max(map(len, rows))
+    return torch.tensor([[*row, *[filler] * (longest - len(row))] for row in rows], dtype=torch.long)
 
 
 def pad_examples(examples: Sequence[Mapping[str, list[Any]]], pad_token_id: int) -> dict[str, torch.Tensor]:

@@ -11,6 +11,7 @@ from .errors_motionllm import MotionLLMError
 from .vocabulary_motionllm import MotionVocabulary, PlacementVocabulary
 
 __all__ = [
+    "CANDIDATE_STRIDE",
     "MotionGrammar",
     "PartGrammar",
     "PlacementGrammar",
@@ -22,6 +23,9 @@ __all__ = [
     "row_seeds",
     "sampling_steps",
 ]
+
+
+CANDIDATE_STRIDE = 15_485_863  # between the seeds of a row's candidates, far from those of other rows
 
 
 class MotionGrammar(LogitsProcessor):
@@ -92,14 +96,19 @@ class PartGrammar(LogitsProcessor):
     Args:
         vocabulary: which ids are motion.
         eos_token_id: of the language model; one, several or none.
+        prompt_length: tokens before the part.
     """
 
-    def __init__(self, vocabulary: MotionVocabulary, eos_token_id: int | Sequence[int] | None):
+    def __init__(self, vocabulary: MotionVocabulary, eos_token_id: int | Sequence[int] | None, prompt_length: int):
         ends = [eos_token_id] if isinstance(eos_token_id, int) else list(eos_token_id or ())
-        self.ids = torch.tensor([*(one for one in vocabulary.ids if one != vocabulary.start), *ends])
+        self.start, self.prompt_length = vocabulary.start, prompt_length
+        self.ids = torch.tensor([*vocabulary.ids, *ends])
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        return scores.index_fill(-1, self.ids.to(scores.device), -torch.inf)
+        allowed = scores.index_fill(-1, self.ids.to(scores.device), -torch.inf)
+        if input_ids.shape[1] > self.prompt_length:
+            allowed[:, self.start] = scores[:, self.start]
+        return allowed
 
 
 class RepeatPenalty(LogitsProcessor):

@@ -13,6 +13,10 @@ from hub_scripts.data.scenes_storage import write_scenes
 from hub_scripts.data.storage import write_summary
 from modeling_motionllm.placement_motionllm import split_people
 
+_PARTS = {
+    2: ["a person leans forward and calls out to someone", "a person waits for one second and then walks forward"],
+    3: ["a person walks forward"] * 3,
+}
 _CAPTIONS = {
     2: ["one person calls and the other comes", "one person calls out and the other walks over"],
     3: ["three people walk side by side", "three people walk abreast in the same direction"],
@@ -45,6 +49,7 @@ def scenes_folder(tmp_path_factory: pytest.TempPathFactory, make_joints: Callabl
                     "contents": contents,
                     "styles": ["normal"] * people,
                     "mirrored": False,
+                    "parts": _PARTS[people],
                     "captions": captions,
                     "fps": 20.0,
                     "num_frames": frames,
@@ -84,3 +89,12 @@ def scene_model(scene_checkpoint: Path) -> Any:
 @pytest.fixture(scope="session")
 def scene_processor(scene_checkpoint: Path) -> Any:
     return motionllm.MotionLLMProcessor.from_pretrained(scene_checkpoint)
+
+
+@pytest.fixture
+def processor_without_parts(scene_processor: Any, tmp_path: Path) -> Any:
+    """The processor of a checkpoint from before there were parts."""
+    scene_processor.save_pretrained(tmp_path / "old")
+    old = motionllm.MotionLLMProcessor.from_pretrained(tmp_path / "old")
+    old.prompts = {name: template for name, template in old.prompts.items() if name != "part"}
+    return old

@@ -68,7 +68,8 @@ def test_several_samples_are_each_the_best_of_their_own(model: Any, processor: A
         assert torch.equal(alone.codes[0], both.codes[row])
 
 
-def test_scenes(scene_model: Any, scene_processor: Any) -> None:
+def test_whole_scenes_are_judged_where_no_parts_are_told(scene_model: Any, processor_without_parts: Any) -> None:
+    scene_processor = processor_without_parts
     inputs = scene_processor(text=TEXTS, people=[2, 3], duration=1)
     best = generate_best(scene_model, scene_processor, TEXTS, inputs, best_of=3, seed=1)
     assert best.num_people.tolist() == [2, 3]

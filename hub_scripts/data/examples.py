@@ -29,24 +29,30 @@ class LossWeights:
         opening: weight of the first codes of each person, up to the `OPENING`-th that differs from the one before it:
             whoever waits repeats codes, and what the sentence decides shows only after that.
         placement: weight of the placement tokens.
+        part: weight of the words that say what a person of a scene does.
     """
 
     opening: float = 1.0
     placement: float = 1.0
+    part: float = 1.0
 
     def of(self, input_ids: list[int], labels: list[int], vocabulary: MotionVocabulary) -> list[float]:
         """The weight of each token of one text-to-motion example."""
         places = vocabulary.placement.families if vocabulary.placement is not None else ()
         codes = range(vocabulary.offset, vocabulary.offset + vocabulary.codebook_size)
+        wordless = {*vocabulary.ids, -100}
+        last = len(input_ids) - 1  # the end of the text
         weights = []
         changes, before = 0, None  # of one person: how often the code has changed so far, and the last code
-        for token, label in zip(input_ids, labels, strict=True):
+        for place, (token, label) in enumerate(zip(input_ids, labels, strict=True)):
             of_opening = token in codes and changes < OPENING
             changes, before = (changes + (token != before), token) if token in codes else (0, None)
             if label == -100:
                 weights.append(1.0)
             elif any(token in family for family in places):
                 weights.append(self.placement)
+            elif label not in wordless and place < last:
+                weights.append(self.part)
             else:
                 weights.append(self.opening if of_opening else 1.0)
         return weights
