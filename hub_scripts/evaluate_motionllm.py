@@ -24,7 +24,7 @@ from hub_scripts.evaluate_scenes import (
     SCENE_COLUMNS,
     evaluate_scene_captioning,
     evaluate_scene_generation,
-    place_words,
+    place_and_part_words,
 )
 from hub_scripts.evaluation_protocol import (
     add_protocol_arguments,
@@ -446,7 +446,10 @@ def _evaluate_scenes(
     results: dict[str, Any] = {}
     if "generation" in tasks:
         judge = SceneJudge(load_scene_evaluator(args.scene_evaluator, args.device))
-        drawing = {"decoding": ", ".join([str(Decoding.of(args)), *place_words(args)]), **engine_settings(args)}
+        drawing = {
+            "decoding": ", ".join([str(Decoding.of(args)), *place_and_part_words(args, processor)]),
+            **engine_settings(args),
+        }
         store = OutputStore(args.work, **_settings(args, task="scene generation", **drawing))
         results["scene_generation"] = evaluate_scene_generation(model, processor, judge, rows, args, store, engine)
     if "captioning" in tasks:

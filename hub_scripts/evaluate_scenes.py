@@ -18,10 +18,10 @@ from hub_scripts.metrics.scene_words import SceneCaptions, SceneWords, judged_ca
 from hub_scripts.metrics.score import score_captions
 from hub_scripts.metrics.score_scenes import Scenes, SceneScores, score_scenes
 from modeling_motionllm.modeling_motion_vq import MotionVQModel
-from modeling_motionllm.people_generation_motionllm import PLACE_TEMPERATURE
+from modeling_motionllm.people_generation_motionllm import PART_TEMPERATURE, PLACE_TEMPERATURE
 from modeling_motionllm.placement_motionllm import decode_placements, encode_placements
 
-__all__ = ["SCENE_COLUMNS", "evaluate_scene_captioning", "evaluate_scene_generation", "place_words"]
+__all__ = ["SCENE_COLUMNS", "evaluate_scene_captioning", "evaluate_scene_generation", "place_and_part_words"]
 
 SCENE_COLUMNS = ["name", "kind", "composed", "contents", "captions", "joints"]
 
@@ -84,6 +84,7 @@ def evaluate_scene_generation(
     }  # fmt: skip
     told = sum(map(tells_roles, captions, contents))
     composed = all(row["composed"] for row in rows)
+    drawn = drawing_words(args, *place_and_part_words(args, processor))
     return {
         "scenes": len(rows),
         "composed": composed,
@@ -91,7 +92,7 @@ def evaluate_scene_generation(
         "protocol": f"{len(rows)} {'composed ' if composed else ''}scenes, one caption each (of the n captions of "
         f"scene i that name what everybody does, or of all where none does, number i mod n; {told} name it), people "
         f"and lengths of the real scenes (at most {processor.max_seconds:g} s), pools of {pool}, {args.repeats} "
-        f"repeats, {args.draws} draw(s), seed {args.seed}, {drawing_words(args, *place_words(args))}; {failed} of "
+        f"repeats, {args.draws} draw(s), seed {args.seed}, {drawn}; {failed} of "
         f"{len(rows) * args.draws} outputs not well-formed",
         "rows": {name: _values(score.overall) for name, score in scores.items()},
         "judged": scores["real"].judged,
@@ -148,9 +149,16 @@ def evaluate_scene_captioning(
     }
 
 
-def place_words(args: argparse.Namespace) -> list[str]:
-    """How places are drawn, in the words of a protocol; nothing where they are the likeliest."""
-    return [] if args.greedy else [f"places at temperature {PLACE_TEMPERATURE:g}"]
+def place_and_part_words(args: argparse.Namespace, processor: Any) -> list[str]:
+    """How places and parts are drawn and used, in the words of a protocol; nothing where they are the likeliest."""
+    if args.greedy:
+        return []
+    words = [f"places at temperature {PLACE_TEMPERATURE:g}"]
+    if processor.tells_parts:
+        words.append(f"parts at temperature {PART_TEMPERATURE:g}")
+        if args.best_of > 1:
+            words.append("the best chosen person by person, by their parts")
+    return words
 
 
 def _values(scores: Mapping[str, Score]) -> dict[str, list[float]]:

@@ -58,6 +58,15 @@ def test_weights_of_a_scene_fall_on_placements_and_the_first_codes_of_each_perso
     assert weights == [1, 1, 1, *motion, 1, 4, 4, 4, 1, *motion, 1, 1]
 
 
+def test_words_of_parts_have_a_weight_and_the_end_of_the_text_has_not():
+    part, codes = [350, 351], [400, 401]
+    told = [*part, VOCABULARY.start, *codes, VOCABULARY.end, X[1], Z[2], HEADING[3]]
+    ids = [1, 2, *told, *part, VOCABULARY.start, *codes, VOCABULARY.end, 3]
+    labels = [-100, -100, *ids[2:]]
+    weights = LossWeights(part=5, placement=4).of(ids, labels, VOCABULARY)
+    assert weights == [1, 1, 5, 5, 1, 1, 1, 1, 4, 4, 4, 5, 5, 1, 1, 1, 1, 1]
+
+
 def test_the_opening_of_someone_who_waits_lasts_until_after_the_waiting():
     waiting, moving = [400] * 9, list(range(401, 401 + OPENING + 3))
     ids = [VOCABULARY.start, *waiting, *moving, VOCABULARY.end]
