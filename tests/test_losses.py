@@ -105,7 +105,12 @@ def test_batches_are_padded_with_weight_one(processor):
 
 def test_scene_examples_weigh_placements(scene_processor):
     rows = [
-        {"captions": ["two people wave."], "codes": [[1, 2], [3, 4]], "placement_bins": [[64, 64, 36], [70, 80, 0]]}
+        {
+            "captions": ["two people wave."],
+            "parts": [],
+            "codes": [[1, 2], [3, 4]],
+            "placement_bins": [[64, 64, 36], [70, 80, 0]],
+        }
     ]
     examples = SceneTextExamples(
         rows, scene_processor, 20, 0, text_to_motion=1.0, weights=LossWeights(opening=1.0, placement=4)
