@@ -1,6 +1,7 @@
 """Best of several motions or captions: of some candidates the one that the model's other task finds likeliest."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -8,11 +9,10 @@ import torch
 from .errors_motionllm import MotionLLMError
 from .placement_motionllm import encode_placements
 from .prompts_motionllm import pad_examples
-from .sampling_motionllm import row_seeds
+from .sampling_motionllm import CANDIDATE_STRIDE, row_seeds
 
 __all__ = ["caption_best", "caption_log_likelihood", "check_best_of", "generate_best"]
 
-_CANDIDATE = 15_485_863  # between the seeds of a row's candidates, far from those of other rows
 _ROWS = 64  # sequences that are read at once
 _FLUENCY = 0.5  # how much the likelihood of a caption counts beside that of the motion, given the caption
 
@@ -43,6 +43,8 @@ def generate_best(
 
     The captioning task of the same model judges: of the candidates, the one is kept under which the sentence is
     likeliest. A motion whose left and right are confused, or that is of another action, makes its sentence unlikely.
+    Where the model tells parts, the motions of each person are candidates and its part is the sentence: what one person
+    does is easier to judge than a whole scene, and the next person sees the motion that was kept.
 
     Args:
         model: a `MotionLLMForCausalLM`.
@@ -66,13 +68,34 @@ def generate_best(
     generate = model.generate_people if "num_people" in inputs else model.generate_motion
     if best_of == 1:
         return generate(**inputs, num_samples=num_samples, seed=seed, do_sample=do_sample, **settings)
+    if "num_people" in inputs and processor.tells_parts:
+        settings |= {"candidates": best_of, "judge": partial(_part_log_likelihood, model, processor)}
+        return generate(**inputs, num_samples=num_samples, seed=seed, do_sample=do_sample, **settings)
     rows = len(texts) * num_samples
-    seeds = [one + _CANDIDATE * candidate for one in row_seeds(seed, rows) for candidate in range(best_of)]
+    seeds = [one + CANDIDATE_STRIDE * candidate for one in row_seeds(seed, rows) for candidate in range(best_of)]
     output = generate(**inputs, num_samples=num_samples * best_of, seed=seeds, do_sample=do_sample, **settings)
     captions = [text for text in texts for _ in range(num_samples * best_of)]
     likelihood = caption_log_likelihood(model, processor, captions, output).reshape(rows, best_of)
     chosen = torch.arange(rows) * best_of + likelihood.argmax(dim=-1)
     return type(output)(**{name: value[chosen.to(value.device)] for name, value in output.items()})
+
+
+def _part_log_likelihood(
+    model: Any, processor: Any, parts: torch.Tensor, codes: torch.Tensor, person: int
+) -> torch.Tensor:
+    """float32 (N,): how likely the part (N, S) of a person is, given its motion (N, L) alone; -1 where padded.
+
+    All are 0 where the part is no sentence.
+    """
+    examples, judged = [], []
+    for row, own in enumerate(codes.tolist()):
+        part = processor.part_text(parts[row], person)
+        if _is_sentence(processor, part):
+            judged.append(row)
+            examples.append(_example(processor, "motion-to-text", part, [[code for code in own if code != -1]], []))
+    likelihood = torch.zeros(len(codes))
+    likelihood[judged] = _log_likelihood(model, examples)
+    return likelihood
 
 
 def caption_log_likelihood(model: Any, processor: Any, captions: Sequence[str], output: Any) -> torch.Tensor:
@@ -138,7 +161,7 @@ def caption_best(
     if best_of == 1:
         return greedy
     each = best_of - 1
-    seeds = [one + _CANDIDATE * draw for one in row_seeds(seed, len(ids)) for draw in range(each)]
+    seeds = [one + CANDIDATE_STRIDE * draw for one in row_seeds(seed, len(ids)) for draw in range(each)]
     masks = None if mask is None else mask.repeat_interleave(each, dim=0)
     drawn = processor.decode_caption(
         model.generate_caption(ids.repeat_interleave(each, dim=0), masks, do_sample=True, seed=seeds, **settings)

@@ -1,6 +1,6 @@
 """`PeopleGenerationMixin`: scenes of several people, one person after another (arXiv 2405.17013, section 3.3)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,13 +11,16 @@ from transformers.utils import ModelOutput
 
 from .errors_motionllm import MotionLLMError
 from .placement_motionllm import decode_placements
-from .prompts_motionllm import pad_left
-from .sampling_motionllm import PlacementGrammar, row_seeds, sampling_steps
+from .prompts_motionllm import pad_left, pad_right
+from .sampling_motionllm import CANDIDATE_STRIDE, PartGrammar, PlacementGrammar, row_seeds, sampling_steps
 from .vocabulary_motionllm import MotionVocabulary
 
-__all__ = ["PLACE_TEMPERATURE", "PeopleGenerationMixin", "PeopleGenerationOutput"]
+__all__ = ["PART_TEMPERATURE", "PLACE_TEMPERATURE", "PeopleGenerationMixin", "PeopleGenerationOutput"]
 
+PART_TEMPERATURE = 0.5
 PLACE_TEMPERATURE = 0.3  # places are learnt with neighbouring bins counting too, so at 1 they scatter over metres
+_MOST_PART_TOKENS = 48
+PartJudge = Callable[[torch.Tensor, torch.Tensor, int], torch.Tensor]
 
 
 @dataclass
@@ -30,6 +33,8 @@ class PeopleGenerationOutput(ModelOutput):
     placements: float64 (R, P, 3): where each person starts, x and z in metres and heading in radians, in the frame of
         person 1, whose own is 0.
     num_people: int64 (R,).
+    parts: int64 (R, P, S) ids of what each person does, as it was told before its motion, -1 where padded;
+        `MotionLLMProcessor.decode_parts` makes sentences of them. None from a model that tells no parts.
     """
 
     codes: torch.Tensor = None  # type: ignore[assignment]
@@ -37,6 +42,7 @@ class PeopleGenerationOutput(ModelOutput):
     features: torch.Tensor = None  # type: ignore[assignment]
     placements: torch.Tensor = None  # type: ignore[assignment]
     num_people: torch.Tensor = None  # type: ignore[assignment]
+    parts: torch.Tensor | None = None
 
 
 class PeopleGenerationMixin:
@@ -57,6 +63,7 @@ class PeopleGenerationMixin:
         num_codes: torch.Tensor | int | None = None,
         motion: torch.Tensor | None = None,
         placement_bins: torch.Tensor | None = None,
+        parts: torch.Tensor | None = None,
         *,
         num_samples: int = 1,
         do_sample: bool = True,
@@ -64,6 +71,9 @@ class PeopleGenerationMixin:
         top_k: int | None = None,
         top_p: float | None = 0.9,
         place_temperature: float = PLACE_TEMPERATURE,
+        part_temperature: float = PART_TEMPERATURE,
+        candidates: int = 1,
+        judge: PartJudge | None = None,
         seed: int | Sequence[int] | None = None,
         guidance_scale: float = 1.5,
         repeat_penalty: float = 1.5,
@@ -72,22 +82,28 @@ class PeopleGenerationMixin:
         """Scenes for prompts of several people, as `MotionLLMProcessor(text=..., people=...)` makes them.
 
         Person 1 comes from the sentence; every other one from the sentence, the people before it, and a place that the
-        model chooses first. All people of a scene move equally long.
+        model chooses first. A model that tells parts then says in words what this person does, and makes that motion.
+        All people of a scene move equally long.
 
         Args:
-            input_ids: (B, S), padded on the left, ending with `<Motion>`.
+            input_ids: (B, S), padded on the left, ending with `<Motion>`, or before it where parts are to be told.
             attention_mask: (B, S).
             num_people: people of each scene, (B,) or one number.
             num_codes: length of each scene in codes, (B,) or one number; without it person 1 decides.
             motion: raw features (G, T, 263) of the first G people, who are given and the same in every scene; the
                 others react to them.
             placement_bins: int64 (G, 3), where these start; the first is not looked at.
+            parts: int64 (B, P, S) ids of what each person does, -1 where padded; without it the model says it.
             num_samples: scenes for each prompt, R = B * num_samples, all samples of the first prompt first.
             seed: scene r draws from `seed + r`, or from the r-th of R seeds. None takes one from torch's global random
                 state.
             do_sample, temperature, top_k, top_p, guidance_scale, repeat_penalty: of the motions, as in
                 `generate_motion`; the defaults were chosen for the shipped checkpoint on validation scenes.
             place_temperature: of the places that are drawn.
+            part_temperature: of the parts that are drawn.
+            candidates: how many motions are drawn for each person, of which the one is kept that `judge` likes best.
+            judge: takes part ids (N, S), -1 where padded, codes (N, L) likewise, and which person it is, and returns
+                how well each motion plays its part, (N,). See `generate_best`.
             kwargs: for `generate_motion`: `engine`, `min_codes`, `max_codes`.
 
         Returns:
@@ -109,8 +125,13 @@ class PeopleGenerationMixin:
             raise MotionLLMError(f"num_people is {int(people.min())}; give 1 or more")
         sampling: dict[str, Any] = {"do_sample": do_sample, "top_k": top_k, "top_p": top_p}
         kwargs |= {"temperature": temperature, "guidance_scale": guidance_scale, "repeat_penalty": repeat_penalty}
-        if not place_temperature > 0:
-            raise MotionLLMError(f"place_temperature is {place_temperature}; give a positive number")
+        for name, value in (("place_temperature", place_temperature), ("part_temperature", part_temperature)):
+            if not value > 0:
+                raise MotionLLMError(f"{name} is {value}; give a positive number")
+        if parts is not None and not scene.tells_parts:
+            raise MotionLLMError("the prompts end with <Motion>, so no parts can follow; make both with the processor")
+        if candidates > 1 and (judge is None or not scene.tells_parts):
+            raise MotionLLMError("candidates need a judge and a model that tells parts; use generate_best")
         given = [] if motion is None else self._given(motion, placement_bins, int(people.min()))
         for person in range(int(people.max())):
             alive = [row for row in range(rows) if int(people[row]) > person]
@@ -121,12 +142,20 @@ class PeopleGenerationMixin:
                     else scene.draw_places(alive, person, temperature=place_temperature, **sampling)
                 )
                 scene.add_places(alive, bins)
+            if scene.tells_parts:
+                told = (
+                    scene.draw_parts(alive, person, temperature=part_temperature, **sampling)
+                    if parts is None
+                    else [_real(parts[row // num_samples, person]) for row in alive]
+                )
+                scene.add_parts(alive, told)
+            scene.begin_motion(alive, person)
             if person < len(given):
                 codes = given[person][0].expand(rows, -1)
                 lengths = torch.full((rows,), codes.shape[1])
             else:
                 wanted = None if lengths is None else lengths[alive].to(self.device)
-                codes = scene.draw_motion(alive, person, num_codes=wanted, **sampling, **kwargs)
+                codes = scene.draw_motion(alive, person, candidates, judge, num_codes=wanted, **sampling, **kwargs)
                 if lengths is None:
                     lengths = (codes != -1).sum(-1).cpu()
             scene.add_motion(alive, codes)
@@ -154,16 +183,21 @@ def _each(value: torch.Tensor | int, prompts: int, num_samples: int, name: str) 
     return values.long().expand(prompts).repeat_interleave(num_samples)
 
 
+def _real(padded: torch.Tensor) -> list[int]:
+    """The ids of a row that is padded with -1."""
+    return padded[padded != -1].tolist()
+
+
 def _derived(seed: int, person: int, part: int) -> int:
-    """A seed for each person's place and motion, so that no two of them draw the same random numbers."""
-    if person == 0:
+    """A seed for each person's motion (part 0), place and part, so that no two of them draw the same random numbers."""
+    if person == part == 0:
         return seed
     state = np.random.SeedSequence([seed, person, part]).generate_state(1, np.uint64)
     return int(state[0] >> np.uint64(1))
 
 
 class _Scene:
-    """What has been told so far of R scenes: token ids, codes and places."""
+    """What has been told so far of R scenes: token ids, codes, places and, where prompts leave room for them, parts."""
 
     def __init__(self, model: Any, input_ids: torch.Tensor, mask: torch.Tensor | None, copies: int, seeds: list[int]):
         self.model, self.seeds = model, seeds
@@ -173,15 +207,56 @@ class _Scene:
         self.ids = [list(prompt) for prompt in prompts for _ in range(copies)]
         self.codes: list[list[torch.Tensor]] = [[] for _ in seeds]
         self.bins: list[list[torch.Tensor]] = [[] for _ in seeds]
+        self.parts: list[list[list[int]]] = [[] for _ in seeds]
+        self.tells_parts = all(prompt[-1] != self.vocabulary.start for prompt in prompts)
 
     def _inputs(self, rows: list[int]) -> dict[str, torch.Tensor]:
         inputs = pad_left([self.ids[row] for row in rows], self.vocabulary.end)
         return {name: tensor.to(self.model.device) for name, tensor in inputs.items()}
 
-    def draw_motion(self, rows: list[int], person: int, **settings: Any) -> torch.Tensor:
+    def draw_motion(
+        self,
+        rows: list[int],
+        person: int,
+        candidates: int,
+        judge: PartJudge | None,
+        **settings: Any,
+    ) -> torch.Tensor:
         """Codes (len(rows), L) of one more person, -1 where padded."""
-        seeds = [_derived(self.seeds[row], person, 0) for row in rows]
-        return self.model.generate_motion(**self._inputs(rows), seed=seeds, **settings).codes
+        seeds = [
+            _derived(self.seeds[row], person, 0) + CANDIDATE_STRIDE * candidate
+            for row in rows
+            for candidate in range(candidates)
+        ]
+        inputs = self._inputs(rows)
+        codes = self.model.generate_motion(**inputs, num_samples=candidates, seed=seeds, **settings).codes
+        if candidates == 1:
+            return codes
+        assert judge is not None
+        told = pad_right([self.parts[row][person] for row in rows], -1).repeat_interleave(candidates, dim=0)
+        best = judge(told, codes, person).reshape(len(rows), candidates).argmax(-1)
+        return codes[torch.arange(len(rows), device=codes.device) * candidates + best.to(codes.device)]
+
+    def draw_parts(
+        self, rows: list[int], person: int, do_sample: bool, temperature: float, top_k: int | None, top_p: float | None
+    ) -> list[list[int]]:
+        """Ids of what the next person does, for each of `rows`."""
+        inputs = self._inputs(rows)
+        length = inputs["input_ids"].shape[1]
+        config = self.model.generation_config
+        processors: list[LogitsProcessor] = [PartGrammar(self.vocabulary, config.eos_token_id, length)]
+        if do_sample:
+            seeds = [_derived(self.seeds[row], person, 2) for row in rows]
+            processors += sampling_steps(seeds, temperature, top_k, top_p, None)
+        sequences = self.model.generate(
+            **inputs,
+            logits_processor=LogitsProcessorList(processors),
+            do_sample=False,
+            max_new_tokens=_MOST_PART_TOKENS,
+            eos_token_id=self.vocabulary.start,
+            pad_token_id=self.vocabulary.start,
+        )
+        return [[token for token in row if token != self.vocabulary.start] for row in sequences[:, length:].tolist()]
 
     def draw_places(
         self, rows: list[int], person: int, do_sample: bool, temperature: float, top_k: int | None, top_p: float | None
@@ -205,12 +280,24 @@ class _Scene:
         return vocabulary.ids_to_bins(sequences[:, length:]).cpu()
 
     def add_places(self, rows: list[int], bins: torch.Tensor) -> None:
-        """Tell where the next person starts, up to its `<Motion>`."""
+        """Tell where the next person starts."""
         vocabulary = self.vocabulary.placement
         assert vocabulary is not None
         for row, place in zip(rows, bins, strict=True):
             self.bins[row].append(place)
-            self.ids[row] += [*vocabulary.bins_to_ids(place).tolist(), self.vocabulary.start]
+            self.ids[row] += vocabulary.bins_to_ids(place).tolist()
+
+    def add_parts(self, rows: list[int], parts: list[list[int]]) -> None:
+        """Tell what the next person does."""
+        for row, part in zip(rows, parts, strict=True):
+            self.parts[row].append(part)
+            self.ids[row] += part
+
+    def begin_motion(self, rows: list[int], person: int) -> None:
+        """The `<Motion>` of the next person, where the prompt does not end with it."""
+        if person or self.tells_parts:
+            for row in rows:
+                self.ids[row].append(self.vocabulary.start)
 
     def add_motion(self, rows: list[int], codes: torch.Tensor) -> None:
         """Tell how the person moves, up to its `</Motion>`."""
@@ -236,6 +323,10 @@ class _Scene:
         frames = self.model.motion_vq.decode(codes[there], mask[there]).features
         features = frames.new_zeros(*there.shape, *frames.shape[1:])
         features[there] = frames
+        parts = None
+        if self.tells_parts:
+            told = [scene[person] if person < len(scene) else [] for scene in self.parts for person in range(most)]
+            parts = pad_right(told, -1).reshape(len(people), most, -1).to(device)
         return PeopleGenerationOutput(
-            codes=codes, attention_mask=mask, features=features, placements=placements, num_people=people
+            codes=codes, attention_mask=mask, features=features, placements=placements, num_people=people, parts=parts
         )

@@ -11,6 +11,7 @@ from .errors_motionllm import MotionLLMError
 from .motion import Motion
 from .motion_features import features_to_joints, joints_to_features, resample_joints
 from .placement_motionllm import encode_placements, join_people, split_people
+from .prompts_motionllm import pad_right
 from .vocabulary_motionllm import MotionVocabulary
 
 __all__ = ["PeopleProcessingMixin"]
@@ -31,6 +32,7 @@ class PeopleProcessingMixin:
     _fill_ids: Any
     _pad_left: Any
     _text_ids: Any
+    _prompt_labels: Any
     normalize_caption: Any
 
     def check_people(self, people: int) -> None:
@@ -46,32 +48,66 @@ class PeopleProcessingMixin:
         if isinstance(people, bool) or not isinstance(people, (int, np.integer)) or not 2 <= people <= self.max_people:
             raise MotionLLMError(f"a scene of {people} people is not possible; choose 2 to {self.max_people}")
 
-    def scene_ids(self, caption: str, people: int, num_codes: int | None = None) -> list[int]:
+    @property
+    def tells_parts(self) -> bool:
+        """Whether scenes are told with parts: before each motion a sentence about that person alone."""
+        return "part" in self.prompts
+
+    def scene_ids(self, caption: str, people: int, num_codes: int | None = None, with_parts: bool = False) -> list[int]:
         """Prompt ids of a scene up to and with person 1's `<Motion>`; with `num_codes` the prompt tells the length.
+
+        Args:
+            caption: the sentence.
+            people: how many.
+            num_codes: of each.
+            with_parts: end before `<Motion>`, where the part of person 1 is to follow.
 
         Raises:
             MotionLLMError: a number of people out of range, or as `text_to_motion_ids`.
         """
         self.check_people(people)
-        return self._filled_prompt("scene", caption, num_codes, people=people)
+        ids = self._filled_prompt("scene", caption, num_codes, people=people)
+        return ids[:-1] if with_parts else ids
 
-    def people_ids(self, codes: Sequence[Sequence[int]], placement_bins: Sequence[Sequence[int]]) -> list[int]:
+    def part_ids(self, part: str, person: int) -> list[int]:
+        """Ids of what one person does; `person` counts from 0.
+
+        Raises:
+            MotionLLMError: this model tells no parts, or the sentence is empty or holds motion tokens.
+        """
+        if not self.tells_parts:
+            raise MotionLLMError("this model knows no parts: it was trained on scenes without; leave the parts out")
+        filled = str(self.prompts["part"]).format(number=person + 1, part=self.normalize_caption(part))
+        ids = self._text_ids(filled)
+        if len(ids) > self.max_prompt_tokens:
+            raise MotionLLMError(f"the part '{part[:60]}' has {len(ids)} tokens; shorten it to a sentence")
+        return ids
+
+    def people_ids(
+        self,
+        codes: Sequence[Sequence[int]],
+        placement_bins: Sequence[Sequence[int]],
+        parts: Sequence[str] | None = None,
+    ) -> list[int]:
         """The ids of all people's motions, from the first code of person 1 to the last code of the last person.
 
-        Between two people stand `</Motion>`, the placement of the next one, and `<Motion>`.
+        Between two people stand `</Motion>`, the placement of the next one, and `<Motion>`. With `parts`, each person's
+        part stands before its `<Motion>`, and that of person 1 comes first of all.
 
         Args:
             codes: P lists of codes.
             placement_bins: (P, 3); the first is not told.
+            parts: P sentences.
         """
         vocabulary = self.vocabulary
-        ids: list[int] = []
+        told = [[]] * len(codes) if parts is None else [self.part_ids(part, row) for row, part in enumerate(parts)]
+        ids: list[int] = [] if parts is None else [*told[0], vocabulary.start]
         for person, (own, bins) in enumerate(zip(codes, placement_bins, strict=True)):
             if person:
                 if vocabulary.placement is None:
                     raise MotionLLMError("this model has no placement tokens; train one with --scenes")
                 place = vocabulary.placement.bins_to_ids(torch.as_tensor(bins, dtype=torch.long)).tolist()
-                ids += [vocabulary.end, *place, vocabulary.start]
+                ids += [vocabulary.end, *place, *told[person], vocabulary.start]
             ids += vocabulary.codes_to_ids(torch.as_tensor(own, dtype=torch.long)).tolist()
         return ids
 
@@ -82,6 +118,8 @@ class PeopleProcessingMixin:
         codes: Sequence[Sequence[int]],
         placement_bins: Sequence[Sequence[int]],
         timed: bool = False,
+        parts: Sequence[str] | None = None,
+        learn_motion: bool = False,
     ) -> dict[str, list[int]]:
         """`input_ids` and `labels` (-100 on the prompt) of one scene.
 
@@ -91,13 +129,15 @@ class PeopleProcessingMixin:
             codes: P lists of codes of one length.
             placement_bins: (P, 3).
             timed: let a text-to-motion prompt tell the duration.
+            parts: P sentences, told before the motions they are about; only in text-to-motion.
+            learn_motion: for `motion-to-text`, learn the motion of person 1 too, as `training_example` does.
 
         Raises:
             MotionLLMError: unknown task, or as `scene_ids`.
         """
-        people = self.people_ids(codes, placement_bins)
+        people = self.people_ids(codes, placement_bins, parts if task == "text-to-motion" else None)
         if task == "text-to-motion":
-            prompt = self.scene_ids(caption, len(codes), len(codes[0]) if timed else None)
+            prompt = self.scene_ids(caption, len(codes), len(codes[0]) if timed else None, parts is not None)
             target = self._fill_ids(str(self.prompts["motion_target"]), people)
         elif task == "motion-to-text":
             self.check_people(len(codes))
@@ -106,7 +146,8 @@ class PeopleProcessingMixin:
         else:
             raise MotionLLMError(f"there is no task '{task}'; choose text-to-motion or motion-to-text")
         target = [*target, self.tokenizer.eos_token_id]
-        return {"input_ids": prompt + target, "labels": [-100] * len(prompt) + target}
+        labels = self._prompt_labels(prompt, len(codes[0]) if learn_motion and task == "motion-to-text" else 0)
+        return {"input_ids": prompt + target, "labels": labels + target}
 
     def people_to_text_ids(self, people: list[int]) -> list[int]:
         """Prompt ids that ask for a caption of a scene, whose `people_ids` are given."""
@@ -143,7 +184,9 @@ class PeopleProcessingMixin:
         # Not by class: where this file came with a checkpoint, the package's Motion is another one.
         return motion if hasattr(motion, "joints") else Motion(motion, fps=self.fps)
 
-    def _scene_inputs(self, texts: list[str], people: Any, seconds: list[float] | None, given: Any) -> BatchFeature:
+    def _scene_inputs(
+        self, texts: list[str], people: Any, seconds: list[float] | None, given: Any, parts: Any
+    ) -> BatchFeature:
         counts: list[int] = [people] * len(texts) if isinstance(people, (int, np.integer)) else list(people)  # type: ignore[list-item]
         if len(counts) != len(texts):
             raise MotionLLMError(f"{len(texts)} sentences but {len(counts)} numbers of people; give one each, or one")
@@ -173,8 +216,41 @@ class PeopleProcessingMixin:
             lengths = [self.num_codes(value) for value in seconds]
         if lengths[0] is not None:
             extra["num_codes"] = torch.tensor(lengths)
-        prompts = [self.scene_ids(*one) for one in zip(texts, counts, lengths, strict=True)]
+        prompts = [self.scene_ids(*one, self.tells_parts) for one in zip(texts, counts, lengths, strict=True)]
+        if parts is not None:
+            extra["parts"] = self._part_inputs(parts, counts)
         return BatchFeature({**self._pad_left(prompts), **extra})
+
+    def _part_inputs(self, parts: Sequence[Sequence[str]], counts: list[int]) -> torch.Tensor:
+        """Ids of given parts (B, P, S), -1 where padded."""
+        if len(parts) != len(counts):
+            raise MotionLLMError(f"{len(counts)} sentences but parts for {len(parts)}; give a list of parts for each")
+        rows: list[list[int]] = []
+        for told, count in zip(parts, counts, strict=True):
+            if isinstance(told, str) or len(told) != count:
+                given = repr(told) if isinstance(told, str) else f"{len(told)} parts"
+                raise MotionLLMError(f"{given} for a scene of {count} people; give a sentence for each of them")
+            ids = [self.part_ids(part, person) for person, part in enumerate(told)]
+            rows += ids + [[]] * (max(counts) - count)
+        return pad_right(rows, -1).reshape(len(counts), max(counts), -1)
+
+    def decode_parts(self, output: Any) -> list[list[str]]:
+        """What each person does, as `generate_people` told it: a sentence for each person of each scene.
+
+        Empty lists where the model tells no parts.
+        """
+        if output.get("parts") is None:
+            return [[] for _ in output.num_people]
+        return [
+            [self.part_text(output.parts[row, person], person) for person in range(people)]
+            for row, people in enumerate(output.num_people.tolist())
+        ]
+
+    def part_text(self, ids: torch.Tensor, person: int) -> str:
+        """The sentence in the ids (S,) of a part, -1 where padded; `person` counts from 0."""
+        before, _, after = str(self.prompts["part"]).format(number=person + 1, part="\0").partition("\0")
+        text = self.tokenizer.decode(ids[ids != -1].tolist(), skip_special_tokens=True)
+        return " ".join(text.removeprefix(before).removesuffix(after).split())
 
     def decode_people(
         self, output: Any, captions: Sequence[str] | None = None, seed: int | None = None, given: Any = None

@@ -54,7 +54,7 @@ class _MotionPipeline(Pipeline):
 class TextToMotionPipeline(_MotionPipeline):
     """`pipeline("text-to-motion", model=..., trust_remote_code=True)`."""
 
-    _preprocess_names = ("duration", "people")
+    _preprocess_names = ("duration", "people", "parts")
 
     def __call__(  # type: ignore[override]
         self, inputs: str | Iterable[str], *, batch_size: int | None = None, **kwargs: Any
@@ -65,8 +65,9 @@ class TextToMotionPipeline(_MotionPipeline):
             inputs: one or several sentences.
             batch_size: sentences that are decoded at once (default 32).
             kwargs: `duration` in seconds and, for scenes of several people, `people` (each one number, or one for each
-                sentence), `best_of`, the candidates of which the best is kept (see `generate_best`), and the settings
-                of `generate_motion` or `generate_people` (`seed`, `do_sample` ...).
+                sentence) and `parts` (what each of them does, see `MotionLLMProcessor`), `best_of`, the candidates of
+                which the best is kept (see `generate_best`), and the settings of `generate_motion` or `generate_people`
+                (`seed`, `do_sample` ...).
 
         Returns:
             A `Motion` for a sentence, a list of them for several; with `people` each shows as many.
@@ -74,12 +75,17 @@ class TextToMotionPipeline(_MotionPipeline):
         Raises:
             MotionLLMError: as `MotionLLMProcessor` and `generate_motion`.
         """
+        if isinstance(inputs, str) and kwargs.get("parts") is not None:
+            kwargs["parts"] = [kwargs["parts"]]
         motions = self._in_batches([inputs] if isinstance(inputs, str) else list(inputs), batch_size, **kwargs)
         return motions[0] if isinstance(inputs, str) else motions
 
-    def preprocess(self, input_: dict[str, Any], duration: Any = None, people: Any = None) -> dict[str, Any]:
+    def preprocess(
+        self, input_: dict[str, Any], duration: Any = None, people: Any = None, parts: Any = None
+    ) -> dict[str, Any]:
         texts = input_["inputs"]
-        return {"texts": texts, "batch": dict(self.processor(text=texts, duration=duration, people=people))}
+        batch = self.processor(text=texts, duration=duration, people=people, parts=parts)
+        return {"texts": texts, "batch": dict(batch)}
 
     def _forward(self, input_tensors: dict[str, Any], **settings: Any) -> list[Motion]:
         batch, texts = input_tensors["batch"], input_tensors["texts"]

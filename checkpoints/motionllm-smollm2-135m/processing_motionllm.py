@@ -93,6 +93,7 @@ class MotionLLMProcessor(PeopleProcessingMixin, ProcessorMixin):
         duration: float | Sequence[float] | None = None,
         people: int | Sequence[int] | None = None,
         given: "Motion | np.ndarray | None" = None,
+        parts: Sequence[str] | Sequence[Sequence[str]] | None = None,
         **kwargs: Any,
     ) -> BatchFeature:
         """Inputs of `generate_motion`, `generate_people` or `generate_caption`, as padded tensors.
@@ -104,10 +105,13 @@ class MotionLLMProcessor(PeopleProcessingMixin, ProcessorMixin):
             duration: seconds, one for all or one per sentence; without it the model ends each motion itself.
             people: with `text`, how many people the scene shows, one number for all or one per sentence.
             given: with `people`, the motion of the first of them, who the others react to.
+            parts: with `people`, what each of them does, a sentence for each ("a person bows"), or such a list for each
+                sentence of `text`. Without it a model that tells parts says this itself.
 
         Returns:
             `input_ids` and `attention_mask` (B, S), padded on the left; with `duration` also `num_codes` (B,). With
-            `people` also `num_people` (B,), and with `given` also `motion` (G, T, 263) and `placement_bins` (G, 3).
+            `people` also `num_people` (B,), with `given` also `motion` (G, T, 263) and `placement_bins` (G, 3), and
+            with `parts` also `parts` (B, P, S), -1 where padded.
             With `motion` also `motion` (N, T, 263) and `motion_attention_mask` (N, T), padded on the right, one row for
             each person, scene by scene.
 
@@ -117,7 +121,8 @@ class MotionLLMProcessor(PeopleProcessingMixin, ProcessorMixin):
         """
         kwargs.pop("return_tensors", None)
         if kwargs:
-            raise MotionLLMError(f"unknown arguments {sorted(kwargs)}; give text, motion, duration, people or given")
+            known = "text, motion, duration, people, given or parts"
+            raise MotionLLMError(f"unknown arguments {sorted(kwargs)}; give {known}")
         if (text is None) == (motion is None):
             raise MotionLLMError("give either text (to generate a motion) or motion (to get a caption)")
         if motion is not None:
@@ -127,9 +132,12 @@ class MotionLLMProcessor(PeopleProcessingMixin, ProcessorMixin):
             raise MotionLLMError("text is an empty list; give at least one sentence")
         seconds = None if duration is None else self._durations(duration, len(texts))
         if people is not None:
-            return self._scene_inputs(texts, people, seconds, given)
+            told = [parts] if isinstance(text, str) and parts is not None else parts
+            return self._scene_inputs(texts, people, seconds, given, told)
         if given is not None:
             raise MotionLLMError("given is the motion of the first of several people; say how many with people")
+        if parts is not None:
+            raise MotionLLMError("parts are what each of several people does; say how many with people")
         if seconds is None:
             prompts = [self.text_to_motion_ids(caption) for caption in texts]
             return BatchFeature(self._pad_left(prompts))
@@ -237,12 +245,17 @@ class MotionLLMProcessor(PeopleProcessingMixin, ProcessorMixin):
         else:
             raise MotionLLMError(f"there is no task '{task}'; choose text-to-motion or motion-to-text")
         target = [*target, self.tokenizer.eos_token_id]
-        labels = [-100] * len(prompt)
-        if learn_motion and task == "motion-to-text":
-            first = prompt.index(self.vocabulary.start) + 1
-            last = first + len(codes)  # </Motion>
-            labels[first : last + 1] = prompt[first : last + 1]
+        labels = self._prompt_labels(prompt, len(codes) if learn_motion and task == "motion-to-text" else 0)
         return {"input_ids": prompt + target, "labels": labels + target}
+
+    def _prompt_labels(self, prompt: list[int], num_codes: int) -> list[int]:
+        """-100 for each id of a prompt; with `num_codes` above 0, its first motion of that many codes is learnt."""
+        labels = [-100] * len(prompt)
+        if num_codes:
+            first = prompt.index(self.vocabulary.start) + 1
+            last = first + num_codes  # </Motion>
+            labels[first : last + 1] = prompt[first : last + 1]
+        return labels
 
     def features(self, motion: Motion | np.ndarray) -> np.ndarray:
         """Raw features (T', D) of a motion of one person, resampled to `fps` where it has another frame rate.

@@ -3,8 +3,10 @@
 `PROMPT_PRESETS`: `short` (ours) and `paper` (the wording of the official code, for converted weights).
 
 `{caption}`, `{people}`, `{motion}` and `{seconds}` are filled in; `{motion}` stands for code tokens, never made from
-text. In a scene it stands for the codes of all people, with `</Motion>`, a placement and `<Motion>` between them. The
-`scene` wording of `paper` is ours: the official code for several people is not public in a form that runs.
+text. In a scene it stands for the codes of all people, with `</Motion>`, a placement and `<Motion>` between them. Where
+there is a `part`, it stands before everybody's `<Motion>` and says what person `{number}` does; models without it, and
+those of recorded scenes, do without. The `scene` and `part` wording of `paper` is ours: the official code for several
+people is not public in a form that runs.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,7 +14,7 @@ from typing import Any
 
 import torch
 
-__all__ = ["PROMPT_PRESETS", "pad_examples", "pad_left"]
+__all__ = ["PROMPT_PRESETS", "pad_examples", "pad_left", "pad_right"]
 
 _PREAMBLE = (
     "Below is an instruction that describes a task, paired with an input that provides further context. "
@@ -25,6 +27,7 @@ PROMPT_PRESETS: dict[str, dict[str, str | bool]] = {
         "text_to_motion_timed": "{caption} ({seconds} s)\n<Motion>",
         "scene": "{caption} ({people} people)\n<Motion>",
         "scene_timed": "{caption} ({people} people, {seconds} s)\n<Motion>",
+        "part": "{number}: {part}\n",
         "motion_target": "{motion}</Motion>",
         "motion_to_text": "<Motion>{motion}</Motion>\n",
         "caption_target": "{caption}",
@@ -37,6 +40,7 @@ PROMPT_PRESETS: dict[str, dict[str, str | bool]] = {
         "scene": _PREAMBLE
         + "### Instruction:\nGenerate the motions of {people} people, one after another, matching the following input "
         + "human motion description\n\n### Input:\n{caption}\n\nResponse: <Motion>",
+        "part": "{number}: {part}\n",
         "motion_target": "{motion}</Motion>",
         "motion_to_text": _PREAMBLE
         + "### Instruction:\nGenerate a caption matching the following input human motion token sequence.\n\n"
@@ -54,6 +58,12 @@ def pad_left(prompts: Sequence[Sequence[int]], pad_token_id: int) -> dict[str, t
     ids = [[pad_token_id] * count + list(prompt) for count, prompt in zip(missing, prompts, strict=True)]
     mask = [[0] * count + [1] * (longest - count) for count in missing]
     return {"input_ids": torch.tensor(ids), "attention_mask": torch.tensor(mask)}
+
+
+def pad_right(rows: Sequence[Sequence[int]], filler: int) -> torch.Tensor:
+    """int64 (N, S) of rows of any lengths, filled up at the end."""
+    longest = max(map(len, rows))
+    return torch.tensor([[*row, *[filler] * (longest - len(row))] for row in rows], dtype=torch.long)
 
 
 def pad_examples(examples: Sequence[Mapping[str, list[Any]]], pad_token_id: int) -> dict[str, torch.Tensor]:

@@ -11,7 +11,9 @@ from .errors_motionllm import MotionLLMError
 from .vocabulary_motionllm import MotionVocabulary, PlacementVocabulary
 
 __all__ = [
+    "CANDIDATE_STRIDE",
     "MotionGrammar",
+    "PartGrammar",
     "PlacementGrammar",
     "RepeatPenalty",
     "SeededSampling",
@@ -21,6 +23,9 @@ __all__ = [
     "row_seeds",
     "sampling_steps",
 ]
+
+
+CANDIDATE_STRIDE = 15_485_863  # between the seeds of a row's candidates, far from those of other rows
 
 
 class MotionGrammar(LogitsProcessor):
@@ -83,6 +88,27 @@ class TextGrammar(LogitsProcessor):
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
         return scores.index_fill(-1, self.ids.to(scores.device), -torch.inf)
+
+
+class PartGrammar(LogitsProcessor):
+    """What a person of a scene does, in words, and then `<Motion>`: no other motion token, and no end of the text.
+
+    Args:
+        vocabulary: which ids are motion.
+        eos_token_id: of the language model; one, several or none.
+        prompt_length: tokens before the part.
+    """
+
+    def __init__(self, vocabulary: MotionVocabulary, eos_token_id: int | Sequence[int] | None, prompt_length: int):
+        ends = [eos_token_id] if isinstance(eos_token_id, int) else list(eos_token_id or ())
+        self.start, self.prompt_length = vocabulary.start, prompt_length
+        self.ids = torch.tensor([*vocabulary.ids, *ends])
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        allowed = scores.index_fill(-1, self.ids.to(scores.device), -torch.inf)
+        if input_ids.shape[1] > self.prompt_length:
+            allowed[:, self.start] = scores[:, self.start]
+        return allowed
 
 
 class RepeatPenalty(LogitsProcessor):
