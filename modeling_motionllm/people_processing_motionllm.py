@@ -26,6 +26,7 @@ class PeopleProcessingMixin:
     frames_per_code: int
     fps: float
     max_seconds: float
+    max_prompt_tokens: int
     max_people: int
     num_codes: Any
     _filled_prompt: Any
