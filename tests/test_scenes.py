@@ -281,6 +281,25 @@ def test_mirrored_copies_swap_sides(scenes_folder):
     assert sided
 
 
+def test_parts_say_what_each_person_does_and_when(scenes_folder):
+    rows = read_scenes(scenes_folder, "train")
+    late = 0
+    for plain, mirrored in zip(rows[::2], rows[1::2], strict=True):
+        for row in (plain, mirrored):
+            assert len(row["parts"]) == row["num_people"]
+            for part, content in zip(row["parts"], row["contents"], strict=True):
+                assert part.startswith("a person ")
+                for side in ("left", "right"):
+                    assert side not in content.split("-") or side in part
+        for one, other in zip(plain["parts"], mirrored["parts"], strict=True):
+            assert ("waits for" in one) == ("waits for" in other)
+        if plain["kind"] in ("wave-answer", "call-answer"):
+            assert "waits for" not in plain["parts"][0]
+            assert "waits for" in plain["parts"][1]
+            late += 1
+    assert late
+
+
 def test_the_summary_counts_what_is_there(scenes_folder, clips_folder):
     summary = read_summary(scenes_folder)
     assert summary["sha256"] == dataset_hash(scenes_folder)

@@ -167,3 +167,13 @@ def test_what_there_are_no_words_for_is_refused(scene):
         tell("bow", ["bow"] * 2, ["normal", "zen"], joints, places)
     with pytest.raises(MotionLLMError, match="ask for fewer"):
         tell("bow", ["bow"] * 2, ["normal"] * 2, joints, places, count=3000)
+
+
+def test_scenes_of_three_with_much_to_tell_have_sentences_too(scene):
+    """Three different gestures, one style, and a distance that is no round number: few short sentences."""
+    joints, placements = scene([RAISE] * 3, [[0, 0, 0], [-0.974, 1.412, 1.78], [0.976, 1.407, -1.88]])
+    contents = ["wave-left-hand", "wave-right-hand", "wave-left-hand"]
+    for number in range(40):
+        sentences = tell("three-greet", contents, ["elderly"] * 3, joints, placements, f"scene{number}")
+        assert len(set(sentences)) == 6
+        assert max(len(sentence.split()) for sentence in sentences) <= 56
