@@ -15,11 +15,13 @@ from .prompts_motionllm import pad_left, pad_right
 from .sampling_motionllm import CANDIDATE_STRIDE, PartGrammar, PlacementGrammar, row_seeds, sampling_steps
 from .vocabulary_motionllm import MotionVocabulary
 
-__all__ = ["PART_TEMPERATURE", "PLACE_TEMPERATURE", "PeopleGenerationMixin", "PeopleGenerationOutput"]
+__all__ = ["MIN_DISTANCE", "PART_TEMPERATURE", "PLACE_TEMPERATURE", "PeopleGenerationMixin", "PeopleGenerationOutput"]
 
 PART_TEMPERATURE = 0.5
 PLACE_TEMPERATURE = 0.3  # places are learnt with neighbouring bins counting too, so at 1 they scatter over metres
+MIN_DISTANCE = 0.5  # metres; composed scenes have people 0.65 m apart and more
 _MOST_PART_TOKENS = 48
+_FARTHEST = 2.0  # metres
 PartJudge = Callable[[torch.Tensor, torch.Tensor, int], torch.Tensor]
 
 
@@ -72,6 +74,7 @@ class PeopleGenerationMixin:
         top_p: float | None = 0.9,
         place_temperature: float = PLACE_TEMPERATURE,
         part_temperature: float = PART_TEMPERATURE,
+        min_distance: float = MIN_DISTANCE,
         candidates: int = 1,
         judge: PartJudge | None = None,
         seed: int | Sequence[int] | None = None,
@@ -101,6 +104,8 @@ class PeopleGenerationMixin:
                 `generate_motion`; the defaults were chosen for the shipped checkpoint on validation scenes.
             place_temperature: of the places that are drawn.
             part_temperature: of the parts that are drawn.
+            min_distance: metres between the places where two people start, so that nobody is put into another one; 0
+                allows any.
             candidates: how many motions are drawn for each person, of which the one is kept that `judge` likes best.
             judge: takes part ids (N, S), -1 where padded, codes (N, L) likewise, and which person it is, and returns
                 how well each motion plays its part, (N,). See `generate_best`.
@@ -128,6 +133,8 @@ class PeopleGenerationMixin:
         for name, value in (("place_temperature", place_temperature), ("part_temperature", part_temperature)):
             if not value > 0:
                 raise MotionLLMError(f"{name} is {value}; give a positive number")
+        if not 0 <= min_distance < _FARTHEST:
+            raise MotionLLMError(f"min_distance is {min_distance}; give metres from 0 to {_FARTHEST}, such as 0.5")
         if parts is not None and not scene.tells_parts:
             raise MotionLLMError("the prompts end with <Motion>, so no parts can follow; make both with the processor")
         if candidates > 1 and (judge is None or not scene.tells_parts):
@@ -139,7 +146,7 @@ class PeopleGenerationMixin:
                 bins = (
                     given[person][1].expand(rows, 3)
                     if person < len(given)
-                    else scene.draw_places(alive, person, temperature=place_temperature, **sampling)
+                    else scene.draw_places(alive, person, min_distance, temperature=place_temperature, **sampling)
                 )
                 scene.add_places(alive, bins)
             if scene.tells_parts:
@@ -259,14 +266,25 @@ class _Scene:
         return [[token for token in row if token != self.vocabulary.start] for row in sequences[:, length:].tolist()]
 
     def draw_places(
-        self, rows: list[int], person: int, do_sample: bool, temperature: float, top_k: int | None, top_p: float | None
+        self,
+        rows: list[int],
+        person: int,
+        min_distance: float,
+        do_sample: bool,
+        temperature: float,
+        top_k: int | None,
+        top_p: float | None,
     ) -> torch.Tensor:
         """Placement bins (len(rows), 3) of the next person."""
         vocabulary = self.vocabulary.placement
         assert vocabulary is not None
         inputs = self._inputs(rows)
         length = inputs["input_ids"].shape[1]
-        processors: list[LogitsProcessor] = [PlacementGrammar(vocabulary, length)]
+        taken = torch.zeros(len(rows), person, 2, dtype=torch.float64)  # person 1 is the origin
+        if person > 1:
+            others = torch.stack([torch.stack(self.bins[row]) for row in rows])
+            taken[:, 1:] = torch.from_numpy(decode_placements(others.numpy())[..., :2])
+        processors: list[LogitsProcessor] = [PlacementGrammar(vocabulary, length, taken, min_distance)]
         if do_sample:
             seeds = [_derived(self.seeds[row], person, 1) for row in rows]
             processors += sampling_steps(seeds, temperature, top_k, top_p, torch.tensor(vocabulary.ids))

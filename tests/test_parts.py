@@ -15,7 +15,8 @@ from hub_scripts.data.scenes_captions import describe_part
 from hub_scripts.train_motionllm import ModelArguments, build_model
 from modeling_motionllm.best_of_motionllm import generate_best
 from modeling_motionllm.errors_motionllm import MotionLLMError
-from modeling_motionllm.sampling_motionllm import CANDIDATE_STRIDE, PartGrammar
+from modeling_motionllm.placement_motionllm import decode_placements
+from modeling_motionllm.sampling_motionllm import CANDIDATE_STRIDE, PartGrammar, PlacementGrammar
 
 pytest_plugins = ("scene_fixtures",)
 
@@ -238,3 +239,33 @@ def test_interact_tells_and_takes_parts(
         assert cli(["interact", SENTENCE, *wrong, *common, "-o", str(tmp_path / "c")]) == 2
         assert message in capsys.readouterr().err
     assert not (tmp_path / "c").exists()
+
+
+def test_nobody_starts_where_somebody_stands(scene_model: Any, scene_processor: Any) -> None:
+    inputs = scene_processor(text=SENTENCE, people=3, duration=1)
+
+    def nearest(**options: Any) -> float:
+        starts = scene_model.generate_people(**inputs, num_samples=6, seed=2, **options).placements[..., :2]
+        gaps = torch.cdist(starts, starts) + 99 * torch.eye(3)
+        return float(gaps.min())
+
+    for options in ({"do_sample": False}, {"place_temperature": 0.3}, {"place_temperature": 3.0}):
+        assert nearest(min_distance=1.9, **options) >= 1.9
+    for distance in (-0.1, 2.0, float("nan")):
+        with pytest.raises(MotionLLMError, match="min_distance is"):
+            nearest(min_distance=distance)
+
+
+def test_only_places_too_near_are_ruled_out(scene_model: Any) -> None:
+    vocabulary = scene_model.motion_vocabulary.placement
+    taken = torch.tensor([[[0.0, 0.0], [1.0, 0.0]]], dtype=torch.float64)
+    x, z, heading = vocabulary.families
+    scores = torch.zeros(1, heading.stop)
+    for bin_x in (10, 64, 69):
+        ids = torch.tensor([[5, x[bin_x]]])
+        allowed = PlacementGrammar(vocabulary, 1, taken, 0.5)(ids, scores)[0, z.start : z.stop] == 0
+        free = PlacementGrammar(vocabulary, 1)(ids, scores)[0, z.start : z.stop] == 0
+        places = decode_placements(np.array([[bin_x, bin_z, 0] for bin_z in range(len(z))]))[:, :2]
+        near = (np.linalg.norm(places[:, None] - taken[0].numpy(), axis=-1) < 0.5).any(-1)
+        assert allowed.tolist() == (~near).tolist()
+        assert free.all()

@@ -8,6 +8,7 @@ import torch
 from transformers import LogitsProcessor, TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
 
 from .errors_motionllm import MotionLLMError
+from .placement_motionllm import decode_placements
 from .vocabulary_motionllm import MotionVocabulary, PlacementVocabulary
 
 __all__ = [
@@ -63,20 +64,38 @@ class MotionGrammar(LogitsProcessor):
 
 
 class PlacementGrammar(LogitsProcessor):
-    """A placement: one token of each family, in the order x, z, heading.
+    """A placement: one token of each family, in the order x, z, heading; nobody starts where somebody else stands.
 
     Args:
         vocabulary: the families.
         prompt_length: tokens before the placement.
+        taken: (B, K, 2), x and z of the people who are there already, in metres; None for nobody.
+        min_distance: metres from each of them that the next one keeps.
     """
 
-    def __init__(self, vocabulary: PlacementVocabulary, prompt_length: int):
+    def __init__(
+        self,
+        vocabulary: PlacementVocabulary,
+        prompt_length: int,
+        taken: torch.Tensor | None = None,
+        min_distance: float = 0.0,
+    ):
         self.vocabulary, self.prompt_length = vocabulary, prompt_length
+        self.taken, self.min_distance = taken, min_distance
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        family = self.vocabulary.families[input_ids.shape[1] - self.prompt_length]
+        number = input_ids.shape[1] - self.prompt_length
+        family = self.vocabulary.families[number]
         allowed = torch.full_like(scores, -torch.inf)
         allowed[:, family.start : family.stop] = scores[:, family.start : family.stop]
+        # Along x there is always room: whoever is in the way of a z is not in the way of all.
+        if number == 1 and self.taken is not None and self.min_distance > 0:
+            x = input_ids[:, -1].cpu() - self.vocabulary.families[0].start
+            bins = torch.zeros(len(x), len(family), 3, dtype=torch.long)
+            bins[..., 0], bins[..., 1] = x[:, None], torch.arange(len(family))
+            places = torch.from_numpy(decode_placements(bins.numpy())[..., :2])
+            away = torch.cdist(places, self.taken.to(places)).amin(-1).to(scores.device)
+            allowed[:, family.start : family.stop].masked_fill_(away < self.min_distance, -torch.inf)
         return allowed
 
 
