@@ -144,7 +144,9 @@ def build_model(
                 f"the codes in '{folder}' were made by VQ-VAE {made_by[:12]}, but '{arguments.vq}' is {given[:12]}; "
                 "run `motionllm encode` with it"
             )
-    max_people = _max_people(arguments)
+    scenes = [] if arguments.scenes is None else read_scene_codes(arguments.scenes, "train")
+    known = _known_settings(arguments)
+    max_people = _max_people(scenes, known)
     vq = MotionVQModel.from_pretrained(arguments.vq).eval()
     base = load_base_tokenizer(arguments.base_model)
     tokenizer = MotionLLMTokenizer.from_base(
@@ -159,7 +161,7 @@ def build_model(
         feature_dim=vq.config.input_dim,
         max_people=max_people,
     )
-    if not _tells_parts(arguments):
+    if not _tells_parts(arguments, scenes, known):
         del processor.prompts["part"]
     model = MotionLLMForCausalLM.from_base(arguments.base_model, tokenizer, vq, seed=seed)
     if arguments.from_scratch:
@@ -167,25 +169,24 @@ def build_model(
     return model, tokenizer, processor
 
 
-def _tells_parts(arguments: ModelArguments) -> bool:
-    """Whether scenes are to be told with what each person does: as far as the scenes say it, or else as before."""
-    known = Path(str(arguments.init_from)) / "processor_config.json"
-    if arguments.scenes is not None:
-        return arguments.scene_parts > 0 and any(row["parts"] for row in read_scene_codes(arguments.scenes, "train"))
-    if arguments.init_from is not None and known.is_file():
-        return "part" in json.loads(known.read_text(encoding="utf-8")).get("prompts", {})
-    return True
+def _known_settings(arguments: ModelArguments) -> dict[str, Any] | None:
+    """The processor's settings of the checkpoint that training goes on from, if there is one."""
+    path = Path(str(arguments.init_from)) / "processor_config.json"
+    if arguments.init_from is None or not path.is_file():
+        return None
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
-def _max_people(arguments: ModelArguments) -> int:
+def _max_people(scenes: list[dict[str, Any]], known: dict[str, Any] | None) -> int:
     """Most people in a scene that the model will know: those of the scenes, or of the checkpoint it goes on from."""
-    people = 1
+    return max([1, (known or {}).get("max_people", 1), *(len(row["codes"]) for row in scenes)])
+
+
+def _tells_parts(arguments: ModelArguments, scenes: list[dict[str, Any]], known: dict[str, Any] | None) -> bool:
+    """Whether scenes are to be told with what each person does: as far as the scenes say it, or else as before."""
     if arguments.scenes is not None:
-        people = max(len(row["codes"]) for row in read_scene_codes(arguments.scenes, "train"))
-    known = Path(str(arguments.init_from)) / "processor_config.json"
-    if arguments.init_from is not None and known.is_file():
-        people = max(people, json.loads(known.read_text(encoding="utf-8")).get("max_people", 1))
-    return people
+        return arguments.scene_parts > 0 and any(row["parts"] for row in scenes)
+    return known is None or "part" in known.get("prompts", {})
 
 
 def add_adapter(model: MotionLLMForCausalLM, arguments: ModelArguments) -> PeftModel:

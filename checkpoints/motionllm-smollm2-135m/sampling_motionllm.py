@@ -88,7 +88,7 @@ class PlacementGrammar(LogitsProcessor):
         family = self.vocabulary.families[number]
         allowed = torch.full_like(scores, -torch.inf)
         allowed[:, family.start : family.stop] = scores[:, family.start : family.stop]
-        # Along x there is always room: whoever is in the way of a z is not in the way of all.
+        # x is free: whatever it is, each person takes at most 2 * min_distance of z, so some z is left.
         if number == 1 and self.taken is not None and self.min_distance > 0:
             x = input_ids[:, -1].cpu() - self.vocabulary.families[0].start
             bins = torch.zeros(len(x), len(family), 3, dtype=torch.long)

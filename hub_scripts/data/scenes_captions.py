@@ -11,11 +11,11 @@ from modeling_motionllm.errors_motionllm import MotionLLMError
 
 from .caption_words import NUMBERS, STYLE_ALIASES, STYLES
 from .captions import action_phrases, content_of, inflect
+from .scenes_clips import FPS
 from .scenes_words import GOING, MANY_STYLES, SENTENCES
 
 __all__ = ["describe_part", "describe_scene"]
 
-_FPS = 20
 _SHORTEST_WAIT = 0.75  # seconds
 _MOST_WORDS = 28
 _FIELD = re.compile(r"\{([a-z0-9]+)(?::([a-z]+))?\}")
@@ -105,9 +105,9 @@ def describe_part(content: str, style: str, joints: np.ndarray, wait: int = 0, m
     if words is None:
         raise MotionLLMError(f"no words for style '{style}'; known: {', '.join(sorted(STYLES))}")
     action = action_phrases(content, joints, random.Random(0), mirrored)[0]
-    seconds = round(wait / _FPS)
+    seconds = round(wait / FPS)
     waits = ""
-    if wait >= _SHORTEST_WAIT * _FPS:
+    if wait >= _SHORTEST_WAIT * FPS:
         waits = f"waits for {NUMBERS[seconds]} second{'s' if seconds > 1 else ''} and then "
     manner = f" {words.ways[0]}" if words.ways else ""
     return f"a person {waits}{inflect(action, 's')}{manner}"
