@@ -12,7 +12,7 @@ from transformers.utils import ModelOutput
 from .errors_motionllm import MotionLLMError
 from .placement_motionllm import decode_placements
 from .prompts_motionllm import pad_left, pad_right
-from .sampling_motionllm import CANDIDATE_STRIDE, PartGrammar, PlacementGrammar, row_seeds, sampling_steps
+from .sampling_motionllm import PartGrammar, PlacementGrammar, candidate_seeds, row_seeds, sampling_steps
 from .vocabulary_motionllm import MotionVocabulary
 
 __all__ = ["MIN_DISTANCE", "PART_TEMPERATURE", "PLACE_TEMPERATURE", "PeopleGenerationMixin", "PeopleGenerationOutput"]
@@ -230,11 +230,7 @@ class _Scene:
         **settings: Any,
     ) -> torch.Tensor:
         """Codes (len(rows), L) of one more person, -1 where padded."""
-        seeds = [
-            _derived(self.seeds[row], person, 0) + CANDIDATE_STRIDE * candidate
-            for row in rows
-            for candidate in range(candidates)
-        ]
+        seeds = candidate_seeds([_derived(self.seeds[row], person, 0) for row in rows], candidates)
         inputs = self._inputs(rows)
         codes = self.model.generate_motion(**inputs, num_samples=candidates, seed=seeds, **settings).codes
         if candidates == 1:

@@ -9,7 +9,7 @@ import torch
 from .errors_motionllm import MotionLLMError
 from .placement_motionllm import encode_placements
 from .prompts_motionllm import pad_examples
-from .sampling_motionllm import CANDIDATE_STRIDE, row_seeds
+from .sampling_motionllm import candidate_seeds, row_seeds
 
 __all__ = ["caption_best", "caption_log_likelihood", "check_best_of", "generate_best"]
 
@@ -72,7 +72,7 @@ def generate_best(
         settings |= {"candidates": best_of, "judge": partial(_part_log_likelihood, model, processor)}
         return generate(**inputs, num_samples=num_samples, seed=seed, do_sample=do_sample, **settings)
     rows = len(texts) * num_samples
-    seeds = [one + CANDIDATE_STRIDE * candidate for one in row_seeds(seed, rows) for candidate in range(best_of)]
+    seeds = candidate_seeds(row_seeds(seed, rows), best_of)
     output = generate(**inputs, num_samples=num_samples * best_of, seed=seeds, do_sample=do_sample, **settings)
     captions = [text for text in texts for _ in range(num_samples * best_of)]
     likelihood = caption_log_likelihood(model, processor, captions, output).reshape(rows, best_of)
@@ -161,7 +161,7 @@ def caption_best(
     if best_of == 1:
         return greedy
     each = best_of - 1
-    seeds = [one + CANDIDATE_STRIDE * draw for one in row_seeds(seed, len(ids)) for draw in range(each)]
+    seeds = candidate_seeds(row_seeds(seed, len(ids)), each)
     masks = None if mask is None else mask.repeat_interleave(each, dim=0)
     drawn = processor.decode_caption(
         model.generate_caption(ids.repeat_interleave(each, dim=0), masks, do_sample=True, seed=seeds, **settings)

@@ -19,6 +19,7 @@ __all__ = [
     "RepeatPenalty",
     "SeededSampling",
     "TextGrammar",
+    "candidate_seeds",
     "check_repeat_penalty",
     "check_sampling",
     "row_seeds",
@@ -162,6 +163,11 @@ def row_seeds(seed: int | Sequence[int] | None, rows: int) -> list[int]:
     if len(seeds) != rows:
         raise MotionLLMError(f"{len(seeds)} seeds for {rows} rows; give one seed, or one for each row")
     return seeds
+
+
+def candidate_seeds(seeds: Sequence[int], count: int) -> list[int]:
+    """Seeds of `count` candidates for each row, row by row; the first is the row's own."""
+    return [seed + CANDIDATE_STRIDE * candidate for seed in seeds for candidate in range(count)]
 
 
 class SeededSampling(LogitsProcessor):
