@@ -283,6 +283,7 @@ def _datasets(
         weights=weights,
         unconditional=arguments.unconditional,
         alone=arguments.scene_alone,
+        balance=arguments.balance,
         **mixture,
     )
     train = ConcatDataset([train, of_scenes])

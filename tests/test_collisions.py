@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hub_scripts.collisions import _nearest, body_gaps, interpenetration_share
+from modeling_motionllm.collisions_motionllm import _nearest, body_gaps, interpenetration_share
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.motion_features import canonicalize_joints
 

@@ -5,12 +5,12 @@ import pytest
 from PIL import Image
 
 from hub_scripts.export import save_motion
-from hub_scripts.export.body import CAPSULES, NUM_POINTS, PARENTS, body_points, body_scale
 from hub_scripts.export.camera import Margins, fit_camera
 from hub_scripts.export.contact_sheet import draw_contact_sheet, save_contact_sheet
 from hub_scripts.export.overlay import load_font, wrap_text
 from hub_scripts.export.renderer import Renderer, RenderOptions
 from hub_scripts.export.theme import person_colours
+from modeling_motionllm.body_motionllm import CAPSULES, NUM_POINTS, PARENTS, body_points, body_scale
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.motion import Motion
 

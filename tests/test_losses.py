@@ -107,6 +107,7 @@ def test_scene_examples_weigh_placements(scene_processor):
     rows = [
         {
             "captions": ["two people wave."],
+            "contents": ["wave-both-hands"] * 2,
             "parts": [],
             "codes": [[1, 2], [3, 4]],
             "placement_bins": [[64, 64, 36], [70, 80, 0]],

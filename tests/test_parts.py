@@ -11,11 +11,14 @@ import motionllm
 from hub_scripts.cli import main as cli
 from hub_scripts.data.examples import SceneTextExamples
 from hub_scripts.data.scene_codes import read_scene_codes, write_scene_codes
-from hub_scripts.data.scenes_captions import describe_part
+from hub_scripts.data.scenes_captions import describe_part, told_parts
 from hub_scripts.train_motionllm import ModelArguments, build_model
 from modeling_motionllm.best_of_motionllm import generate_best
+from modeling_motionllm.collisions_motionllm import interpenetration_share
 from modeling_motionllm.errors_motionllm import MotionLLMError
-from modeling_motionllm.placement_motionllm import decode_placements
+from modeling_motionllm.motion_features import features_to_joints
+from modeling_motionllm.people_generation_motionllm import _Scene
+from modeling_motionllm.placement_motionllm import decode_placements, join_people
 from modeling_motionllm.sampling_motionllm import CANDIDATE_STRIDE, PartGrammar, PlacementGrammar
 
 pytest_plugins = ("scene_fixtures",)
@@ -37,6 +40,14 @@ GIVEN = ["a person bows", "a person waves with both hands"]
 )  # fmt: skip
 def test_words(content: str, style: str, wait: int, mirrored: bool, words: str, make_joints: Any) -> None:
     assert describe_part(content, style, make_joints(40), wait, mirrored) == words
+
+
+def test_manner_is_told_where_the_caption_tells_it() -> None:
+    parts = ["a person bows forward in a happy mood", "a person waits for one second and then waves", "a person dances"]
+    styles = ["happy", "normal", "unheard of"]
+    assert told_parts("one person bows and the others follow", parts, styles) == ["a person bows forward", *parts[1:]]
+    for caption in ("a cheerful person bows", "three happy people bow", "three people bow, all full of joy"):
+        assert told_parts(caption, parts, styles) == parts
 
 
 def test_unknown_words_are_named(make_joints: Any) -> None:
@@ -104,6 +115,11 @@ def test_shares_of_examples(scene_processor: Any, scene_codes: Path) -> None:
     assert all(people(example) == 1 for example in examples(alone=1.0))
     some = sum(people(example) == 1 for example in examples(alone=0.5))
     assert 5 < some < 25
+    # Scenes of three walk three times where scenes of two walk once and call once.
+    alike, contents = (
+        sum(people(example) == 3 for example in examples(alone=0.0, balance=balance)) for balance in (1.0, 0.0)
+    )
+    assert contents < alike
 
 
 def test_grammar_of_parts(scene_model: Any) -> None:
@@ -166,6 +182,31 @@ def test_the_motion_that_plays_its_part_best_is_kept(scene_model: Any, scene_pro
         ]
         assert torch.equal(best.codes[row, 0], drawn[int(np.argmax(scores))])
         assert len({tuple(codes.tolist()) for codes in drawn}) == 3
+
+
+def test_motions_that_run_into_others_are_not_kept(
+    scene_model: Any, scene_processor: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    close = torch.tensor([67, 66, 36])  # 0.4 m away
+    monkeypatch.setattr(_Scene, "draw_places", lambda self, rows, *settings, **more: close.expand(len(rows), 3))
+    inputs = scene_processor(text=SENTENCE, people=3, duration=2, parts=[*GIVEN, "a person runs forward"])
+
+    def overlaps(**settings: float) -> np.ndarray:
+        output = scene_model.generate_people(
+            **inputs, num_samples=8, seed=1, candidates=4, judge=lambda parts, codes, person: torch.zeros(len(codes)),
+            **settings,
+        )  # fmt: skip
+        joints = features_to_joints(output.features.numpy())
+        joints[..., 1] -= joints[..., 1].min(axis=(2, 3), keepdims=True)
+        scenes = join_people(joints, output.placements.numpy())
+        return np.array([interpenetration_share(scene[:2]) for scene in scenes])
+
+    first, kept = overlaps(overlap_cost=0), overlaps()
+    assert first.max() > 0
+    assert (kept <= first).all()
+    assert (kept < first).any()
+    with pytest.raises(MotionLLMError, match="overlap_cost is -1"):
+        overlaps(overlap_cost=-1)
 
 
 def test_scenes_without_parts_still_work(scene_model: Any, processor_without_parts: Any) -> None:

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from datasets import load_dataset
 
-from hub_scripts.collisions import body_gaps
 from hub_scripts.data import scenes as scenes_module
 from hub_scripts.data.scenes import MIN_GAP, compose_scene
 from hub_scripts.data.scenes_clips import ClipPool, load_pool
@@ -18,6 +17,7 @@ from hub_scripts.data.scenes_tracks import sew, stand, travel
 from hub_scripts.data.scenes_words import SENTENCES
 from hub_scripts.data.storage import dataset_hash, read_summary, shard_path, write_shard, write_summary
 from hub_scripts.prepare_data import main
+from modeling_motionllm.collisions_motionllm import body_gaps
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.motion_features import HUMANML3D, canonicalize_joints, joints_to_features, mirror_joints
 from modeling_motionllm.placement_motionllm import split_people

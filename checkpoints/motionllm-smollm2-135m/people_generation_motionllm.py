@@ -1,5 +1,6 @@
 """`PeopleGenerationMixin`: scenes of several people, one person after another (arXiv 2405.17013, section 3.3)."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,17 +10,27 @@ import torch
 from transformers import LogitsProcessor, LogitsProcessorList
 from transformers.utils import ModelOutput
 
+from .collisions_motionllm import interpenetration_share
 from .errors_motionllm import MotionLLMError
-from .placement_motionllm import decode_placements
+from .motion_features import features_to_joints
+from .placement_motionllm import decode_placements, join_people
 from .prompts_motionllm import pad_left, pad_right
 from .sampling_motionllm import PartGrammar, PlacementGrammar, candidate_seeds, row_seeds, sampling_steps
 from .vocabulary_motionllm import MotionVocabulary
 
-__all__ = ["MIN_DISTANCE", "PART_TEMPERATURE", "PLACE_TEMPERATURE", "PeopleGenerationMixin", "PeopleGenerationOutput"]
+__all__ = [
+    "MIN_DISTANCE",
+    "OVERLAP_COST",
+    "PART_TEMPERATURE",
+    "PLACE_TEMPERATURE",
+    "PeopleGenerationMixin",
+    "PeopleGenerationOutput",
+]
 
 PART_TEMPERATURE = 0.5
 PLACE_TEMPERATURE = 0.3  # places are learnt with neighbouring bins counting too, so at 1 they scatter over metres
 MIN_DISTANCE = 0.5  # metres; composed scenes have people 0.65 m apart and more
+OVERLAP_COST = 30.0  # nats; a candidate that is in somebody else in a tenth of the frames loses 3
 _MOST_PART_TOKENS = 48
 _FARTHEST = 2.0  # metres
 PartJudge = Callable[[torch.Tensor, torch.Tensor, int], torch.Tensor]
@@ -77,6 +88,7 @@ class PeopleGenerationMixin:
         min_distance: float = MIN_DISTANCE,
         candidates: int = 1,
         judge: PartJudge | None = None,
+        overlap_cost: float = OVERLAP_COST,
         seed: int | Sequence[int] | None = None,
         guidance_scale: float = 1.5,
         repeat_penalty: float = 1.5,
@@ -108,7 +120,9 @@ class PeopleGenerationMixin:
                 allows any.
             candidates: how many motions are drawn for each person, of which the one is kept that `judge` likes best.
             judge: takes part ids (N, S), -1 where padded, codes (N, L) likewise, and which person it is, and returns
-                how well each motion plays its part, (N,). See `generate_best`.
+                how well each motion plays its part, (N,) log-probabilities. See `generate_best`.
+            overlap_cost: what a candidate loses, in nats, by running into the people before: this times the share of
+                frames in which two bodies overlap by more than 2 cm; 0 lets people run into each other.
             kwargs: for `generate_motion`: `engine`, `min_codes`, `max_codes`.
 
         Returns:
@@ -139,6 +153,8 @@ class PeopleGenerationMixin:
             raise MotionLLMError("the prompts end with <Motion>, so no parts can follow; make both with the processor")
         if candidates > 1 and (judge is None or not scene.tells_parts):
             raise MotionLLMError("candidates need a judge and a model that tells parts; use generate_best")
+        if not 0 <= overlap_cost < math.inf:
+            raise MotionLLMError(f"overlap_cost is {overlap_cost}; give nats from 0 on, such as {OVERLAP_COST:g}")
         given = [] if motion is None else self._given(motion, placement_bins, int(people.min()))
         for person in range(int(people.max())):
             alive = [row for row in range(rows) if int(people[row]) > person]
@@ -162,7 +178,8 @@ class PeopleGenerationMixin:
                 lengths = torch.full((rows,), codes.shape[1])
             else:
                 wanted = None if lengths is None else lengths[alive].to(self.device)
-                codes = scene.draw_motion(alive, person, candidates, judge, num_codes=wanted, **sampling, **kwargs)
+                settings = {"num_codes": wanted, **sampling, **kwargs}
+                codes = scene.draw_motion(alive, person, candidates, judge, overlap_cost, **settings)
                 if lengths is None:
                     lengths = (codes != -1).sum(-1).cpu()
             scene.add_motion(alive, codes)
@@ -227,6 +244,7 @@ class _Scene:
         person: int,
         candidates: int,
         judge: PartJudge | None,
+        overlap_cost: float,
         **settings: Any,
     ) -> torch.Tensor:
         """Codes (len(rows), L) of one more person, -1 where padded."""
@@ -237,8 +255,24 @@ class _Scene:
             return codes
         assert judge is not None
         told = pad_right([self.parts[row][person] for row in rows], -1).repeat_interleave(candidates, dim=0)
-        best = judge(told, codes, person).reshape(len(rows), candidates).argmax(-1)
-        return codes[torch.arange(len(rows), device=codes.device) * candidates + best.to(codes.device)]
+        scores = judge(told, codes, person).cpu().double().reshape(len(rows), candidates)
+        if person and overlap_cost:
+            drawn = codes.reshape(len(rows), candidates, -1)
+            scores -= overlap_cost * torch.stack(list(map(self._overlaps, rows, drawn)))
+        best = scores.argmax(-1).to(codes.device)
+        return codes[torch.arange(len(rows), device=codes.device) * candidates + best]
+
+    def _overlaps(self, row: int, candidates: torch.Tensor) -> torch.Tensor:
+        """Share of frames (N,) in which people overlap if the next one moves by each of N candidates (N, L)."""
+        others = torch.stack(self.codes[row]).to(candidates.device)
+        people = torch.cat([others, candidates[:, : others.shape[1]]])  # beyond lies padding: all move equally long
+        joints = features_to_joints(self.model.motion_vq.decode(people).features.cpu().float()).numpy()
+        joints[..., 1] -= joints[..., 1].min(axis=(1, 2), keepdims=True)  # everybody on the floor
+        before = len(self.codes[row])
+        placements = np.zeros((before + 1, 3))
+        placements[1:] = decode_placements(torch.stack(self.bins[row]).numpy())
+        scenes = (join_people(np.stack([*joints[:before], own]), placements) for own in joints[before:])
+        return torch.tensor([interpenetration_share(scene) for scene in scenes], dtype=torch.float64)
 
     def draw_parts(
         self, rows: list[int], person: int, do_sample: bool, temperature: float, top_k: int | None, top_p: float | None

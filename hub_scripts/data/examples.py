@@ -13,6 +13,8 @@ from modeling_motionllm.processing_motionllm import MotionLLMProcessor
 from modeling_motionllm.prompts_motionllm import pad_examples
 from modeling_motionllm.vocabulary_motionllm import MotionVocabulary
 
+from .scenes_captions import told_parts
+
 __all__ = ["OPENING", "LossWeights", "MotionTextExamples", "PadExamples", "SceneTextExamples"]
 
 OPENING = 12  # codes, 2.4 s
@@ -135,9 +137,12 @@ class SceneTextExamples(_Examples):
         weights: of the tokens of text-to-motion examples.
         unconditional: share of captioning examples that learn the motion of (the first) person too: guidance compares
             with motions without a sentence, and those of scenes wait more than those of single clips.
-        parts: share of the scenes to generate that are told with the part of each person, where the rows have any.
+        parts: share of the scenes to generate that are told with the part of each person, where the rows have any; the
+            manner is told where the caption tells it.
         alone: share of examples that are of one person of a scene by itself, with its part as the sentence: what a part
             means, and how to tell whether a motion plays it.
+        balance: people of a content count (people of that content) ** (balance - 1); a scene is drawn in proportion to
+            what its people count on average, a person by itself in proportion to what it counts. 1 draws all alike.
     """
 
     def __init__(
@@ -152,25 +157,38 @@ class SceneTextExamples(_Examples):
         unconditional: float = 0.0,
         parts: float = 0.9,
         alone: float = 0.0,
+        balance: float = 1.0,
     ):
         super().__init__([])
+        counts = Counter(content for row in rows for content in row["contents"])
+        shares = [[counts[content] ** (balance - 1) for content in row["contents"]] for row in rows]
+        people = [(index, person) for index, row in enumerate(shares) for person in range(len(row))]
+        scene_ends = _ends([float(np.mean(row)) for row in shares])
+        person_ends = _ends([share for row in shares for share in row])
         for index in range(size):
             draw = np.random.default_rng((seed, index)).random(8)
-            row = rows[int(draw[0] * len(rows))]
             task = "text-to-motion" if draw[2] < text_to_motion else "motion-to-text"
             options = {"timed": bool(draw[3] < timed), "learn_motion": bool(draw[7] < unconditional)}
-            known = row["parts"] if processor.tells_parts else []
-            if known and draw[4] < alone:
-                person = int(draw[5] * len(known))
-                example = processor.training_example(task, known[person], row["codes"][person], **options)
+            by_itself, person = people[int(np.searchsorted(person_ends, draw[5], side="right"))]
+            if draw[4] < alone and processor.tells_parts and rows[by_itself]["parts"]:
+                row = rows[by_itself]
+                example = processor.training_example(task, row["parts"][person], row["codes"][person], **options)
             else:
+                row = rows[int(np.searchsorted(scene_ends, draw[0], side="right"))]
                 captions = row["captions"] if task == "text-to-motion" else _telling(row["captions"])
                 caption = captions[int(draw[1] * len(captions))]
-                told = known if known and draw[6] < parts else None
+                known = told_parts(caption, row["parts"], row["styles"]) if row["parts"] else []
+                told = known if processor.tells_parts and known and draw[6] < parts else None
                 example = processor.scene_training_example(
                     task, caption, row["codes"], row["placement_bins"], parts=told, **options
                 )
             self.examples.append(_weighted(example, task, weights, processor))
+
+
+def _ends(shares: list[float]) -> np.ndarray:
+    """Where the part of 0 to 1 of each of these shares ends, so that a random number falls into one."""
+    ends = np.cumsum(shares)
+    return ends / ends[-1]
 
 
 def _telling(captions: list[str]) -> list[str]:

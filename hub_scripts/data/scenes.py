@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 from tqdm.auto import tqdm
 
+from modeling_motionllm.collisions_motionllm import body_gaps
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.files_motionllm import atomic_path, ensure_folder
 from modeling_motionllm.placement_motionllm import encode_placements, join_people, mirror_people, split_people
 
-from ..collisions import body_gaps
 from .captions import content_of
 from .scenes_captions import describe_part, describe_scene
 from .scenes_card import SCENES_CARD, SCENES_CARD_METADATA

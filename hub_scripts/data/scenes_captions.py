@@ -4,6 +4,7 @@ import hashlib
 import random
 import re
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from .captions import action_phrases, content_of, inflect
 from .scenes_clips import FPS
 from .scenes_words import GOING, MANY_STYLES, SENTENCES
 
-__all__ = ["describe_part", "describe_scene"]
+__all__ = ["describe_part", "describe_scene", "told_parts"]
 
 _SHORTEST_WAIT = 0.75  # seconds
 _MOST_WORDS = 28
@@ -111,6 +112,32 @@ def describe_part(content: str, style: str, joints: np.ndarray, wait: int = 0, m
         waits = f"waits for {NUMBERS[seconds]} second{'s' if seconds > 1 else ''} and then "
     manner = f" {words.ways[0]}" if words.ways else ""
     return f"a person {waits}{inflect(action, 's')}{manner}"
+
+
+def told_parts(caption: str, parts: Sequence[str], styles: Sequence[str]) -> list[str]:
+    """The parts of a scene as far as a caption of it tells them: the manner is left out where the caption does so.
+
+    Args:
+        caption: one of the scene, as `describe_scene` writes them.
+        parts: what each person does, as `describe_part` writes it.
+        styles: style label of each person; of labels that have no words the part is kept as it is.
+    """
+    told = []
+    for part, style in zip(parts, styles, strict=True):
+        style = STYLE_ALIASES.get(style, style)
+        words = STYLES.get(style)
+        if words is not None and words.ways and not _manner(style).search(caption):
+            part = part.removesuffix(f" {words.ways[0]}")
+        told.append(part)
+    return told
+
+
+@cache
+def _manner(style: str) -> re.Pattern[str]:
+    """What `_Teller` says of one person's style, or of everybody's."""
+    adjectives, ways = MANY_STYLES.get(style, ((), ()))
+    said = (*STYLES[style].who, *ways, *(f"{adjective} people" for adjective in adjectives))
+    return re.compile(rf"\b(?:{'|'.join(map(re.escape, said))})\b")
 
 
 class _Teller:

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from modeling_motionllm.body_motionllm import CAPSULES, body_scale
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.files_motionllm import atomic_path
 from modeling_motionllm.motion import Motion
 
-from .body import CAPSULES, body_scale
 from .smpl import smpl_motion
 from .theme import person_colours, to_hex, to_theme
 

@@ -9,11 +9,11 @@ time, so that it neither flips nor jitters.
 
 import numpy as np
 
+from modeling_motionllm.body_motionllm import PARENTS, body_scale
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.motion import Motion
 from modeling_motionllm.motion_features import HUMANML3D
 
-from .body import PARENTS, body_scale
 from .hinges import hinge_axes
 from .rig import (
     JOINT_NAMES,

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .body import body_scale
+from modeling_motionllm.body_motionllm import body_scale
 
 __all__ = ["Mannequin", "build_mannequin"]
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
+from modeling_motionllm.body_motionllm import CAPSULES, body_points, body_scale, point_radii
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.motion import Motion
 
-from .body import CAPSULES, body_points, body_scale, point_radii
 from .camera import Camera, Margins, fit_camera
 from .ground import draw_ground
 from .overlay import Overlay

@@ -8,10 +8,10 @@ from itertools import permutations
 
 import numpy as np
 
-from hub_scripts.collisions import OVERLAP_TOLERANCE, body_gaps
 from hub_scripts.metrics.arrangement import heading_errors, place_errors
 from hub_scripts.metrics.base import Metric
 from hub_scripts.metrics.scene_words import tells_roles
+from modeling_motionllm.collisions_motionllm import OVERLAP_TOLERANCE, body_gaps
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.motion_features import features_to_joints
 from modeling_motionllm.placement_motionllm import join_people
@@ -181,7 +181,7 @@ class HeadingError(SceneMetric):
 
 
 class Interpenetration(SceneMetric):
-    """Share of all frames in which two bodies sink into each other by more than 2 cm (`hub_scripts.collisions`)."""
+    """Share of all frames in which two bodies sink into each other by more than 2 cm (see `body_gaps`)."""
 
     name, units, better = "interpenetration", "share of frames", "lower"
 

@@ -4,9 +4,8 @@ from itertools import combinations
 
 import numpy as np
 
-from modeling_motionllm.errors_motionllm import MotionLLMError
-
-from .export.body import CAPSULES, body_points, body_scale
+from .body_motionllm import CAPSULES, body_points, body_scale
+from .errors_motionllm import MotionLLMError
 
 __all__ = ["OVERLAP_TOLERANCE", "body_gaps", "interpenetration_share"]
 
@@ -22,7 +21,7 @@ _END_RADII = np.array([capsule.end_radius for capsule in CAPSULES])
 def body_gaps(joints: np.ndarray) -> np.ndarray:
     """Smallest gap between the bodies of any two people, frame by frame.
 
-    A body is the capsules that every picture shows (`export.body`), sized by the person's bones.
+    A body is the capsules that every picture shows (`body_motionllm`), sized by the person's bones.
 
     Args:
         joints: (P, T, 22, 3) metres, in one world.
