@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -135,17 +135,14 @@ def decode_codes(vq: MotionVQModel, codes: Sequence[Sequence[int]], planted: boo
 
 
 def plant_features(features: np.ndarray) -> np.ndarray:
-    """Raw features (T, 263) of the same motion with planted feet, see `plant_feet`; bones and floor stay."""
+    """Raw features (T, 263) of the same motion with planted feet, see `plant_feet`; all else stays in its place."""
     skeleton = skeleton_of_features(features.shape[1])
     unit = skeleton.metres_per_unit
     joints = features_to_joints(features.astype(np.float64), skeleton)
     joints = plant_feet(unit * joints, skeleton.fps) / unit
     # Features have a row less than frames: the last step is taken once more.
     longer = np.concatenate([joints, 2 * joints[-1:] - joints[-2:-1]])
-    planted = joints_to_features(longer, replace(skeleton, bone_lengths=None)).astype(np.float32)
-    heights = [3, *range(5, 4 + 3 * (skeleton.num_joints - 1), 3)]
-    planted[:, heights] += longer[..., 1].min()
-    return planted
+    return joints_to_features(longer, skeleton, canonicalize=False).astype(np.float32)
 
 
 def run_batches(

@@ -402,16 +402,23 @@ def motion_start(joints: torch.Tensor, skeleton: Skeleton = HUMANML3D) -> torch.
 
 @_for_arrays
 def joints_to_features(
-    joints: torch.Tensor, skeleton: Skeleton = HUMANML3D, lengths: torch.Tensor | None = None
+    joints: torch.Tensor,
+    skeleton: Skeleton = HUMANML3D,
+    lengths: torch.Tensor | None = None,
+    canonicalize: bool = True,
 ) -> torch.Tensor:
     """Joint positions to HumanML3D features (Guo et al. 2022; the official code's numbers to 1e-4).
 
-    Canonicalises first. Compute features of whole clips and cut features: the heading filter reaches 80 frames.
+    Canonicalises first, unless told not to. Compute features of whole clips and cut features: the heading filter
+    reaches 80 frames.
 
     Args:
         joints: (..., T, J, 3) in the skeleton's unit (metres for HUMANML3D), Y up, at `skeleton.fps`.
         skeleton: the skeleton of the joints.
         lengths: frames that count, per batch entry, for padded batches; rows from `lengths - 1` on come back as zeros.
+        canonicalize: without it, bones, floor and heading are left as they are, so that `features_to_joints` gives back
+            the joints themselves if they start at the origin: for motions that were decoded, whose first frame may face
+            a little off +Z.
 
     Returns:
         (..., T-1, 12 J - 1) raw features, same dtype; columns in the module's docstring.
@@ -423,7 +430,11 @@ def joints_to_features(
     dtype = joints.dtype
     if lengths is not None:
         joints = _hold_last(joints, lengths)
-    canonical, bones = _canonicalize(_first(joints), skeleton)
+    canonical = _first(joints)
+    if canonicalize:
+        canonical, bones = _canonicalize(canonical, skeleton)
+    else:
+        bones = _put_on_bones(canonical, skeleton)[1]
     half = _half_headings(canonical, skeleton)
     here, turn = half[..., :-1], half[..., 1:] - half[..., :-1]
     # The official arcsin sees the sine of the half angle, so a heading that passes 180 degrees shows the wrong turn.
