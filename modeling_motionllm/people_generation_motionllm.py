@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.nn.utils.rnn import pad_sequence
 from transformers import LogitsProcessor, LogitsProcessorList
 from transformers.utils import ModelOutput
 
@@ -30,8 +31,9 @@ __all__ = [
 PART_TEMPERATURE = 0.5
 PLACE_TEMPERATURE = 0.3  # places are learnt with neighbouring bins counting too, so at 1 they scatter over metres
 MIN_DISTANCE = 0.5  # metres; composed scenes have people 0.65 m apart and more
-OVERLAP_COST = 30.0  # nats; a candidate that is in somebody else in a tenth of the frames loses 3
+OVERLAP_COST = 100.0  # nats; a candidate that is in somebody else in a tenth of the frames loses 10
 _MOST_PART_TOKENS = 48
+_PLACES = 3  # that are tried for somebody whose best candidate runs into others
 _FARTHEST = 2.0  # metres
 PartJudge = Callable[[torch.Tensor, torch.Tensor, int], torch.Tensor]
 
@@ -122,7 +124,8 @@ class PeopleGenerationMixin:
             judge: takes part ids (N, S), -1 where padded, codes (N, L) likewise, and which person it is, and returns
                 how well each motion plays its part, (N,) log-probabilities. See `generate_best`.
             overlap_cost: what a candidate loses, in nats, by running into the people before: this times the share of
-                frames in which two bodies overlap by more than 2 cm; 0 lets people run into each other.
+                frames in which two bodies overlap by more than 2 cm. Where even the best one does, two other places are
+                tried with motions of their own. 0 lets people run into each other.
             kwargs: for `generate_motion`: `engine`, `min_codes`, `max_codes`.
 
         Returns:
@@ -137,13 +140,14 @@ class PeopleGenerationMixin:
         if isinstance(num_samples, bool) or not isinstance(num_samples, int) or num_samples < 1:
             raise MotionLLMError(f"num_samples is {num_samples}; give 1 or more")
         rows = len(input_ids) * num_samples
-        scene = _Scene(self, input_ids, attention_mask, num_samples, row_seeds(seed, rows))
         people = _each(num_people, len(input_ids), num_samples, "num_people")
         lengths = None if num_codes is None else _each(num_codes, len(input_ids), num_samples, "num_codes")
         if int(people.min()) < 1:
             raise MotionLLMError(f"num_people is {int(people.min())}; give 1 or more")
         sampling: dict[str, Any] = {"do_sample": do_sample, "top_k": top_k, "top_p": top_p}
         kwargs |= {"temperature": temperature, "guidance_scale": guidance_scale, "repeat_penalty": repeat_penalty}
+        places = {"min_distance": min_distance, "temperature": place_temperature, **sampling}
+        scene = _Scene(self, input_ids, attention_mask, num_samples, row_seeds(seed, rows))
         for name, value in (("place_temperature", place_temperature), ("part_temperature", part_temperature)):
             if not value > 0:
                 raise MotionLLMError(f"{name} is {value}; give a positive number")
@@ -162,9 +166,9 @@ class PeopleGenerationMixin:
                 bins = (
                     given[person][1].expand(rows, 3)
                     if person < len(given)
-                    else scene.draw_places(alive, person, min_distance, temperature=place_temperature, **sampling)
+                    else scene.draw_places(alive, person, **places)
                 )
-                scene.add_places(alive, bins)
+                scene.put_places(alive, person, bins)
             if scene.tells_parts:
                 told = (
                     scene.draw_parts(alive, person, temperature=part_temperature, **sampling)
@@ -179,7 +183,11 @@ class PeopleGenerationMixin:
             else:
                 wanted = None if lengths is None else lengths[alive].to(self.device)
                 settings = {"num_codes": wanted, **sampling, **kwargs}
-                codes = scene.draw_motion(alive, person, candidates, judge, overlap_cost, **settings)
+                if candidates > 1:
+                    assert judge is not None
+                    codes = scene.draw_best(alive, person, candidates, judge, overlap_cost, places, settings)
+                else:
+                    codes = scene.draw_motions(alive, person, **settings)
                 if lengths is None:
                     lengths = (codes != -1).sum(-1).cpu()
             scene.add_motion(alive, codes)
@@ -212,12 +220,23 @@ def _real(padded: torch.Tensor) -> list[int]:
     return padded[padded != -1].tolist()
 
 
-def _derived(seed: int, person: int, part: int) -> int:
+def _derived(seed: int, person: int, part: int, attempt: int = 0) -> int:
     """A seed for each person's motion (part 0), place and part, so that no two of them draw the same random numbers."""
-    if person == part == 0:
+    if person == part == attempt == 0:
         return seed
-    state = np.random.SeedSequence([seed, person, part]).generate_state(1, np.uint64)
+    entropy = [seed, person, part, attempt] if attempt else [seed, person, part]
+    state = np.random.SeedSequence(entropy).generate_state(1, np.uint64)
     return int(state[0] >> np.uint64(1))
+
+
+@dataclass
+class _Candidate:
+    """A motion (L,) that was drawn for somebody: how well it does, overlap included, and where it starts."""
+
+    codes: torch.Tensor
+    score: float
+    overlap: float
+    place: torch.Tensor
 
 
 class _Scene:
@@ -232,35 +251,57 @@ class _Scene:
         self.codes: list[list[torch.Tensor]] = [[] for _ in seeds]
         self.bins: list[list[torch.Tensor]] = [[] for _ in seeds]
         self.parts: list[list[list[int]]] = [[] for _ in seeds]
+        self.told = [len(ids) for ids in self.ids]  # ids before the place of the person whose turn it is
         self.tells_parts = all(prompt[-1] != self.vocabulary.start for prompt in prompts)
 
-    def _inputs(self, rows: list[int]) -> dict[str, torch.Tensor]:
-        inputs = pad_left([self.ids[row] for row in rows], self.vocabulary.end)
-        return {name: tensor.to(self.model.device) for name, tensor in inputs.items()}
+    def _inputs(self, ids: list[list[int]]) -> dict[str, torch.Tensor]:
+        return {name: tensor.to(self.model.device) for name, tensor in pad_left(ids, self.vocabulary.end).items()}
 
-    def draw_motion(
+    def draw_motions(
+        self, rows: list[int], person: int, candidates: int = 1, attempt: int = 0, **settings: Any
+    ) -> torch.Tensor:
+        """Codes (len(rows) * candidates, L) of one more person, -1 where padded."""
+        own = [_derived(self.seeds[row], person, 0, attempt) for row in rows]
+        inputs = self._inputs([self.ids[row] for row in rows])
+        seeds = candidate_seeds(own, candidates)
+        return self.model.generate_motion(**inputs, num_samples=candidates, seed=seeds, **settings).codes
+
+    def draw_best(
         self,
         rows: list[int],
         person: int,
         candidates: int,
-        judge: PartJudge | None,
+        judge: PartJudge,
         overlap_cost: float,
-        **settings: Any,
+        places: dict[str, Any],
+        settings: dict[str, Any],
     ) -> torch.Tensor:
-        """Codes (len(rows), L) of one more person, -1 where padded."""
-        seeds = candidate_seeds([_derived(self.seeds[row], person, 0) for row in rows], candidates)
-        inputs = self._inputs(rows)
-        codes = self.model.generate_motion(**inputs, num_samples=candidates, seed=seeds, **settings).codes
-        if candidates == 1:
-            return codes
-        assert judge is not None
-        told = pad_right([self.parts[row][person] for row in rows], -1).repeat_interleave(candidates, dim=0)
-        scores = judge(told, codes, person).cpu().double().reshape(len(rows), candidates)
-        if person and overlap_cost:
-            drawn = codes.reshape(len(rows), candidates, -1)
-            scores -= overlap_cost * torch.stack(list(map(self._overlaps, rows, drawn)))
-        best = scores.argmax(-1).to(codes.device)
-        return codes[torch.arange(len(rows), device=codes.device) * candidates + best]
+        """Codes (len(rows), L) of the best of several motions of one more person, -1 where padded.
+
+        Who runs into somebody even so starts from other places as well, and then keeps the best place.
+        """
+        kept: dict[int, _Candidate] = {}
+        pending, num_codes = rows, settings.pop("num_codes")
+        for attempt in range(_PLACES if person and overlap_cost else 1):
+            if attempt:
+                pending = [row for row in rows if kept[row].overlap > 0]
+                if not pending:
+                    break
+                self.put_places(pending, person, self.draw_places(pending, person, attempt, **places))
+            wanted = None if num_codes is None else num_codes[[rows.index(row) for row in pending]]
+            drawn = self.draw_motions(pending, person, candidates, attempt, num_codes=wanted, **settings)
+            told = pad_right([self.parts[row][person] for row in pending], -1).repeat_interleave(candidates, dim=0)
+            scores = judge(told, drawn, person).cpu().double().reshape(len(pending), candidates)
+            for row, codes, own in zip(pending, drawn.reshape(len(pending), candidates, -1), scores, strict=True):
+                overlaps = self._overlaps(row, codes) if person and overlap_cost else torch.zeros_like(own)
+                own = own - overlap_cost * overlaps
+                best = int(own.argmax())
+                place = self.bins[row][-1] if person else torch.zeros(3, dtype=torch.long)
+                if row not in kept or float(own[best]) > kept[row].score:
+                    kept[row] = _Candidate(codes[best], float(own[best]), float(overlaps[best]), place)
+        if person:
+            self.put_places(rows, person, torch.stack([kept[row].place for row in rows]))
+        return pad_sequence([kept[row].codes for row in rows], batch_first=True, padding_value=-1)
 
     def _overlaps(self, row: int, candidates: torch.Tensor) -> torch.Tensor:
         """Share of frames (N,) in which people overlap if the next one moves by each of N candidates (N, L)."""
@@ -278,7 +319,7 @@ class _Scene:
         self, rows: list[int], person: int, do_sample: bool, temperature: float, top_k: int | None, top_p: float | None
     ) -> list[list[int]]:
         """Ids of what the next person does, for each of `rows`."""
-        inputs = self._inputs(rows)
+        inputs = self._inputs([self.ids[row] for row in rows])
         length = inputs["input_ids"].shape[1]
         config = self.model.generation_config
         processors: list[LogitsProcessor] = [PartGrammar(self.vocabulary, config.eos_token_id, length)]
@@ -299,6 +340,8 @@ class _Scene:
         self,
         rows: list[int],
         person: int,
+        attempt: int = 0,
+        *,
         min_distance: float,
         do_sample: bool,
         temperature: float,
@@ -308,15 +351,15 @@ class _Scene:
         """Placement bins (len(rows), 3) of the next person."""
         vocabulary = self.vocabulary.placement
         assert vocabulary is not None
-        inputs = self._inputs(rows)
+        inputs = self._inputs([self.ids[row][: self.told[row]] for row in rows])
         length = inputs["input_ids"].shape[1]
         taken = torch.zeros(len(rows), person, 2, dtype=torch.float64)  # person 1 is the origin
         if person > 1:
-            others = torch.stack([torch.stack(self.bins[row]) for row in rows])
+            others = torch.stack([torch.stack(self.bins[row][: person - 1]) for row in rows])
             taken[:, 1:] = torch.from_numpy(decode_placements(others.numpy())[..., :2])
         processors: list[LogitsProcessor] = [PlacementGrammar(vocabulary, length, taken, min_distance)]
         if do_sample:
-            seeds = [_derived(self.seeds[row], person, 1) for row in rows]
+            seeds = [_derived(self.seeds[row], person, 1, attempt) for row in rows]
             processors += sampling_steps(seeds, temperature, top_k, top_p, torch.tensor(vocabulary.ids))
         sequences = self.model.generate(
             **inputs,
@@ -327,13 +370,14 @@ class _Scene:
         )
         return vocabulary.ids_to_bins(sequences[:, length:]).cpu()
 
-    def add_places(self, rows: list[int], bins: torch.Tensor) -> None:
-        """Tell where the next person starts."""
+    def put_places(self, rows: list[int], person: int, bins: torch.Tensor) -> None:
+        """Tell where the person starts whose turn it is, or tell it anew."""
         vocabulary = self.vocabulary.placement
         assert vocabulary is not None
         for row, place in zip(rows, bins, strict=True):
-            self.bins[row].append(place)
-            self.ids[row] += vocabulary.bins_to_ids(place).tolist()
+            self.bins[row][person - 1 :] = [place]
+            start = self.told[row]
+            self.ids[row][start : start + 3] = vocabulary.bins_to_ids(place).tolist()
 
     def add_parts(self, rows: list[int], parts: list[list[int]]) -> None:
         """Tell what the next person does."""
@@ -353,6 +397,7 @@ class _Scene:
             own = person[person != -1]
             self.codes[row].append(own)
             self.ids[row] += [*self.vocabulary.codes_to_ids(own).tolist(), self.vocabulary.end]
+            self.told[row] = len(self.ids[row])
 
     def output(self, people: torch.Tensor) -> PeopleGenerationOutput:
         """The finished scenes; the end of the last motion has been told like every other's."""

@@ -18,7 +18,7 @@ from modeling_motionllm.collisions_motionllm import interpenetration_share
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.motion_features import features_to_joints
 from modeling_motionllm.people_generation_motionllm import _Scene
-from modeling_motionllm.placement_motionllm import decode_placements, join_people
+from modeling_motionllm.placement_motionllm import decode_placements, encode_placements, join_people
 from modeling_motionllm.sampling_motionllm import CANDIDATE_STRIDE, PartGrammar, PlacementGrammar
 
 pytest_plugins = ("scene_fixtures",)
@@ -207,6 +207,39 @@ def test_motions_that_run_into_others_are_not_kept(
     assert (kept < first).any()
     with pytest.raises(MotionLLMError, match="overlap_cost is -1"):
         overlaps(overlap_cost=-1)
+
+
+def test_who_runs_into_others_starts_elsewhere(
+    scene_model: Any, scene_processor: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    near, clear, far = (torch.tensor(encode_placements(np.array([0.35, z, 0]))) for z in (0.25, 1.05, 4.05))
+    told: list[list[int]] = []
+    output_of = _Scene.output
+
+    def draw_places(self: Any, rows: list[int], person: int, attempt: int = 0, **settings: Any) -> torch.Tensor:
+        return torch.stack([far if attempt else clear if row % 2 else near for row in rows])
+
+    def output(self: Any, people: torch.Tensor) -> Any:
+        told[:] = self.ids
+        return output_of(self, people)
+
+    monkeypatch.setattr(_Scene, "draw_places", draw_places)
+    monkeypatch.setattr(_Scene, "output", output)
+    inputs = scene_processor(text=SENTENCE, people=2, duration=2, parts=GIVEN)
+    scenes = scene_model.generate_people(
+        **inputs, num_samples=16, seed=1, candidates=2, judge=lambda parts, codes, person: torch.zeros(len(codes))
+    )
+    joints = features_to_joints(scenes.features.numpy())
+    joints[..., 1] -= joints[..., 1].min(axis=(2, 3), keepdims=True)
+    worlds = join_people(joints, scenes.placements.numpy())
+    overlaps = np.array([interpenetration_share(world) for world in worlds])
+    bins = encode_placements(scenes.placements.numpy())
+    assert (overlaps == 0).all()
+    assert bins[:, 1, 1].tolist() == [int(far[1]), int(clear[1])] * 8
+    prompt = inputs["input_ids"][0].tolist()
+    for ids, codes, places in zip(told, scenes.codes.tolist(), bins.tolist(), strict=True):
+        # What the model was told of a scene is what came out of it.
+        assert ids == [*prompt, *scene_processor.people_ids(codes, places, GIVEN), scene_model.motion_vocabulary.end]
 
 
 def test_scenes_without_parts_still_work(scene_model: Any, processor_without_parts: Any) -> None:
