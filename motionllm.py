@@ -2,6 +2,7 @@
 
 from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoProcessor, AutoTokenizer
 
+from modeling_motionllm.best_of_motionllm import caption_best, generate_best
 from modeling_motionllm.configuration_motionllm import MotionLLMConfig, MotionVQConfig
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.modeling_motion_vq import MotionVQModel
@@ -44,10 +45,12 @@ __all__ = [
     "Placement",
     "Skeleton",
     "canonicalize_joints",
+    "caption_best",
     "decode_placements",
     "encode_placements",
     "features_to_joints",
     "join_people",
+    "generate_best",
     "joints_to_features",
     "load_motion",  # noqa: F822
     "mirror_joints",

@@ -21,6 +21,7 @@ from modeling_motionllm.errors_motionllm import MotionLLMError
 
 __all__ = ["main"]
 
+_BEST_OF = 8
 
 _DESCRIPTION = """\
 Make scenes of several people from sentences: one person after another, each placed and moved to suit the sentence and
@@ -52,7 +53,7 @@ def _parser() -> argparse.ArgumentParser:
         "--given", metavar="FILE", help="the motion of the first of them (.npz, .npy, .bvh), kept as is"
     )
     parser.add_argument("--duration", type=float, help="seconds (default: the model decides; a given motion decides)")
-    add_generation_arguments(parser, "scenes")
+    add_generation_arguments(parser, "scenes", _BEST_OF)
     # What `generate_people` does when nothing is said; a test compares them.
     parser.set_defaults(temperature=0.7, guidance=1.5, repeat_penalty=1.5)
     parser.add_argument(
@@ -112,7 +113,8 @@ def main(argv: Sequence[str]) -> int:
     out = ensure_folder(args.out)
     model, engine = load_engine(args, processor)
     jobs = make_jobs([Prompt(text) for text in args.text], args.samples, args.duration, args.seed)
-    batches = [jobs[start : start + args.batch_size] for start in range(0, len(jobs), args.batch_size)]
+    size = max(1, args.batch_size // args.best_of)
+    batches = [jobs[start : start + size] for start in range(0, len(jobs), size)]
     for batch in tqdm(batches, desc="interact", disable=len(batches) < 2):
         texts = [job.text for job in batch]
         seeds = [job.seed for job in batch]

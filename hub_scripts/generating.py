@@ -19,8 +19,11 @@ _FORMATS = ("npz", "bvh", "glb", "mp4", "gif", "png", "html")
 _DEFAULT_FORMATS = "npz,mp4,html"
 
 
-def add_generation_arguments(parser: argparse.ArgumentParser, what: str) -> None:
-    """Add --samples, the options of drawing and those of writing; `what` is made, in the plural."""
+def add_generation_arguments(parser: argparse.ArgumentParser, what: str, best_of: int = 1) -> None:
+    """Add --samples, the options of drawing and those of writing; `what` is made, in the plural.
+
+    Without --best-of, `check_generation_arguments` makes it `best_of`, or 1 with --greedy.
+    """
     parser.add_argument(
         "--samples", "--num-samples", type=int, default=1, help=f"{what} per sentence, with seeds SEED, SEED+1 ..."
     )
@@ -37,10 +40,11 @@ def add_generation_arguments(parser: argparse.ArgumentParser, what: str) -> None
     parser.add_argument(
         "--best-of",
         type=int,
-        default=1,
         metavar="N",
-        help=f"draw N {what} for each one and keep the one that the model describes by its sentence (default 1)",
+        help="of N candidates for each person's motion keep the one that the model itself describes by the sentence "
+        f"(default {best_of})",
     )
+    parser.set_defaults(usual_best_of=best_of)
     parser.add_argument("--batch-size", type=int, default=32, help=f"{what} decoded at once (default 32)")
     parser.add_argument("-o", "--out", default="out", help="folder for the files (default out/)")
     parser.add_argument("--formats", help=f"of {','.join(_FORMATS)} (default {_DEFAULT_FORMATS})")
@@ -51,7 +55,7 @@ def check_generation_arguments(args: argparse.Namespace, default_formats: str = 
     """Check these options before work starts; returns the formats to write.
 
     Args:
-        args: with these options.
+        args: with these options; a `best_of` that was not given is filled in.
         default_formats: what is written where --formats is not given; "" if the command writes something else.
 
     Raises:
@@ -62,6 +66,8 @@ def check_generation_arguments(args: argparse.Namespace, default_formats: str = 
     wrong = [name for name in formats if name not in _FORMATS]
     if wrong or not (formats or default_formats == ""):
         raise MotionLLMError(f"--formats is '{args.formats}'; choose from {','.join(_FORMATS)}")
+    if args.best_of is None:
+        args.best_of = 1 if args.greedy else args.usual_best_of
     for name in ("samples", "batch_size", "best_of"):
         if getattr(args, name) < 1:
             raise MotionLLMError(f"--{name.replace('_', '-')} is {getattr(args, name)}; give 1 or more")
