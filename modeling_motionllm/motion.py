@@ -44,7 +44,8 @@ class Motion:
         version: of the MotionLLM package that made it, if any.
 
     Raises:
-        MotionLLMError: wrong shape, no frames, NaN or infinite values, or `fps` not positive.
+        MotionLLMError: wrong shape, people of different lengths, no frames, NaN or infinite values, or `fps` not
+            positive.
     """
 
     joints: np.ndarray
@@ -57,7 +58,14 @@ class Motion:
     version: str | None = None
 
     def __post_init__(self) -> None:
-        given = np.asarray(self.joints)
+        try:
+            given = np.asarray(self.joints)
+        except ValueError as error:  # no regular array
+            shapes = " and ".join(str(getattr(person, "shape", "a list")) for person in self.joints)
+            raise MotionLLMError(
+                f"the people of a scene move equally long, but their joints have the shapes {shapes}; cut them to the "
+                "shortest, or make a motion of each"
+            ) from error
         if given.dtype.kind not in "fiu":
             raise MotionLLMError(f"joints are of type {given.dtype}; give an array of numbers, (frames, 22, 3)")
         self.joints = np.ascontiguousarray(given, dtype=np.float32)

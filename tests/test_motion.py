@@ -49,6 +49,7 @@ def test_properties_of_one_and_of_several_people(make_joints):
         (np.zeros((0, 5, 22, 3)), "no frame"),
         (np.full((5, 22, 3), np.nan), "330 values that are NaN"),
         (np.full((5, 22, 3), 1e300), "infinite"),
+        ([np.zeros((5, 22, 3)), np.zeros((6, 22, 3))], r"shapes \(5, 22, 3\) and \(6, 22, 3\); cut them"),
     ],
 )
 @pytest.mark.filterwarnings("ignore:overflow")
