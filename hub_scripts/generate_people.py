@@ -41,7 +41,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("text", nargs="+", help="one or more sentences, each in quotes")
+    parser.add_argument("text", nargs="+", help="one or more sentences, each in quotes, before --parts")
     parser.add_argument("--people", type=int, help="people in the scene (default 2, or one for each of --parts)")
     parser.add_argument(
         "--parts",
@@ -50,7 +50,9 @@ def _parser() -> argparse.ArgumentParser:
         help="what each person does, a sentence for each in their order (default: the model says it)",
     )
     parser.add_argument(
-        "--given", metavar="FILE", help="the motion of the first of them (.npz, .npy, .bvh), kept as is"
+        "--given",
+        metavar="FILE",
+        help="the motion of the first of them (.npz, .npy in metres, .bvh); kept but for up to 0.2 s at its end",
     )
     parser.add_argument("--duration", type=float, help="seconds (default: the model decides; a given motion decides)")
     add_generation_arguments(parser, "scenes", _BEST_OF)
@@ -92,6 +94,11 @@ def main(argv: Sequence[str]) -> int:
         if not value > 0:
             raise MotionLLMError(f"{option} is {value:g}; give a positive number")
         temperatures[name] = value
+    if args.parts is not None and (len(args.parts) < 2 or len(args.parts) != (args.people or len(args.parts))):
+        wanted = 2 if args.people is None else args.people
+        raise MotionLLMError(
+            f"--parts has {len(args.parts)} sentence(s) for {wanted} people; give one for each of them"
+        )
     if args.parts is not None and len(args.text) > 1:
         raise MotionLLMError(f"--parts is for one scene, but there are {len(args.text)} sentences; give one")
     quiet()
@@ -135,5 +142,7 @@ def main(argv: Sequence[str]) -> int:
             motion.model = Path(args.model).name
             motion.version = package_version()
             notes = [f"person {number}: {part}" for number, part in enumerate(own, start=1)]
+            if given is not None:  # what was told of them may not be what they do
+                notes[: given.num_people] = [f"person {person + 1}: as given" for person in range(given.num_people)]
             write_formats(motion, out / job.stem, formats, args, notes)
     return 0

@@ -42,10 +42,12 @@ def add_generation_arguments(parser: argparse.ArgumentParser, what: str, best_of
         type=int,
         metavar="N",
         help="of N candidates for each person's motion keep the one that the model itself describes by the sentence "
-        f"(default {best_of})",
+        f"(default {best_of}{', or 1 with --greedy' if best_of > 1 else ''})",
     )
     parser.set_defaults(usual_best_of=best_of)
-    parser.add_argument("--batch-size", type=int, default=32, help=f"{what} decoded at once (default 32)")
+    parser.add_argument(
+        "--batch-size", type=int, default=32, help=f"{what} decoded at once, candidates included (default 32)"
+    )
     parser.add_argument("-o", "--out", default="out", help="folder for the files (default out/)")
     parser.add_argument("--formats", help=f"of {','.join(_FORMATS)} (default {_DEFAULT_FORMATS})")
     add_export_arguments(parser, ".bvh, .glb, .mp4 and .gif")
@@ -80,7 +82,7 @@ def check_generation_arguments(args: argparse.Namespace, default_formats: str = 
     if not 0 < args.guidance < 100:
         raise MotionLLMError(f"--guidance is {args.guidance:g}; give a positive number, 1 for none")
     if not 0 <= args.repeat_penalty < 100:
-        raise MotionLLMError(f"--repeat-penalty is {args.repeat_penalty:g}; give 0 for none, or about 2")
+        raise MotionLLMError(f"--repeat-penalty is {args.repeat_penalty:g}; give 0 for none, or about 1.5")
     if args.best_of > 1 and args.greedy:
         raise MotionLLMError(f"--best-of {args.best_of} needs motions that differ; leave --greedy out")
     check_export_arguments(args, [f".{name}" for name in formats])

@@ -160,6 +160,8 @@ class Motion:
         if not path.is_file():
             raise MotionLLMError(f"no such file: '{path}'")
         try:
+            if not zipfile.is_zipfile(path):  # numpy would take it for a pickle, and say how to load that unsafely
+                raise ValueError("it is no zip archive")
             with np.load(path, allow_pickle=False) as file:
                 arrays = {name: file[name] for name in file.files}
             # Files of the first version kept the single values in a JSON text.

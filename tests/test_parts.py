@@ -304,9 +304,15 @@ def test_interact_tells_and_takes_parts(
     assert motionllm.Motion.load(path).num_people == 2
     assert cli(["interact", SENTENCE, *common, "-o", str(tmp_path / "b")]) == 0
     assert "person 1: " in capsys.readouterr().out
+    [path] = (tmp_path / "b").glob("*.npz")
+    motionllm.Motion(motionllm.Motion.load(path).joints[0]).save(tmp_path / "given.npz")
+    given = ["--given", str(tmp_path / "given.npz"), *common[:2], *common[4:]]
+    assert cli(["interact", SENTENCE, *given, "-o", str(tmp_path / "d")]) == 0
+    assert "person 1: as given\n" in capsys.readouterr().out
     for wrong, message in (
         (["another one", "--parts", *GIVEN], "--parts is for one scene, but there are 2 sentences"),
-        (["--people", "3", "--parts", *GIVEN], "2 parts for a scene of 3 people"),
+        (["--people", "3", "--parts", *GIVEN], "--parts has 2 sentence(s) for 3 people"),
+        (["--parts", "a person bows"], "--parts has 1 sentence(s) for 2 people; give one for each"),
         (["--part-temperature", "0"], "--part-temperature is 0"),
         (["--part-temperature", "1", "--greedy"], "leave it or --greedy out"),
     ):

@@ -224,8 +224,8 @@ def test_captions_of_scenes_and_clips_in_one_batch(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"people": 0}, "a scene of 0 people is not possible; choose 2 to 3"),
-        ({"people": 9}, "a scene of 9 people"),
+        ({"people": 0}, "people is 0; ask for 2 to 3"),
+        ({"people": 9}, "people is 9; ask for 2 to 3"),
         ({"people": [2, 2]}, "1 sentences but 2 numbers of people"),
         ({"people": 2, "duration": 99}, "a duration of 99 s"),
         ({"people": 2, "given": np.zeros((30, 22, 3)), "duration": 1}, "leave the duration out"),
@@ -288,8 +288,8 @@ def test_interact_writes_scenes(
     assert cli(["caption", "--model", str(scene_checkpoint), str(tmp_path / "together.npz")]) == 0
     capsys.readouterr()
     for wrong, message in (
-        (["--people", "0"], "scene of 0 people"),
-        (["--people", "9"], "choose 2 to 3"),
+        (["--people", "0"], "people is 0; ask for 2 to 3"),
+        (["--people", "9"], "people is 9; ask for 2 to 3"),
         (["--place-temperature", "0"], "--place-temperature is 0"),
         (["--place-temperature", "1", "--greedy"], "leave it or --greedy out"),
     ):

@@ -1,12 +1,18 @@
 """The two pipelines, made from local checkpoints as a user would."""
 
 import json
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
+from hub_client import BASE
+from hub_server import HubServer
 from transformers import pipeline
 
 import motionllm
+
+pytest_plugins = ("hub_fixtures",)
 
 PROMPTS = ["a person walks forward", "the person bows slowly", "someone jumps high"]
 
@@ -29,6 +35,15 @@ def test_a_sentence_gives_the_models_motion(text_to_motion, model, processor):
     assert motion.joints.shape == (40, 22, 3)
     assert np.array_equal(motion.codes, expected.codes)
     assert np.allclose(motion.joints, expected.joints, atol=1e-5)
+
+
+def test_the_base_model_may_be_on_the_hub(hub: HubServer, hub_checkpoint: Path, push_base: Callable[[], None]) -> None:
+    push_base()
+    made = pipeline("text-to-motion", model=str(hub_checkpoint), trust_remote_code=True, device="cpu")
+    assert made(PROMPTS[0], duration=1).joints.shape == (20, 22, 3)
+    # Once it is in the cache, the Hub is not needed.
+    model = motionllm.MotionLLMForCausalLM.from_pretrained(hub_checkpoint, local_files_only=True)
+    assert model.config.base_model_name_or_path == BASE
 
 
 def test_batches_change_nothing(text_to_motion):

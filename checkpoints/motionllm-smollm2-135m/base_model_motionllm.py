@@ -72,14 +72,15 @@ def resolve_base_model(name: str, **hub: Any) -> str:
 
     Args:
         name: local folder or Hub id.
-        hub: `cache_dir`, `token`, `revision`... for the Hub.
+        hub: `cache_dir`, `token`, `local_files_only`... for the Hub.
 
     Raises:
         MotionLLMError: found nowhere.
     """
     if Path(name).is_dir():
         return name
-    if cached_file(name, "config.json", local_files_only=True, _raise_exceptions_for_missing_entries=False, **hub):
+    here = {**hub, "local_files_only": True}
+    if cached_file(name, "config.json", _raise_exceptions_for_missing_entries=False, **here):
         return name
     converted = _converted_folder(name)
     if (converted / "config.json").is_file():

@@ -47,7 +47,7 @@ class PeopleProcessingMixin:
                 "this model makes one person at a time: it has no placement tokens; train one with --scenes"
             )
         if isinstance(people, bool) or not isinstance(people, (int, np.integer)) or not 2 <= people <= self.max_people:
-            raise MotionLLMError(f"a scene of {people} people is not possible; choose 2 to {self.max_people}")
+            raise MotionLLMError(f"people is {people}; ask for 2 to {self.max_people}")
 
     @property
     def tells_parts(self) -> bool:

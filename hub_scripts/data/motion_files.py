@@ -62,6 +62,9 @@ def _load_bvh(path: Path, options: BvhOptions, tell: Callable[[str], None] | Non
 
 def _load_npy(path: Path) -> Motion:
     try:
+        with path.open("rb") as file:
+            if file.read(6) != b"\x93NUMPY":  # numpy would take it for a pickle, and say how to load that unsafely
+                raise ValueError("it does not begin as one")
         array = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise MotionLLMError(f"'{path}' is not a readable .npy file ({error}); export it again") from error
