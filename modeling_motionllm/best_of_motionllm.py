@@ -8,7 +8,7 @@ import torch
 
 from .errors_motionllm import MotionLLMError
 from .placement_motionllm import encode_placements
-from .prompts_motionllm import pad_examples, pad_right
+from .prompts_motionllm import pad_examples
 from .sampling_motionllm import candidate_seeds, row_seeds
 
 __all__ = ["caption_best", "caption_log_likelihood", "check_best_of", "generate_best"]
@@ -46,8 +46,6 @@ def generate_best(
     Where the model tells parts, the motions of each person are candidates and its part is the sentence: what one person
     does is easier to judge than a whole scene, and the next person sees the motion that was kept.
 
-    The parts of people who are given are captions of their motions, unless `inputs` hold parts.
-
     Args:
         model: a `MotionLLMForCausalLM`.
         processor: its `MotionLLMProcessor`.
@@ -67,8 +65,6 @@ def generate_best(
         MotionLLMError: a setting out of range.
     """
     check_best_of(best_of, do_sample)
-    if "num_people" in inputs and "motion" in inputs and inputs.get("parts") is None and processor.tells_parts:
-        inputs = {**inputs, "parts": _parts_of_given(model, processor, inputs)}
     generate = model.generate_people if "num_people" in inputs else model.generate_motion
     if best_of == 1:
         return generate(**inputs, num_samples=num_samples, seed=seed, do_sample=do_sample, **settings)
@@ -82,22 +78,6 @@ def generate_best(
     likelihood = caption_log_likelihood(model, processor, captions, output).reshape(rows, best_of)
     chosen = torch.arange(rows) * best_of + likelihood.argmax(dim=-1)
     return type(output)(**{name: value[chosen.to(value.device)] for name, value in output.items()})
-
-
-def _parts_of_given(model: Any, processor: Any, inputs: Mapping[str, Any]) -> torch.Tensor:
-    """Part ids (B, P, S) of the given people, -1 where padded and for all others: their motions, captioned."""
-    motions = processor(motion=[features.numpy() for features in inputs["motion"].cpu()])
-    ids = model.generate_caption(**{name: value.to(model.device) for name, value in motions.items()})
-    captions = processor.decode_caption(ids)
-    most = int(torch.as_tensor(inputs["num_people"]).max())
-    parts: list[list[int]] = []
-    for person, caption in enumerate(captions):
-        try:
-            parts.append(processor.part_ids(caption, person))
-        except MotionLLMError:  # no caption that could be told: the model reads the part from the sentence then
-            parts.append([])
-    padded = pad_right(parts + [[]] * (most - len(parts)), -1)
-    return padded.expand(len(inputs["input_ids"]), -1, -1)
 
 
 def _part_log_likelihood(

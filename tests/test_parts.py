@@ -12,7 +12,6 @@ from hub_scripts.cli import main as cli
 from hub_scripts.data.examples import SceneTextExamples
 from hub_scripts.data.scene_codes import read_scene_codes, write_scene_codes
 from hub_scripts.data.scenes_captions import describe_part, told_parts
-from hub_scripts.data.scenes_storage import read_scenes
 from hub_scripts.train_motionllm import ModelArguments, build_model
 from modeling_motionllm.best_of_motionllm import generate_best
 from modeling_motionllm.collisions_motionllm import interpenetration_share
@@ -185,34 +184,6 @@ def test_the_motion_that_plays_its_part_best_is_kept(scene_model: Any, scene_pro
         assert len({tuple(codes.tolist()) for codes in drawn}) == 3
 
 
-def test_parts_of_given_people_are_captions_of_their_motions(
-    scene_model: Any, scene_processor: Any, scenes_folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    pair = read_scenes(scenes_folder, "test")[0]["joints"]
-    inputs = scene_processor(text=[SENTENCE, "somebody runs"], people=[3, 3], given=pair)
-    asked: list[Any] = []
-
-    def caption(**given: Any) -> torch.Tensor:
-        asked.append(given["motion"])
-        sentences = ["a person walks forward", "<Motion_3> is no sentence"]
-        return scene_processor.tokenizer(sentences, padding=True, return_tensors="pt").input_ids
-
-    monkeypatch.setattr(scene_model, "generate_caption", caption)
-    output = generate_best(scene_model, scene_processor, [SENTENCE, "somebody runs"], inputs, 2, seed=1)
-    [motions] = asked
-    assert np.allclose(motions.numpy(), inputs["motion"].numpy())
-    told = scene_processor.decode_parts(output)
-    plain = scene_processor.decode_parts(scene_model.generate_people(**inputs, seed=1))
-    assert [parts[0] for parts in told] == ["a person walks forward"] * 2
-    assert all(parts[0] != "a person walks forward" for parts in plain)
-    # What is no sentence is read from the scene's, and so are the parts of the others.
-    assert all(len(parts) == 3 and parts[1] for parts in told)
-    own = scene_processor(text=SENTENCE, people=2, given=pair[:1], parts=GIVEN)
-    kept = generate_best(scene_model, scene_processor, [SENTENCE], own, 2, seed=1)
-    assert scene_processor.decode_parts(kept) == [GIVEN]
-    assert len(asked) == 1
-
-
 def test_motions_that_run_into_others_are_not_kept(
     scene_model: Any, scene_processor: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -337,7 +308,7 @@ def test_interact_tells_and_takes_parts(
     motionllm.Motion(motionllm.Motion.load(path).joints[0]).save(tmp_path / "given.npz")
     given = ["--given", str(tmp_path / "given.npz"), *common[:2], *common[4:]]
     assert cli(["interact", SENTENCE, *given, "-o", str(tmp_path / "d")]) == 0
-    assert "(given)\n" in capsys.readouterr().out
+    assert "person 1: as given\n" in capsys.readouterr().out
     for wrong, message in (
         (["another one", "--parts", *GIVEN], "--parts is for one scene, but there are 2 sentences"),
         (["--people", "3", "--parts", *GIVEN], "--parts has 2 sentence(s) for 3 people"),

@@ -110,8 +110,7 @@ class PeopleGenerationMixin:
             motion: raw features (G, T, 263) of the first G people, who are given and the same in every scene; the
                 others react to them.
             placement_bins: int64 (G, 3), where these start; the first is not looked at.
-            parts: int64 (B, P, S) ids of what each person does, -1 where padded; the model says it of those who have
-                none.
+            parts: int64 (B, P, S) ids of what each person does, -1 where padded; without it the model says it.
             num_samples: scenes for each prompt, R = B * num_samples, all samples of the first prompt first.
             seed: scene r draws from `seed + r`, or from the r-th of R seeds. None takes one from torch's global random
                 state.
@@ -171,12 +170,12 @@ class PeopleGenerationMixin:
                 )
                 scene.put_places(alive, person, bins)
             if scene.tells_parts:
-                told = {row: [] if parts is None else _real(parts[row // num_samples, person]) for row in alive}
-                unsaid = [row for row in alive if not told[row]]
-                if unsaid:
-                    drawn = scene.draw_parts(unsaid, person, temperature=part_temperature, **sampling)
-                    told |= zip(unsaid, drawn, strict=True)
-                scene.add_parts(alive, list(told.values()))
+                told = (
+                    scene.draw_parts(alive, person, temperature=part_temperature, **sampling)
+                    if parts is None
+                    else [_real(parts[row // num_samples, person]) for row in alive]
+                )
+                scene.add_parts(alive, told)
             scene.begin_motion(alive, person)
             if person < len(given):
                 codes = given[person][0].expand(rows, -1)
