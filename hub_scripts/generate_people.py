@@ -142,7 +142,7 @@ def main(argv: Sequence[str]) -> int:
             motion.model = Path(args.model).name
             motion.version = package_version()
             notes = [f"person {number}: {part}" for number, part in enumerate(own, start=1)]
-            if given is not None:  # what was told of them may not be what they do
-                notes[: given.num_people] = [f"person {person + 1}: as given" for person in range(given.num_people)]
+            if given is not None:
+                notes[: given.num_people] = [f"{note} (given)" for note in notes[: given.num_people]]
             write_formats(motion, out / job.stem, formats, args, notes)
     return 0

@@ -12,6 +12,7 @@ from hub_scripts.cli import main as cli
 from hub_scripts.data.examples import SceneTextExamples
 from hub_scripts.data.scene_codes import read_scene_codes, write_scene_codes
 from hub_scripts.data.scenes_captions import describe_part, told_parts
+from hub_scripts.data.scenes_storage import read_scenes
 from hub_scripts.train_motionllm import ModelArguments, build_model
 from modeling_motionllm.best_of_motionllm import generate_best
 from modeling_motionllm.collisions_motionllm import interpenetration_share
@@ -184,6 +185,28 @@ def test_the_motion_that_plays_its_part_best_is_kept(scene_model: Any, scene_pro
         assert len({tuple(codes.tolist()) for codes in drawn}) == 3
 
 
+def test_parts_of_given_people_are_chosen_by_their_motions(
+    scene_model: Any, scene_processor: Any, scenes_folder: Path
+) -> None:
+    pair = read_scenes(scenes_folder, "test")[0]["joints"]
+    inputs = scene_processor(text=[SENTENCE, "somebody runs"], people=3, given=pair)
+    asked: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
+
+    def judge(parts: torch.Tensor, codes: torch.Tensor, person: int) -> torch.Tensor:
+        asked.setdefault(person, (parts, codes))
+        return (parts != -1).sum(-1).float()  # the longest one
+
+    output = scene_model.generate_people(**inputs, seed=1, candidates=2, judge=judge)
+    given = scene_model.encode_motion(inputs["motion"]).codes
+    for person in range(2):
+        parts, codes = asked[person]
+        assert torch.equal(codes, given[person].expand(len(parts), -1))
+        lengths = (parts != -1).sum(-1).reshape(2, -1)
+        assert (lengths.amax(-1) > lengths.amin(-1)).all()
+        assert torch.equal((output.parts[:, person] != -1).sum(-1), lengths.amax(-1))
+    assert len(asked[2][0]) == 4  # of the third one motions are candidates
+
+
 def test_motions_that_run_into_others_are_not_kept(
     scene_model: Any, scene_processor: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -308,7 +331,7 @@ def test_interact_tells_and_takes_parts(
     motionllm.Motion(motionllm.Motion.load(path).joints[0]).save(tmp_path / "given.npz")
     given = ["--given", str(tmp_path / "given.npz"), *common[:2], *common[4:]]
     assert cli(["interact", SENTENCE, *given, "-o", str(tmp_path / "d")]) == 0
-    assert "person 1: as given\n" in capsys.readouterr().out
+    assert "(given)\n" in capsys.readouterr().out
     for wrong, message in (
         (["another one", "--parts", *GIVEN], "--parts is for one scene, but there are 2 sentences"),
         (["--people", "3", "--parts", *GIVEN], "--parts has 2 sentence(s) for 3 people"),

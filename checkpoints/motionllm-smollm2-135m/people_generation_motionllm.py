@@ -33,6 +33,7 @@ PLACE_TEMPERATURE = 0.3  # places are learnt with neighbouring bins counting too
 MIN_DISTANCE = 0.5  # metres; composed scenes have people 0.65 m apart and more
 OVERLAP_COST = 100.0  # nats; a candidate that is in somebody else in a tenth of the frames loses 10
 _MOST_PART_TOKENS = 48
+_GIVEN_PARTS = 16  # that are drawn for somebody whose motion is given
 _PLACES = 3  # that are tried for somebody whose best candidate runs into others
 _FARTHEST = 2.0  # metres
 PartJudge = Callable[[torch.Tensor, torch.Tensor, int], torch.Tensor]
@@ -110,7 +111,8 @@ class PeopleGenerationMixin:
             motion: raw features (G, T, 263) of the first G people, who are given and the same in every scene; the
                 others react to them.
             placement_bins: int64 (G, 3), where these start; the first is not looked at.
-            parts: int64 (B, P, S) ids of what each person does, -1 where padded; without it the model says it.
+            parts: int64 (B, P, S) ids of what each person does, -1 where padded; without it the model says it, and with
+                a judge chooses of several for people who are given.
             num_samples: scenes for each prompt, R = B * num_samples, all samples of the first prompt first.
             seed: scene r draws from `seed + r`, or from the r-th of R seeds. None takes one from torch's global random
                 state.
@@ -170,11 +172,12 @@ class PeopleGenerationMixin:
                 )
                 scene.put_places(alive, person, bins)
             if scene.tells_parts:
-                told = (
-                    scene.draw_parts(alive, person, temperature=part_temperature, **sampling)
-                    if parts is None
-                    else [_real(parts[row // num_samples, person]) for row in alive]
-                )
+                if parts is not None:
+                    told = [_real(parts[row // num_samples, person]) for row in alive]
+                elif person < len(given) and judge is not None and candidates > 1:
+                    told = scene.draw_parts_of(given[person][0], alive, person, judge, **sampling)
+                else:
+                    told = scene.draw_parts(alive, person, temperature=part_temperature, **sampling)
                 scene.add_parts(alive, told)
             scene.begin_motion(alive, person)
             if person < len(given):
@@ -315,16 +318,33 @@ class _Scene:
         scenes = (join_people(np.stack([*joints[:before], own]), placements) for own in joints[before:])
         return torch.tensor([interpenetration_share(scene) for scene in scenes], dtype=torch.float64)
 
-    def draw_parts(
-        self, rows: list[int], person: int, do_sample: bool, temperature: float, top_k: int | None, top_p: float | None
+    def draw_parts_of(
+        self, codes: torch.Tensor, rows: list[int], person: int, judge: PartJudge, **sampling: Any
     ) -> list[list[int]]:
-        """Ids of what the next person does, for each of `rows`."""
-        inputs = self._inputs([self.ids[row] for row in rows])
+        """Ids of what the next person does, who is given as codes (1, L): of many parts the one that it plays best."""
+        drawn = self.draw_parts(rows, person, _GIVEN_PARTS, temperature=1.0, **sampling)
+        scores = judge(pad_right(drawn, -1), codes.expand(len(drawn), -1), person)
+        best = scores.reshape(len(rows), _GIVEN_PARTS).argmax(-1).tolist()
+        return [drawn[row * _GIVEN_PARTS + choice] for row, choice in enumerate(best)]
+
+    def draw_parts(
+        self,
+        rows: list[int],
+        person: int,
+        candidates: int = 1,
+        *,
+        do_sample: bool,
+        temperature: float,
+        top_k: int | None,
+        top_p: float | None,
+    ) -> list[list[int]]:
+        """Ids of what the next person does, `candidates` for each of `rows`."""
+        inputs = self._inputs([self.ids[row] for row in rows for _ in range(candidates)])
         length = inputs["input_ids"].shape[1]
         config = self.model.generation_config
         processors: list[LogitsProcessor] = [PartGrammar(self.vocabulary, config.eos_token_id, length)]
         if do_sample:
-            seeds = [_derived(self.seeds[row], person, 2) for row in rows]
+            seeds = candidate_seeds([_derived(self.seeds[row], person, 2) for row in rows], candidates)
             processors += sampling_steps(seeds, temperature, top_k, top_p, None)
         sequences = self.model.generate(
             **inputs,
