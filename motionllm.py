@@ -49,8 +49,8 @@ __all__ = [
     "decode_placements",
     "encode_placements",
     "features_to_joints",
-    "join_people",
     "generate_best",
+    "join_people",
     "joints_to_features",
     "load_motion",  # noqa: F822
     "mirror_joints",

@@ -94,11 +94,6 @@ def main(argv: Sequence[str]) -> int:
         if not value > 0:
             raise MotionLLMError(f"{option} is {value:g}; give a positive number")
         temperatures[name] = value
-    if args.parts is not None and (len(args.parts) < 2 or len(args.parts) != (args.people or len(args.parts))):
-        wanted = 2 if args.people is None else args.people
-        raise MotionLLMError(
-            f"--parts has {len(args.parts)} sentence(s) for {wanted} people; give one for each of them"
-        )
     if args.parts is not None and len(args.text) > 1:
         raise MotionLLMError(f"--parts is for one scene, but there are {len(args.text)} sentences; give one")
     quiet()
@@ -108,8 +103,12 @@ def main(argv: Sequence[str]) -> int:
     from modeling_motionllm.planted_feet_motionllm import plant_feet
 
     processor = load_processor(args.model)
-    people = args.people if args.people is not None else len(args.parts or [1, 2])
+    people = args.people if args.people is not None else max(2, len(args.parts or ()))
     processor.check_people(people)
+    if args.parts is not None and len(args.parts) != people:
+        raise MotionLLMError(
+            f"--parts has {len(args.parts)} sentence(s) for {people} people; give one for each of them"
+        )
     given = None if args.given is None else load_motion(args.given)
     options = {"people": people, "duration": args.duration, "given": given}
     if args.parts is not None:

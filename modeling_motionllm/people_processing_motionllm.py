@@ -10,7 +10,7 @@ from transformers import BatchFeature
 from .errors_motionllm import MotionLLMError
 from .motion import Motion
 from .motion_features import features_to_joints, joints_to_features, resample_joints
-from .placement_motionllm import encode_placements, join_people, split_people
+from .placement_motionllm import encode_placements, join_people, split_people, stand_on_floor
 from .prompts_motionllm import pad_right
 from .vocabulary_motionllm import MotionVocabulary
 
@@ -274,8 +274,7 @@ class PeopleProcessingMixin:
             codes = output.codes[row, :people].cpu()
             length = int((codes[0] != -1).sum())
             features = output.features[row, :people, : length * self.frames_per_code].cpu().double()
-            joints = features_to_joints(features).numpy()
-            joints[..., 1] -= joints[..., 1].min(axis=(1, 2), keepdims=True)
+            joints = stand_on_floor(features_to_joints(features).numpy())
             placements = output.placements[row, :people].cpu().numpy().copy()
             if known is not None:
                 own, starts = known

@@ -207,6 +207,14 @@ def test_parts_of_given_people_are_chosen_by_their_motions(
     assert len(asked[2][0]) == 4  # of the third one motions are candidates
 
 
+def overlaps_of_two(output: Any) -> np.ndarray:
+    """Share of frames (R,) in which the first two people of each scene overlap."""
+    joints = features_to_joints(output.features.numpy())
+    joints[..., 1] -= joints[..., 1].min(axis=(2, 3), keepdims=True)
+    worlds = join_people(joints, output.placements.numpy())
+    return np.array([interpenetration_share(world[:2]) for world in worlds])
+
+
 def test_motions_that_run_into_others_are_not_kept(
     scene_model: Any, scene_processor: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -219,10 +227,7 @@ def test_motions_that_run_into_others_are_not_kept(
             **inputs, num_samples=8, seed=1, candidates=4, judge=lambda parts, codes, person: torch.zeros(len(codes)),
             **settings,
         )  # fmt: skip
-        joints = features_to_joints(output.features.numpy())
-        joints[..., 1] -= joints[..., 1].min(axis=(2, 3), keepdims=True)
-        scenes = join_people(joints, output.placements.numpy())
-        return np.array([interpenetration_share(scene[:2]) for scene in scenes])
+        return overlaps_of_two(output)
 
     first, kept = overlaps(overlap_cost=0), overlaps()
     assert first.max() > 0
@@ -252,12 +257,8 @@ def test_who_runs_into_others_starts_elsewhere(
     scenes = scene_model.generate_people(
         **inputs, num_samples=16, seed=1, candidates=2, judge=lambda parts, codes, person: torch.zeros(len(codes))
     )
-    joints = features_to_joints(scenes.features.numpy())
-    joints[..., 1] -= joints[..., 1].min(axis=(2, 3), keepdims=True)
-    worlds = join_people(joints, scenes.placements.numpy())
-    overlaps = np.array([interpenetration_share(world) for world in worlds])
     bins = encode_placements(scenes.placements.numpy())
-    assert (overlaps == 0).all()
+    assert (overlaps_of_two(scenes) == 0).all()
     assert bins[:, 1, 1].tolist() == [int(far[1]), int(clear[1])] * 8
     prompt = inputs["input_ids"][0].tolist()
     for ids, codes, places in zip(told, scenes.codes.tolist(), bins.tolist(), strict=True):

@@ -14,7 +14,7 @@ from transformers.utils import ModelOutput
 from .collisions_motionllm import interpenetration_share
 from .errors_motionllm import MotionLLMError
 from .motion_features import features_to_joints
-from .placement_motionllm import decode_placements, join_people
+from .placement_motionllm import decode_placements, join_people, stand_on_floor
 from .prompts_motionllm import pad_left, pad_right
 from .sampling_motionllm import PartGrammar, PlacementGrammar, candidate_seeds, row_seeds, sampling_steps
 from .vocabulary_motionllm import MotionVocabulary
@@ -159,6 +159,7 @@ class PeopleGenerationMixin:
             raise MotionLLMError("the prompts end with <Motion>, so no parts can follow; make both with the processor")
         if candidates > 1 and (judge is None or not scene.tells_parts):
             raise MotionLLMError("candidates need a judge and a model that tells parts; use generate_best")
+        chooses = judge if candidates > 1 else None
         if not 0 <= overlap_cost < math.inf:
             raise MotionLLMError(f"overlap_cost is {overlap_cost}; give nats from 0 on, such as {OVERLAP_COST:g}")
         given = [] if motion is None else self._given(motion, placement_bins, int(people.min()))
@@ -174,8 +175,8 @@ class PeopleGenerationMixin:
             if scene.tells_parts:
                 if parts is not None:
                     told = [_real(parts[row // num_samples, person]) for row in alive]
-                elif person < len(given) and judge is not None and candidates > 1:
-                    told = scene.draw_parts_of(given[person][0], alive, person, judge, **sampling)
+                elif person < len(given) and chooses is not None:
+                    told = scene.draw_parts_of(given[person][0], alive, person, chooses, **sampling)
                 else:
                     told = scene.draw_parts(alive, person, temperature=part_temperature, **sampling)
                 scene.add_parts(alive, told)
@@ -184,13 +185,11 @@ class PeopleGenerationMixin:
                 codes = given[person][0].expand(rows, -1)
                 lengths = torch.full((rows,), codes.shape[1])
             else:
-                wanted = None if lengths is None else lengths[alive].to(self.device)
-                settings = {"num_codes": wanted, **sampling, **kwargs}
-                if candidates > 1:
-                    assert judge is not None
-                    codes = scene.draw_best(alive, person, candidates, judge, overlap_cost, places, settings)
-                else:
+                settings = {"lengths": lengths, **sampling, **kwargs}
+                if chooses is None:
                     codes = scene.draw_motions(alive, person, **settings)
+                else:
+                    codes = scene.draw_best(alive, person, candidates, chooses, overlap_cost, places, **settings)
                 if lengths is None:
                     lengths = (codes != -1).sum(-1).cpu()
             scene.add_motion(alive, codes)
@@ -234,12 +233,11 @@ def _derived(seed: int, person: int, part: int, attempt: int = 0) -> int:
 
 @dataclass
 class _Candidate:
-    """A motion (L,) that was drawn for somebody: how well it does, overlap included, and where it starts."""
+    """A motion (L,) that was drawn for somebody: how well it does, and its overlap, which is part of that."""
 
     codes: torch.Tensor
     score: float
     overlap: float
-    place: torch.Tensor
 
 
 class _Scene:
@@ -261,13 +259,23 @@ class _Scene:
         return {name: tensor.to(self.model.device) for name, tensor in pad_left(ids, self.vocabulary.end).items()}
 
     def draw_motions(
-        self, rows: list[int], person: int, candidates: int = 1, attempt: int = 0, **settings: Any
+        self,
+        rows: list[int],
+        person: int,
+        lengths: torch.Tensor | None,
+        candidates: int = 1,
+        attempt: int = 0,
+        **settings: Any,
     ) -> torch.Tensor:
-        """Codes (len(rows) * candidates, L) of one more person, -1 where padded."""
-        own = [_derived(self.seeds[row], person, 0, attempt) for row in rows]
-        inputs = self._inputs([self.ids[row] for row in rows])
-        seeds = candidate_seeds(own, candidates)
-        return self.model.generate_motion(**inputs, num_samples=candidates, seed=seeds, **settings).codes
+        """Codes (len(rows) * candidates, L) of one more person, -1 where padded; `lengths` are of all R scenes."""
+        seeds = candidate_seeds([_derived(self.seeds[row], person, 0, attempt) for row in rows], candidates)
+        return self.model.generate_motion(
+            **self._inputs([self.ids[row] for row in rows]),
+            num_codes=None if lengths is None else lengths[rows].to(self.model.device),
+            num_samples=candidates,
+            seed=seeds,
+            **settings,
+        ).codes
 
     def draw_best(
         self,
@@ -277,41 +285,47 @@ class _Scene:
         judge: PartJudge,
         overlap_cost: float,
         places: dict[str, Any],
-        settings: dict[str, Any],
+        **settings: Any,
     ) -> torch.Tensor:
         """Codes (len(rows), L) of the best of several motions of one more person, -1 where padded.
 
         Who runs into somebody even so starts from other places as well, and then keeps the best place.
         """
-        kept: dict[int, _Candidate] = {}
-        pending, num_codes = rows, settings.pop("num_codes")
-        for attempt in range(_PLACES if person and overlap_cost else 1):
-            if attempt:
-                pending = [row for row in rows if kept[row].overlap > 0]
-                if not pending:
-                    break
-                self.put_places(pending, person, self.draw_places(pending, person, attempt, **places))
-            wanted = None if num_codes is None else num_codes[[rows.index(row) for row in pending]]
-            drawn = self.draw_motions(pending, person, candidates, attempt, num_codes=wanted, **settings)
-            told = pad_right([self.parts[row][person] for row in pending], -1).repeat_interleave(candidates, dim=0)
-            scores = judge(told, drawn, person).cpu().double().reshape(len(pending), candidates)
-            for row, codes, own in zip(pending, drawn.reshape(len(pending), candidates, -1), scores, strict=True):
-                overlaps = self._overlaps(row, codes) if person and overlap_cost else torch.zeros_like(own)
-                own = own - overlap_cost * overlaps
-                best = int(own.argmax())
-                place = self.bins[row][-1] if person else torch.zeros(3, dtype=torch.long)
-                if row not in kept or float(own[best]) > kept[row].score:
-                    kept[row] = _Candidate(codes[best], float(own[best]), float(overlaps[best]), place)
-        if person:
-            self.put_places(rows, person, torch.stack([kept[row].place for row in rows]))
+
+        def draw(some: list[int], attempt: int) -> list[_Candidate]:
+            drawn = self.draw_motions(some, person, candidates=candidates, attempt=attempt, **settings)
+            told = pad_right([self.parts[row][person] for row in some], -1).repeat_interleave(candidates, dim=0)
+            scores = judge(told, drawn, person).cpu().double().reshape(len(some), candidates)
+            motions = drawn.reshape(len(some), candidates, -1)
+            overlaps = torch.zeros_like(scores)
+            if person and overlap_cost:
+                overlaps = torch.stack(list(map(self._overlaps, some, motions)))
+                scores = scores - overlap_cost * overlaps
+            return [
+                _Candidate(own[choice], float(score[choice]), float(overlap[choice]))
+                for own, score, overlap, choice in zip(motions, scores, overlaps, scores.argmax(-1), strict=True)
+            ]
+
+        kept = dict(zip(rows, draw(rows, 0), strict=True))
+        for attempt in range(1, _PLACES):
+            again = [row for row in rows if kept[row].overlap > 0]
+            if not again:
+                break
+            before = [self.bins[row][-1] for row in again]
+            self.put_places(again, person, self.draw_places(again, person, attempt, **places))
+            for row, place, other in zip(again, before, draw(again, attempt), strict=True):
+                if other.score > kept[row].score:
+                    kept[row] = other
+                else:
+                    self.put_places([row], person, place[None])
         return pad_sequence([kept[row].codes for row in rows], batch_first=True, padding_value=-1)
 
     def _overlaps(self, row: int, candidates: torch.Tensor) -> torch.Tensor:
         """Share of frames (N,) in which people overlap if the next one moves by each of N candidates (N, L)."""
         others = torch.stack(self.codes[row]).to(candidates.device)
         people = torch.cat([others, candidates[:, : others.shape[1]]])  # beyond lies padding: all move equally long
-        joints = features_to_joints(self.model.motion_vq.decode(people).features.cpu().float()).numpy()
-        joints[..., 1] -= joints[..., 1].min(axis=(1, 2), keepdims=True)  # everybody on the floor
+        features = self.model.motion_vq.decode(people).features.cpu().float()
+        joints = stand_on_floor(features_to_joints(features).numpy())
         before = len(self.codes[row])
         placements = np.zeros((before + 1, 3))
         placements[1:] = decode_placements(torch.stack(self.bins[row]).numpy())

@@ -18,6 +18,7 @@ __all__ = [
     "join_people",
     "mirror_people",
     "split_people",
+    "stand_on_floor",
 ]
 
 POSITION_LIMIT = 6.4  # metres; positions lie in [-6.4, 6.4)
@@ -181,6 +182,12 @@ def join_people(canonical: np.ndarray, placements: np.ndarray) -> np.ndarray:
     x, z = _turned(canonical[..., 0].astype(np.float64), canonical[..., 2].astype(np.float64), place[..., 2])
     world = np.stack([x + place[..., 0], canonical[..., 1], z + place[..., 1]], axis=-1)
     return world.astype(canonical.dtype)
+
+
+def stand_on_floor(joints: np.ndarray) -> np.ndarray:
+    """A copy of motions (..., T, J, 3), the lowest joint of each, over all its frames, at height 0."""
+    lowest = joints[..., 1].min(axis=(-2, -1), keepdims=True)
+    return np.stack([joints[..., 0], joints[..., 1] - lowest, joints[..., 2]], axis=-1)
 
 
 def mirror_people(

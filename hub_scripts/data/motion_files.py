@@ -62,13 +62,12 @@ def _load_bvh(path: Path, options: BvhOptions, tell: Callable[[str], None] | Non
 
 def _load_npy(path: Path) -> Motion:
     try:
+        # Not np.load, which takes what it does not know for a pickle, and says how to load that unsafely.
         with path.open("rb") as file:
-            if file.read(6) != b"\x93NUMPY":  # numpy would take it for a pickle, and say how to load that unsafely
-                raise ValueError("it does not begin as one")
-        array = np.load(path, allow_pickle=False)
+            array = np.lib.format.read_array(file, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise MotionLLMError(f"'{path}' is not a readable .npy file ({error}); export it again") from error
-    if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiu":
+    if array.dtype.kind not in "fiu":
         raise MotionLLMError(f"'{path}' does not hold an array of numbers; save joints (T, 22, 3) or features (T, 263)")
     shapes = {
         shape: skeleton

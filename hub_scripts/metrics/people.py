@@ -14,7 +14,7 @@ from hub_scripts.metrics.scene_words import tells_roles
 from modeling_motionllm.collisions_motionllm import OVERLAP_TOLERANCE, body_gaps
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.motion_features import features_to_joints
-from modeling_motionllm.placement_motionllm import join_people
+from modeling_motionllm.placement_motionllm import join_people, stand_on_floor
 
 __all__ = [
     "HeadingError",
@@ -75,8 +75,7 @@ class JudgedScenes:
         """The smallest gap (T,) between two bodies in each frame of each scene, in metres; everybody on the floor."""
         gaps = []
         for features, placements in zip(self.features, self.placements, strict=True):
-            joints = features_to_joints(features)
-            joints[..., 1] -= joints[..., 1].min(axis=(1, 2), keepdims=True)
+            joints = stand_on_floor(features_to_joints(features))
             gaps.append(body_gaps(join_people(joints, placements)))
         return gaps
 
