@@ -15,7 +15,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 demo: $(VENV)/.demo
 	$(BIN)/motionllm generate "$(PROMPT)" --duration 4 --seed 1 -o $(OUT)
 	@echo "The model says of the motion it made:"
-	@$(BIN)/motionllm caption $(OUT)/$$($(BIN)/python -c 'import sys; from hub_scripts.generation_jobs import file_stem; print(file_stem(sys.argv[1]))' "$(PROMPT)").npz
+	@$(BIN)/motionllm caption $(OUT)/$$($(BIN)/python -c 'import sys; from hub_scripts.generation.jobs import file_stem; print(file_stem(sys.argv[1]))' "$(PROMPT)").npz
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -q

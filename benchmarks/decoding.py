@@ -10,7 +10,7 @@ import torch
 
 from benchmarks.measuring import Row, Timing, alternate, clock, machine, reading_speed
 from benchmarks.systems import CASES, Systems
-from hub_scripts.loading import add_model_arguments, load_processor, quiet
+from hub_scripts.options.checkpoint import add_model_arguments, load_processor, quiet
 from modeling_motionllm.modeling_motionllm import MotionLLMForCausalLM
 
 __all__ = ["main", "measure"]

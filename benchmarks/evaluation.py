@@ -7,9 +7,9 @@ import numpy as np
 from safetensors.numpy import load_file
 
 from benchmarks.measuring import Row, alternate, clock, machine, print_table
-from hub_scripts.loading import DEFAULT_EVALUATOR, quiet
 from hub_scripts.metrics.judge import MotionJudge, load_evaluator
 from hub_scripts.metrics.score import score_motions
+from hub_scripts.options.checkpoint import DEFAULT_EVALUATOR, quiet
 
 __all__ = ["measure"]
 

@@ -16,7 +16,7 @@ from hub_scripts.data.motion_files import load_motion
 from hub_scripts.data.storage import existing_splits, read_split
 from hub_scripts.export import save_motion
 from hub_scripts.export.rig import JOINT_NAMES
-from hub_scripts.loading import add_model_arguments, load_model, load_processor, quiet
+from hub_scripts.options.checkpoint import add_model_arguments, load_model, load_processor, quiet
 from modeling_motionllm.motion import Motion
 from modeling_motionllm.motion_features import HUMANML3D
 

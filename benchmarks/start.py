@@ -43,7 +43,7 @@ def _child(naive: bool, cpu_time: bool, started: float) -> None:
     import torch  # noqa: F401
 
     done()
-    from hub_scripts import loading
+    from hub_scripts.options import checkpoint as loading
 
     if naive:
         loading._without_collecting = nullcontext

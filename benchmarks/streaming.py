@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from benchmarks.measuring import Row, alternate, clock, machine, print_table, resident_memory
-from hub_scripts.loading import DEFAULT_CHECKPOINT, load_model, load_processor, quiet
+from hub_scripts.options.checkpoint import DEFAULT_CHECKPOINT, load_model, load_processor, quiet
 
 __all__ = ["measure"]
 

@@ -3,7 +3,7 @@
 import importlib.util
 from typing import Any
 
-from hub_scripts.loading import load_model
+from hub_scripts.options.checkpoint import load_model
 from modeling_motionllm.errors_motionllm import MotionLLMError
 
 __all__ = ["CASES", "Systems"]
@@ -42,7 +42,7 @@ class Systems:
             if name == "fast int8":
                 self.engines[name] = self.model().int8_engine()
             else:
-                from hub_scripts.llama_cpp_engine import LlamaCppEngine, cached_gguf
+                from hub_scripts.generation.llama_cpp import LlamaCppEngine, cached_gguf
 
                 file = cached_gguf(self.model(), self.processor, dtype)
                 self.engines[name] = LlamaCppEngine(file, self.model())

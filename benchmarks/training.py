@@ -11,9 +11,9 @@ import numpy as np
 import torch
 
 from benchmarks.measuring import Row, alternate, clock, machine, peak_memory, print_table
-from hub_scripts.data.examples import LossWeights, MotionTextExamples, PadExamples
-from hub_scripts.loading import DEFAULT_CHECKPOINT, load_processor, quiet
+from hub_scripts.options.checkpoint import DEFAULT_CHECKPOINT, load_processor, quiet
 from hub_scripts.train_motionllm import ModelArguments, add_adapter
+from hub_scripts.training.examples import LossWeights, MotionTextExamples, PadExamples
 from modeling_motionllm.modeling_motionllm import MotionLLMForCausalLM
 from modeling_motionllm.processing_motionllm import MotionLLMProcessor
 

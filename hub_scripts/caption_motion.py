@@ -5,8 +5,8 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from hub_scripts.data.bvh_arguments import add_bvh_arguments, bvh_options
-from hub_scripts.loading import add_model_arguments, load_model, load_processor, quiet
+from hub_scripts.options.bvh import add_bvh_arguments, bvh_options
+from hub_scripts.options.checkpoint import add_model_arguments, load_model, load_processor, quiet
 from modeling_motionllm.errors_motionllm import MotionLLMError
 
 __all__ = ["main"]

@@ -57,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(_help())
         return 0 if arguments else 2
     if arguments[0] in ("-V", "--version"):
-        from hub_scripts.package_version import package_version
+        from hub_scripts.hub.version import package_version
 
         print(f"motionllm {package_version()}")
         return 0

@@ -5,8 +5,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from hub_scripts.data.bvh_arguments import add_bvh_arguments, bvh_options
-from hub_scripts.writing import add_export_arguments, check_export_arguments, write_motion
+from hub_scripts.options.bvh import add_bvh_arguments, bvh_options
+from hub_scripts.options.export import add_export_arguments, check_export_arguments, write_motion
 from modeling_motionllm.errors_motionllm import MotionLLMError
 
 __all__ = ["main"]

@@ -11,30 +11,32 @@ from typing import Any
 from huggingface_hub.errors import HFValidationError
 from huggingface_hub.utils import validate_repo_id
 
-from hub_scripts.card import SHEET, T2M, read_evaluation, write_evaluation
 from hub_scripts.data.scenes_storage import read_scenes
 from hub_scripts.data.storage import read_summary
-from hub_scripts.engine_options import (
-    add_engine_arguments,
-    check_engine_arguments,
-    engine_settings,
-    load_engine,
-)
 from hub_scripts.evaluate_scenes import (
     SCENE_COLUMNS,
     evaluate_scene_captioning,
     evaluate_scene_generation,
     place_and_part_words,
 )
-from hub_scripts.evaluation_protocol import (
+from hub_scripts.evaluation.outputs import (
+    Decoding,
+    OutputStore,
+    caption_decoding,
+    decode_codes,
+    drawing_words,
+    generate_captions,
+    generate_codes,
+)
+from hub_scripts.evaluation.protocol import (
     add_protocol_arguments,
     check_protocol,
     choose_clips,
     load_judge,
     read_clips,
 )
-from hub_scripts.evaluation_sheet import choose_sheet_rows, save_evaluation_sheet
-from hub_scripts.evaluation_tables import (
+from hub_scripts.evaluation.sheet import choose_sheet_rows, save_evaluation_sheet
+from hub_scripts.evaluation.tables import (
     COMPOSED_NOTE,
     PUBLISHED_NOTE,
     caption_table,
@@ -46,23 +48,21 @@ from hub_scripts.evaluation_tables import (
     scene_caption_table,
     scene_table,
 )
-from hub_scripts.generated_outputs import (
-    Decoding,
-    OutputStore,
-    caption_decoding,
-    decode_codes,
-    drawing_words,
-    generate_captions,
-    generate_codes,
-)
-from hub_scripts.loading import DEFAULT_SCENE_EVALUATOR, add_model_arguments, load_processor, quiet
+from hub_scripts.hub.card import SHEET, T2M, read_evaluation, write_evaluation
 from hub_scripts.metrics.base import Score
 from hub_scripts.metrics.caption import Captions, SentenceSimilarity
 from hub_scripts.metrics.judge import Judge, load_sentence_encoder, own_caption
 from hub_scripts.metrics.reconstruction import Reconstruction, reconstruct, reconstruction_metrics
 from hub_scripts.metrics.scene_judge import SceneJudge, load_scene_evaluator
 from hub_scripts.metrics.score import match_folder, score_captions, score_motions
-from hub_scripts.training import read_training_record
+from hub_scripts.options.checkpoint import DEFAULT_SCENE_EVALUATOR, add_model_arguments, load_processor, quiet
+from hub_scripts.options.engine import (
+    add_engine_arguments,
+    check_engine_arguments,
+    engine_settings,
+    load_engine,
+)
+from hub_scripts.training.trainer import read_training_record
 from modeling_motionllm.best_of_motionllm import check_best_of
 from modeling_motionllm.checksums_motionllm import file_sha256
 from modeling_motionllm.errors_motionllm import MotionLLMError

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from hub_scripts.data.scenes_features import scene_features
-from hub_scripts.generated_outputs import Decoding, OutputStore, caption_decoding, decode_codes, drawing_words
-from hub_scripts.generated_scenes import generate_scene_captions, generate_scenes
+from hub_scripts.evaluation.outputs import Decoding, OutputStore, caption_decoding, decode_codes, drawing_words
+from hub_scripts.evaluation.scene_outputs import generate_scene_captions, generate_scenes
 from hub_scripts.metrics.base import Score, repeat
 from hub_scripts.metrics.caption import Captions, SentenceSimilarity
 from hub_scripts.metrics.judge import own_caption

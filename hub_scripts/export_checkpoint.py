@@ -6,8 +6,8 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from hub_scripts.hub_layouts import LAYOUTS, check_thin_checkpoint, layout_files
-from hub_scripts.loading import DEFAULT_CHECKPOINT, quiet
+from hub_scripts.hub.layouts import LAYOUTS, check_thin_checkpoint, layout_files
+from hub_scripts.options.checkpoint import DEFAULT_CHECKPOINT, quiet
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.files_motionllm import ensure_folder
 
@@ -52,7 +52,7 @@ def main(argv: Sequence[str]) -> int:
         target = Path(temporary) / out.name
         target.mkdir()
         if args.format == "gguf":
-            from hub_scripts.gguf_export import write_gguf_layout
+            from hub_scripts.hub.gguf import write_gguf_layout
 
             write_gguf_layout(folder, target, out.name, args.adapter, args.dtype or "f16")
         else:

@@ -8,22 +8,22 @@ from typing import Any
 
 from tqdm import tqdm
 
-from hub_scripts.engine_options import (
+from hub_scripts.generation.jobs import Job, generate_batch, make_jobs, plan_batches, process_place
+from hub_scripts.generation.prompts import Prompt, read_prompts
+from hub_scripts.hub.version import package_version
+from hub_scripts.options.checkpoint import add_model_arguments, check_device, load_processor, quiet
+from hub_scripts.options.engine import (
     add_engine_arguments,
     check_engine_arguments,
     engine_settings,
     load_engine,
 )
-from hub_scripts.generating import (
+from hub_scripts.options.generation import (
     add_generation_arguments,
     check_generation_arguments,
     sampling_options,
     write_formats,
 )
-from hub_scripts.generation_jobs import Job, generate_batch, make_jobs, plan_batches, process_place
-from hub_scripts.loading import add_model_arguments, check_device, load_processor, quiet
-from hub_scripts.package_version import package_version
-from hub_scripts.prompt_files import Prompt, read_prompts
 from modeling_motionllm.errors_motionllm import MotionLLMError
 
 __all__ = ["main"]
@@ -92,7 +92,7 @@ def main(argv: Sequence[str]) -> int:
     name = Path(args.model).name
     dataset = None
     if args.dataset_out is not None:
-        from hub_scripts.generated_dataset import GeneratedDataset
+        from hub_scripts.generation.dataset import GeneratedDataset
 
         settings = {"model": name, **sampling, **engine_settings(args), "plant_feet": args.plant_feet}
         dataset = GeneratedDataset(args.dataset_out, batches, settings, args.skip_existing, processor.skeleton)

@@ -6,17 +6,17 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from hub_scripts.engine_options import add_engine_arguments, check_engine_arguments, load_engine
-from hub_scripts.generating import (
+from hub_scripts.generation.jobs import make_jobs
+from hub_scripts.generation.prompts import Prompt
+from hub_scripts.hub.version import package_version
+from hub_scripts.options.checkpoint import add_model_arguments, check_device, load_processor, quiet
+from hub_scripts.options.engine import add_engine_arguments, check_engine_arguments, load_engine
+from hub_scripts.options.generation import (
     add_generation_arguments,
     check_generation_arguments,
     sampling_options,
     write_formats,
 )
-from hub_scripts.generation_jobs import make_jobs
-from hub_scripts.loading import add_model_arguments, check_device, load_processor, quiet
-from hub_scripts.package_version import package_version
-from hub_scripts.prompt_files import Prompt
 from modeling_motionllm.errors_motionllm import MotionLLMError
 
 __all__ = ["main"]

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from hub_scripts.data.bvh_arguments import add_bvh_arguments, bvh_options
+from hub_scripts.options.bvh import add_bvh_arguments, bvh_options
 from hub_scripts.prepare_scenes import add_scene_sources
 from modeling_motionllm.errors_motionllm import MotionLLMError
 

@@ -11,9 +11,9 @@ from huggingface_hub import CommitInfo, CommitOperationAdd, CommitOperationDelet
 from huggingface_hub.errors import HfHubHTTPError, HTTPError
 from huggingface_hub.utils import enable_progress_bars, validate_repo_id
 
-from hub_scripts.card import CARD
-from hub_scripts.hub_errors import hub_errors, is_transient
-from hub_scripts.hub_layouts import (
+from hub_scripts.hub.card import CARD
+from hub_scripts.hub.errors import hub_errors, is_transient
+from hub_scripts.hub.layouts import (
     LAYOUTS,
     Layout,
     check_evaluator,
@@ -21,7 +21,7 @@ from hub_scripts.hub_layouts import (
     check_thin_checkpoint,
     layout_files,
 )
-from hub_scripts.loading import DEFAULT_CHECKPOINT, DEFAULT_EVALUATOR, quiet
+from hub_scripts.options.checkpoint import DEFAULT_CHECKPOINT, DEFAULT_EVALUATOR, quiet
 from modeling_motionllm.checkpoint_motionllm import ADAPTERS_FOLDER
 from modeling_motionllm.errors_motionllm import MotionLLMError
 

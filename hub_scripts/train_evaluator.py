@@ -17,21 +17,21 @@ from safetensors.torch import save_file
 from torch.utils.data import Dataset
 from transformers import HfArgumentParser, TrainingArguments, set_seed
 
+from hub_scripts.captions.labels import plain_style
 from hub_scripts.data.storage import dataset_hash, read_split, read_summary
-from hub_scripts.evaluator.configuration_evaluator import MotionTextEvaluatorConfig
-from hub_scripts.evaluator.modeling_evaluator import MotionTextEvaluator
-from hub_scripts.evaluator.sentence_encoder import SENTENCE_MODEL
-from hub_scripts.hub_part_cards import write_evaluator_card
-from hub_scripts.loading import quiet
+from hub_scripts.hub.part_cards import write_evaluator_card
 from hub_scripts.metrics.base import Score, repeat
-from hub_scripts.metrics.caption_labels import plain_style
 from hub_scripts.metrics.embedding import Diversity, LabelAccuracy, MMDist, RPrecision
 from hub_scripts.metrics.judge import MotionJudge, load_sentence_encoder, own_caption
+from hub_scripts.options.checkpoint import quiet
 from hub_scripts.train_motion_vq import feature_statistics
-from hub_scripts.training import ModelTrainer, check_resume, training_outcome, write_training_record
+from hub_scripts.training.trainer import ModelTrainer, check_resume, training_outcome, write_training_record
+from modeling_motionllm.configuration_evaluator import MotionTextEvaluatorConfig
 from modeling_motionllm.files_motionllm import atomic_path, ensure_folder
+from modeling_motionllm.modeling_evaluator import MotionTextEvaluator
 from modeling_motionllm.motion_features import skeleton_of_features
 from modeling_motionllm.processing_motionllm import pad_features
+from modeling_motionllm.sentence_encoder import SENTENCE_MODEL
 
 __all__ = ["EvaluatorExamples", "cached_sentence_embeddings", "main"]
 

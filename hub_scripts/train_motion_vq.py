@@ -14,7 +14,7 @@ from transformers import HfArgumentParser, TrainingArguments, set_seed
 from hub_scripts.data.codes import weights_hash
 from hub_scripts.data.storage import dataset_hash, read_split, read_summary
 from hub_scripts.metrics.reconstruction import check_columns, reconstruction_metrics
-from hub_scripts.training import (
+from hub_scripts.training.trainer import (
     ModelTrainer,
     check_resume,
     read_training_record,

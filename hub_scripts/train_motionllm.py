@@ -15,12 +15,12 @@ from torch.utils.data import ConcatDataset, Dataset
 from transformers import AutoModelForCausalLM, HfArgumentParser, Trainer, TrainingArguments, set_seed
 from transformers.trainer_utils import IntervalStrategy
 
-from hub_scripts.adapter_trainer import AdapterTrainer
-from hub_scripts.card import VQ_RECORD, is_local_base, write_model_card
 from hub_scripts.data.codes import read_codes, read_codes_summary, weights_hash
-from hub_scripts.data.examples import LossWeights, MotionTextExamples, PadExamples, SceneTextExamples
 from hub_scripts.data.scene_codes import read_scene_codes
-from hub_scripts.training import (
+from hub_scripts.hub.card import VQ_RECORD, is_local_base, write_model_card
+from hub_scripts.training.adapter_trainer import AdapterTrainer
+from hub_scripts.training.examples import LossWeights, MotionTextExamples, PadExamples, SceneTextExamples
+from hub_scripts.training.trainer import (
     TRAINING_RECORD,
     ModelTrainer,
     check_resume,

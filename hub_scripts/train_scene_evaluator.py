@@ -13,20 +13,20 @@ from transformers import HfArgumentParser, set_seed
 from hub_scripts.data.scenes_features import scene_features
 from hub_scripts.data.scenes_storage import read_scenes
 from hub_scripts.data.storage import dataset_hash, existing_splits, read_summary
-from hub_scripts.evaluator.configuration_scene_evaluator import SceneTextEvaluatorConfig
-from hub_scripts.evaluator.modeling_evaluator import MotionTextEvaluator
-from hub_scripts.evaluator.modeling_scene_evaluator import SceneTextEvaluator
-from hub_scripts.hub_part_cards import write_evaluator_card
-from hub_scripts.loading import DEFAULT_EVALUATOR, quiet
+from hub_scripts.hub.part_cards import write_evaluator_card
 from hub_scripts.metrics.base import Score, repeat
 from hub_scripts.metrics.embedding import Diversity, LabelAccuracy, MMDist, RPrecision
 from hub_scripts.metrics.judge import load_evaluator
 from hub_scripts.metrics.scene_judge import SceneJudge, pad_scenes, scene_tokens
 from hub_scripts.metrics.scene_words import judged_caption
+from hub_scripts.options.checkpoint import DEFAULT_EVALUATOR, quiet
 from hub_scripts.train_evaluator import EvaluatorTrainer, EvaluatorTrainingArguments, cached_sentence_embeddings
-from hub_scripts.training import check_resume, read_training_record, training_outcome, write_training_record
+from hub_scripts.training.trainer import check_resume, read_training_record, training_outcome, write_training_record
+from modeling_motionllm.configuration_scene_evaluator import SceneTextEvaluatorConfig
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.files_motionllm import ensure_folder
+from modeling_motionllm.modeling_evaluator import MotionTextEvaluator
+from modeling_motionllm.modeling_scene_evaluator import SceneTextEvaluator
 
 __all__ = ["SceneExamples", "main", "real_scores"]
 

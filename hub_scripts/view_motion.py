@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from hub_scripts.data.bvh_arguments import add_bvh_arguments, bvh_options
+from hub_scripts.options.bvh import add_bvh_arguments, bvh_options
 from modeling_motionllm.errors_motionllm import MotionLLMError
 
 __all__ = ["main"]

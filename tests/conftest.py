@@ -25,11 +25,11 @@ from transformers import AutoTokenizer, BertConfig, BertModel, LlamaConfig, Llam
 import motionllm
 from hub_scripts.data.codes import weights_hash, write_codes, write_codes_summary
 from hub_scripts.data.storage import shard_path, write_shard, write_summary
-from hub_scripts.evaluator.configuration_evaluator import MotionTextEvaluatorConfig
-from hub_scripts.evaluator.modeling_evaluator import MotionTextEvaluator
-from hub_scripts.pickled import is_pickled
+from hub_scripts.hub.pickled import is_pickled
 from hub_scripts.train_motionllm import main as train_motionllm
+from modeling_motionllm.configuration_evaluator import MotionTextEvaluatorConfig
 from modeling_motionllm.configuration_motionllm import MotionVQConfig
+from modeling_motionllm.modeling_evaluator import MotionTextEvaluator
 from modeling_motionllm.modeling_motion_vq import MotionVQModel
 from modeling_motionllm.processing_motionllm import MotionLLMProcessor
 from modeling_motionllm.vocabulary_motionllm import motion_token_names

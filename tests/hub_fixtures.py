@@ -13,9 +13,9 @@ from huggingface_hub import HfApi, close_session
 from safetensors.torch import load_file, save_file
 from sample_evaluation import SAMPLE_EVALUATION
 
-from hub_scripts.card import write_evaluation
-from hub_scripts.hub_part_cards import write_evaluator_card
-from hub_scripts.training import write_training_record
+from hub_scripts.hub.card import write_evaluation
+from hub_scripts.hub.part_cards import write_evaluator_card
+from hub_scripts.training.trainer import write_training_record
 from modeling_motionllm.checksums_motionllm import write_checksums
 
 

@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
+from hub_scripts.captions.clips import content_of, describe
+from hub_scripts.skeletons.maps import BUILT_IN_MAPS
 from modeling_motionllm.errors_motionllm import MotionLLMError
 
 from .bvh import Bvh, parse_bvh
-from .captions import content_of, describe
 from .dataset_card import BANDAI_CARD, BANDAI_CARD_METADATA
 from .retarget import BvhOptions, retarget
-from .skeleton_maps import BUILT_IN_MAPS
 from .sources import Clip, MotionSource
 from .splits import Split, assign_splits
 

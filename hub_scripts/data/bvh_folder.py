@@ -11,15 +11,15 @@ from typing import Any
 
 import numpy as np
 
+from hub_scripts.captions.mirrored import mirror_words
+from hub_scripts.skeletons.match import UnknownSkeletonError, offer_map_template
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.motion_features import HUMANML3D
 
 from .bvh import parse_bvh
 from .caption_table import CaptionEntry, read_caption_table
 from .dataset_card import bvh_folder_card
-from .mirrored_words import mirror_words
 from .retarget import BvhOptions, retarget
-from .skeleton_match import UnknownSkeletonError, offer_map_template
 from .sources import Clip, MotionSource
 from .splits import Split, assign_splits
 

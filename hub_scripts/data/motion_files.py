@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
+from hub_scripts.skeletons.match import UnknownSkeletonError, offer_map_template
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.motion import Motion
 from modeling_motionllm.motion_features import HUMANML3D, SKELETONS, features_to_joints
 
 from .bvh import read_bvh
 from .retarget import BvhOptions, retarget
-from .skeleton_match import UnknownSkeletonError, offer_map_template
 
 __all__ = ["load_motion"]
 

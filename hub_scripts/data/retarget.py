@@ -5,10 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from modeling_motionllm.errors_motionllm import MotionLLMError
-from modeling_motionllm.motion_features import HUMANML3D, resample_joints
-
-from .body_frame import (
+from hub_scripts.skeletons.body_frame import (
     check_sides,
     find_scale,
     find_up_axis,
@@ -17,10 +14,13 @@ from .body_frame import (
     starts_with_rest_pose,
     to_y_up,
 )
+from hub_scripts.skeletons.maps import SkeletonMap
+from hub_scripts.skeletons.match import match_skeleton
+from hub_scripts.skeletons.missing_joints import add_missing_joints
+from modeling_motionllm.errors_motionllm import MotionLLMError
+from modeling_motionllm.motion_features import HUMANML3D, resample_joints
+
 from .bvh import Bvh, forward_kinematics, rest_positions, with_end_sites
-from .missing_joints import add_missing_joints
-from .skeleton_maps import SkeletonMap
-from .skeleton_match import match_skeleton
 
 __all__ = ["BvhOptions", "RetargetedMotion", "retarget"]
 

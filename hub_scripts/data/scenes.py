@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 from tqdm.auto import tqdm
 
+from hub_scripts.captions.clips import content_of
+from hub_scripts.captions.scenes import describe_part, describe_scene
 from modeling_motionllm.collisions_motionllm import body_gaps
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.files_motionllm import atomic_path, ensure_folder
 from modeling_motionllm.placement_motionllm import encode_placements, join_people, mirror_people, split_people
 
-from .captions import content_of
-from .scenes_captions import describe_part, describe_scene
 from .scenes_card import SCENES_CARD, SCENES_CARD_METADATA
 from .scenes_clips import FPS, ClipPool, load_pool
 from .scenes_drawing import Actor

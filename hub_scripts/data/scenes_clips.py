@@ -6,10 +6,10 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 
+from hub_scripts.captions.words import STYLE_ALIASES
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.motion_features import canonicalize_joints
 
-from .caption_words import STYLE_ALIASES
 from .storage import read_split
 
 __all__ = ["FPS", "Clip", "ClipPool", "load_pool"]

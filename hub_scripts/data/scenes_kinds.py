@@ -6,7 +6,8 @@ from math import pi, radians
 
 import numpy as np
 
-from .captions import side_of
+from hub_scripts.captions.clips import side_of
+
 from .scenes_clips import FPS, Clip, ClipPool
 from .scenes_drawing import FARTHEST, MAX_FRAMES, Actor, Draw, NoFit, polar, whole_frames
 from .scenes_tracks import travel

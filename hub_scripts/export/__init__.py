@@ -40,7 +40,7 @@ def check_suffix(path: str | os.PathLike[str]) -> str:
 def save_motion(motion: Motion, path: str | os.PathLike[str], **options: Any) -> Path:
     """Write `motion` in the format that the suffix of `path` names.
 
-    A motion of another skeleton than SMPL-22 is shown, and put on rigs, as `hub_scripts.export.smpl` has it; `.npz`
+    A motion of another skeleton than SMPL-22 is shown, and put on rigs, as `hub_scripts.skeletons.smpl` has it; `.npz`
     keeps its own joints.
 
     Args:

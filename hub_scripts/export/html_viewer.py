@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from hub_scripts.skeletons.smpl import smpl_motion
 from modeling_motionllm.body_motionllm import CAPSULES, body_scale
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.files_motionllm import atomic_path
 from modeling_motionllm.motion import Motion
 
-from .smpl import smpl_motion
 from .theme import person_colours, to_hex, to_theme
 
 __all__ = ["build_html", "save_html"]

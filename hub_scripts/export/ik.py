@@ -9,6 +9,7 @@ time, so that it neither flips nor jitters.
 
 import numpy as np
 
+from hub_scripts.skeletons.smpl import smpl_motion
 from modeling_motionllm.body_motionllm import PARENTS, body_scale
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.motion import Motion
@@ -26,7 +27,6 @@ from .rig import (
     rest_positions,
 )
 from .rotations import align_signs, conjugate, from_matrix, multiply, rotate, slerp, swing
-from .smpl import smpl_motion
 
 __all__ = ["solve_people", "solve_rotations"]
 

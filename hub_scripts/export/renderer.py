@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
+from hub_scripts.skeletons.smpl import smpl_motion
 from modeling_motionllm.body_motionllm import CAPSULES, body_points, body_scale, point_radii
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.motion import Motion
@@ -13,7 +14,6 @@ from modeling_motionllm.motion import Motion
 from .camera import Camera, Margins, fit_camera
 from .ground import draw_ground
 from .overlay import Overlay
-from .smpl import smpl_motion
 from .theme import RGB, mix, person_colours, to_theme
 
 __all__ = ["RenderOptions", "Renderer"]

@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from hub_scripts.data.caption_words import NUMBERS
+from hub_scripts.captions.words import NUMBERS
 
 __all__ = ["ARRANGEMENTS", "Arrangement", "heading_errors", "place_errors", "said_distance", "said_side"]
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from hub_scripts.evaluator.sentence_encoder import SentenceEncoder
 from hub_scripts.metrics.base import Metric
 from modeling_motionllm.errors_motionllm import MotionLLMError
+from modeling_motionllm.sentence_encoder import SentenceEncoder
 
 __all__ = ["Bleu", "Captions", "Cider", "RougeL", "SentenceSimilarity", "caption_words"]
 

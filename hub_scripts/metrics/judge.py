@@ -8,12 +8,12 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
-from hub_scripts.evaluator.modeling_evaluator import MotionTextEvaluator
-from hub_scripts.evaluator.sentence_encoder import SENTENCE_MODEL, SentenceEncoder
 from hub_scripts.metrics.embedding import EmbeddedMotions
 from hub_scripts.metrics.reconstruction import batches_by_length
 from modeling_motionllm.errors_motionllm import MotionLLMError
+from modeling_motionllm.modeling_evaluator import MotionTextEvaluator
 from modeling_motionllm.processing_motionllm import pad_features
+from modeling_motionllm.sentence_encoder import SENTENCE_MODEL, SentenceEncoder
 
 __all__ = ["Judge", "MotionJudge", "load_evaluator", "load_sentence_encoder", "own_caption"]
 

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from hub_scripts.evaluator.modeling_scene_evaluator import SceneTextEvaluator
 from hub_scripts.metrics.embedding import EmbeddedMotions
 from hub_scripts.metrics.judge import load_sentence_encoder
 from hub_scripts.metrics.reconstruction import batches_by_length
 from modeling_motionllm.errors_motionllm import MotionLLMError
+from modeling_motionllm.modeling_scene_evaluator import SceneTextEvaluator
 
 __all__ = ["SceneJudge", "load_scene_evaluator", "pad_scenes", "scene_tokens"]
 

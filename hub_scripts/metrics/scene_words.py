@@ -7,11 +7,11 @@ from functools import cache, lru_cache
 
 import numpy as np
 
-from hub_scripts.data.caption_words import ACTIONS, STYLES
-from hub_scripts.data.scenes_words import GOING
+from hub_scripts.captions.labels import content_patterns
+from hub_scripts.captions.scene_words import GOING
+from hub_scripts.captions.words import ACTIONS, STYLES
 from hub_scripts.metrics.base import Metric
 from hub_scripts.metrics.caption import caption_words
-from hub_scripts.metrics.caption_labels import content_patterns
 from hub_scripts.metrics.judge import own_caption
 from modeling_motionllm.errors_motionllm import MotionLLMError
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from hub_scripts.captions.labels import CaptionLabelAccuracy, plain_style
 from hub_scripts.metrics.base import Metric, Score, repeat
 from hub_scripts.metrics.caption import Bleu, Captions, Cider, RougeL, SentenceSimilarity
-from hub_scripts.metrics.caption_labels import CaptionLabelAccuracy, plain_style
 from hub_scripts.metrics.embedding import FID, Diversity, LabelAccuracy, MMDist, Multimodality, RPrecision
 from hub_scripts.metrics.judge import Judge
 from hub_scripts.metrics.physics import FloorDistance, FootSkating, Jerk, LengthError, MotionClips

@@ -1,0 +1,147 @@
+"""What `motionllm generate` has to make: one job a motion, their batches, and which process takes which."""
+
+import os
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hub_scripts.generation.prompts import Prompt
+
+__all__ = ["Job", "file_stem", "generate_batch", "make_jobs", "plan_batches", "process_place"]
+
+
+def file_stem(text: str, limit: int = 48) -> str:
+    """A file name from a sentence: its words joined by hyphens."""
+    words = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+    return (words if len(words) <= limit else words[:limit].rsplit("-", 1)[0]) or "motion"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One motion to make.
+
+    Args:
+        prompt: number of its sentence.
+        text: the sentence.
+        duration: seconds, None for as long as the model wants.
+        seed: of its random draws; it depends on nothing else that is made.
+        stem: of its files.
+    """
+
+    prompt: int
+    text: str
+    duration: float | None
+    seed: int
+    stem: str
+
+
+def make_jobs(prompts: Sequence[Prompt], samples: int, duration: float | None, seed: int) -> list[Job]:
+    """The jobs of some sentences, all samples of the first one first.
+
+    Args:
+        prompts: what a sentence says about duration and seed goes before the next two.
+        samples: motions for each, with seeds counting up.
+        duration: seconds.
+        seed: of the first sample of every sentence.
+    """
+    jobs: list[Job] = []
+    taken: set[str] = set()
+    used: Counter[str] = Counter()
+    for number, prompt in enumerate(prompts):
+        stem = words = file_stem(prompt.text)
+        # Sentences that would share a name are numbered.
+        while stem in taken:
+            used[words] += 1
+            stem = f"{words}-{used[words] + 1}"
+        taken.add(stem)
+        seconds = duration if prompt.duration is None else prompt.duration
+        first = seed if prompt.seed is None else prompt.seed
+        for sample in range(samples):
+            name = stem if samples == 1 else f"{stem}-sample{sample + 1}"
+            jobs.append(Job(number, prompt.text, seconds, first + sample, name))
+    return jobs
+
+
+def plan_batches(jobs: Sequence[Job], processor: Any, batch_size: int) -> list[list[Job]]:
+    """Batches of prompts of similar length, so that little is padding, the samples of a sentence together.
+
+    They depend on the jobs alone: every process that shares the work plans the same ones.
+
+    Raises:
+        MotionLLMError: a sentence or duration that the processor refuses; all are looked at.
+    """
+    sizes: dict[tuple[str, float | None], tuple[bool, int, int]] = {}
+    for job in jobs:
+        if (job.text, job.duration) not in sizes:
+            codes = 0 if job.duration is None else processor.num_codes(job.duration)
+            ids = processor.text_to_motion_ids(job.text, codes or None)
+            # Timed ones and others cannot be in one batch.
+            sizes[job.text, job.duration] = (job.duration is not None, len(ids), codes)
+    if len(jobs) > batch_size or len({timed for timed, _, _ in sizes.values()}) > 1:
+        jobs = sorted(jobs, key=lambda job: (*sizes[job.text, job.duration], job.prompt))
+    batches: list[list[Job]] = []
+    start = 0
+    while start < len(jobs):
+        stop = min(start + batch_size, len(jobs))
+        # Whole sentences, where a batch has room for at least one.
+        if stop < len(jobs) and jobs[start].prompt != jobs[stop].prompt:
+            while jobs[stop - 1].prompt == jobs[stop].prompt:
+                stop -= 1
+        timed = jobs[start].duration is not None
+        stop = next((place for place in range(start, stop) if (jobs[place].duration is not None) != timed), stop)
+        batches.append(list(jobs[start:stop]))
+        start = stop
+    return batches
+
+
+def process_place(environment: Any = os.environ) -> tuple[int, int, int]:
+    """Number of this process, how many share the work, and its number on this machine.
+
+    As `accelerate launch`, `torchrun` and `mpirun` tell their processes; (0, 1, 0) where nobody did.
+    """
+    for rank, world, local in (
+        ("RANK", "WORLD_SIZE", "LOCAL_RANK"),
+        ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_LOCAL_RANK"),
+        ("PMI_RANK", "PMI_SIZE", "MPI_LOCALRANKID"),
+    ):
+        if rank in environment and world in environment:
+            return int(environment[rank]), int(environment[world]), int(environment.get(local, 0))
+    return 0, 1, 0
+
+
+def generate_batch(
+    model: Any, processor: Any, batch: Sequence[Job], progress: Callable[[float], None] | None = None, **sampling: Any
+) -> list[Any]:
+    """The `Motion`s of a batch. Every sentence is read once, if all have the same number of samples.
+
+    Args:
+        batch: jobs that all have a duration, or none of them.
+        progress: called with the seconds of motion that are there, while they are decoded.
+        sampling: of `generate_best`; with `progress` it cannot be the best of several.
+    """
+    import torch  # late, as --help needs this module
+
+    from modeling_motionllm.best_of_motionllm import generate_best
+
+    counts = list(Counter(job.prompt for job in batch).values())
+    each = counts[0] if len(set(counts)) == 1 else 1
+    rows = batch[::each]
+    durations = [job.duration for job in rows]
+    inputs = processor(text=[job.text for job in rows], duration=None if durations[0] is None else durations)
+    settings = {**sampling, "num_samples": each, "seed": [job.seed for job in batch]}
+    if progress is None:
+        output = generate_best(model, processor, [job.text for job in rows], inputs, **settings)
+    else:
+        settings.pop("best_of", None)
+        chunks = []
+        for chunk in model.stream_motion(**inputs, **settings):
+            chunks.append(chunk)
+            progress(sum(part.features.shape[1] for part in chunks) / processor.fps)
+        parts = {name: torch.cat([chunk[name] for chunk in chunks], dim=1) for name in chunks[0]}
+        output = type(chunks[0])(**parts)
+    motions = processor.decode_motion(output, [job.text for job in batch])
+    for motion, features in zip(motions, output.features.float().cpu().numpy(), strict=True):
+        motion.features = features[: motion.num_frames]
+    return motions

@@ -1,0 +1,127 @@
+"""The plain layout: the language model alone, as a stock checkpoint that servers load without our code.
+
+A chat request holds the sentence, the answer is `<Motion_12><Motion_345>...</Motion>`; the codes become a motion with
+the VQ-VAE. A motion in a request (`<Motion>...</Motion>`) is answered with its caption.
+"""
+
+import copy
+import shutil
+from pathlib import Path
+from typing import Any
+
+from transformers import PreTrainedTokenizerFast
+
+from hub_scripts.hub.card import EVALUATION
+from hub_scripts.hub.part_cards import render_plain_card
+from hub_scripts.training.trainer import TRAINING_RECORD
+from modeling_motionllm.checkpoint_motionllm import ADAPTERS_FOLDER
+from modeling_motionllm.vocabulary_motionllm import MOTION_START
+
+__all__ = ["chat_template", "save_plain", "write_plain"]
+
+_CHAT_TEMPLATE = """{{%- set users = messages | selectattr('role', 'equalto', 'user') | list -%}}
+{{%- if users | length != 1 -%}}
+{{{{- raise_exception('give one user message: a sentence that describes a motion, or a motion') -}}}}
+{{%- endif -%}}
+{{%- set content = users[0]['content'] -%}}
+{{%- if content is not string -%}}
+{{%- set content = content | selectattr('type', 'equalto', 'text') | map(attribute='text') | join(' ') -%}}
+{{%- endif -%}}
+{{%- if {start} in content -%}}
+{motion_to_text}
+{{%- else -%}}
+{normalize}
+{text_to_motion}
+{{%- endif -%}}
+{{%- for message in messages if message['role'] == 'assistant' -%}}
+{{{{- message['content'] + {eos} -}}}}
+{{%- endfor -%}}"""
+_ONE_LINE = "{%- set content = content.split() | join(' ') -%}"
+_NORMALIZE = "{%- set content = (content.split() | join(' ')).lower().rstrip(' .') -%}"
+
+
+def _quoted(text: str) -> str:
+    """A Jinja string literal."""
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'").replace("\n", "\\n")
+    return f"'{escaped}'"
+
+
+def _filled(template: str, field: str, value: str) -> str:
+    """A Jinja expression for `template` with `field` replaced by the variable `value`."""
+    before, after = template.split("{" + field + "}")
+    return "{{- " + f"{_quoted(before)} + {value} + {_quoted(after)}" + " -}}"
+
+
+def chat_template(processor: Any) -> str:
+    """A chat template that yields exactly the prompts the model was trained with, for a request of one message.
+
+    Args:
+        processor: `MotionLLMProcessor`.
+    """
+    prompts, tokenizer = processor.prompts, processor.tokenizer
+    begin = processor.text_to_motion_ids("a")[0] == tokenizer.bos_token_id
+    bos = _quoted(tokenizer.bos_token) + " + " if begin else ""
+    # The message holds the motion with its two ends; the trained prompt may put them there itself.
+    motion_prompt = str(prompts["motion_to_text"]).replace("<Motion>{motion}</Motion>", "{motion}")
+    return _CHAT_TEMPLATE.format(
+        start=_quoted(MOTION_START),
+        eos=_quoted(tokenizer.eos_token),
+        normalize=_NORMALIZE if prompts.get("normalize_caption") else _ONE_LINE,
+        text_to_motion=_filled(str(prompts["text_to_motion"]), "caption", "content").replace("{{- ", "{{- " + bos, 1),
+        motion_to_text=_filled(motion_prompt, "motion", "content | trim").replace("{{- ", "{{- " + bos, 1),
+    )
+
+
+def save_plain(model: Any, processor: Any, target: Path) -> None:
+    """Write the language model of a composite, with its adapter merged, and a stock tokenizer with the chat template.
+
+    Args:
+        model: `MotionLLMForCausalLM`.
+        processor: `MotionLLMProcessor`.
+        target: existing folder.
+    """
+    language_model, own = model.language_model, processor.tokenizer
+    kept = language_model.generation_config
+    language_model.generation_config = copy.deepcopy(kept)
+    language_model.generation_config.update(**_generation_settings(model, processor))
+    try:
+        language_model.save_pretrained(target)
+    finally:
+        language_model.generation_config = kept
+    special = {name: value for name, value in own.special_tokens_map.items() if isinstance(value, str)}
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=own.backend_tokenizer,
+        model_max_length=own.model_max_length,
+        clean_up_tokenization_spaces=False,
+        **special,
+    )
+    tokenizer.chat_template = chat_template(processor)
+    tokenizer.save_pretrained(target)
+
+
+def write_plain(folder: Path, target: Path, repo: str, adapter_name: str) -> None:
+    """Write the plain layout of a thin checkpoint: merged language model, stock tokenizer, chat template, card."""
+    import motionllm  # registers the Auto classes
+
+    model = motionllm.MotionLLMForCausalLM.from_pretrained(folder, adapter_name=adapter_name)
+    processor = motionllm.MotionLLMProcessor.from_pretrained(folder)
+    save_plain(model, processor, target)
+    for source in (ADAPTERS_FOLDER + f"/{adapter_name}/{TRAINING_RECORD}", EVALUATION):
+        if (folder / source).is_file():
+            shutil.copyfile(folder / source, target / Path(source).name)
+    (target / "README.md").write_text(render_plain_card(folder, repo, adapter_name), encoding="utf-8")
+
+
+def _generation_settings(model: Any, processor: Any) -> dict[str, Any]:
+    """A server knows no grammar: it stops at `</Motion>` as at the end of a text, and takes the likeliest codes."""
+    eos = model.generation_config.eos_token_id
+    ends = eos if isinstance(eos, list) else [eos]
+    end = model.motion_vocabulary.end
+    return {
+        "eos_token_id": [*(token for token in ends if token != end), end],
+        "max_new_tokens": processor.num_codes(processor.max_seconds) + 1,
+        "do_sample": False,
+        "temperature": None,
+        "top_p": None,
+        "top_k": None,
+    }

@@ -1,0 +1,162 @@
+"""Finding the 22 joints among the joint names of a file."""
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from modeling_motionllm.errors_motionllm import MotionLLMError
+from modeling_motionllm.motion_features import HUMANML3D
+
+from .maps import BUILT_IN_MAPS, SkeletonMap, write_map_template
+
+__all__ = ["SkeletonMatch", "UnknownSkeletonError", "match_skeleton", "offer_map_template"]
+
+# What cannot be interpolated. Of neck and head, one is enough.
+_NEEDED = tuple(
+    joint
+    for joint in HUMANML3D.joint_names
+    if joint not in ("spine1", "spine2", "spine3", "neck", "head", "left_collar", "right_collar")
+)
+
+
+class UnknownSkeletonError(MotionLLMError):
+    """The joints a motion needs cannot be found by name.
+
+    Args:
+        name: what messages call the file.
+        missing: joints that were not found and cannot be interpolated.
+        joints: what was found, as a start for a map file.
+        joint_names: all joints of the file.
+    """
+
+    def __init__(
+        self, name: str, missing: Sequence[str], joints: Mapping[str, tuple[str, ...]], joint_names: Sequence[str]
+    ):
+        self.problem = (
+            f"the skeleton of '{name}' is not known: {len(missing)} joints were not found ({', '.join(missing)})"
+        )
+        super().__init__(f"{self.problem}; its joints are: {_some(joint_names)}")
+        self.joints = joints
+        self.joint_names = joint_names
+
+
+def offer_map_template(error: UnknownSkeletonError, path: Path) -> str:
+    """Write a map for an unknown skeleton to be completed, where none is yet; returns what to tell the user."""
+    how = f"complete the map '{path}' and give it with --map"
+    if path.exists():
+        return how
+    try:
+        write_map_template(path, error.joints, error.joint_names)
+    except MotionLLMError:  # the recordings may be read-only
+        return "give a --map file (docs/own_data.md shows one)"
+    return how
+
+
+@dataclass(frozen=True)
+class SkeletonMatch:
+    """A map that fits a file: for each joint that is there, the indices of its source joints."""
+
+    map: SkeletonMap
+    indices: dict[str, tuple[int, ...]]
+
+
+def match_skeleton(
+    joint_names: Sequence[str], end_sites: Collection[int], name: str, given: SkeletonMap | None = None
+) -> SkeletonMatch:
+    """Find the joints of a file, by the given map or by the built-in map that finds most of them.
+
+    Names are compared without case, punctuation and prefixes such as `mixamorig:`.
+
+    Args:
+        joint_names: joints of the file.
+        end_sites: indices of joints that have an end site; that of an ankle stands for the toes, where these are
+            missing.
+        name: what error messages call the file.
+        given: the map to use.
+
+    Raises:
+        UnknownSkeletonError: joints that cannot be interpolated are missing.
+        MotionLLMError: a name of the given map is not in the file, or two joints have the name that is looked for.
+    """
+    places = _places(joint_names)
+    if given is not None:
+        wanted = {source for sources in given.joints.values() for source in sources}
+        absent = sorted(source for source in wanted if not _find(source, places))
+        if absent:
+            raise MotionLLMError(
+                f"'{name}' lacks {len(absent)} joints that the map {given.name} names ({', '.join(absent)}); "
+                f"its joints are: {', '.join(joint_names)}"
+            )
+        candidates = [given]
+    else:
+        candidates = [entry for entry in BUILT_IN_MAPS.values() if all(_find(j, places) for j in entry.signature)]
+    matches = [(entry, _found(entry, places)) for entry in candidates]
+    best, found = max(
+        matches, key=lambda pair: (not _missing(pair[1], places, end_sites), len(pair[0].signature), len(pair[1]))
+    )
+    missing = _missing(found, places, end_sites)
+    if missing:
+        raise UnknownSkeletonError(name, missing, found, joint_names)
+    return SkeletonMatch(
+        best,
+        {joint: tuple(_only(source, places, name) for source in sources) for joint, sources in found.items()},
+    )
+
+
+def _places(joint_names: Sequence[str]) -> dict[str, list[int]]:
+    """Where the joints are, by their name as it stands and by its plain form with and without prefix."""
+    shared = _shared_prefix(joint_names)
+    places: dict[str, list[int]] = {}
+    for index, name in enumerate(joint_names):
+        local = name.rpartition(":")[2]
+        forms = (name, _plain(name), _plain(local), _plain(local.removeprefix(shared)))
+        for form in dict.fromkeys([*forms, re.sub(r"^mixamorig\d*", "", _plain(local))]):
+            if form:
+                places.setdefault(form, []).append(index)
+    return places
+
+
+def _shared_prefix(names: Sequence[str]) -> str:
+    """What all names start with, up to and with its last mark: `Character1_`."""
+    first, last = min(names), max(names)
+    same = next((place for place, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))
+    return first[: max(first.rfind(mark, 0, same) for mark in ":_ .-") + 1]
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\W_]+", "", name).lower()
+
+
+def _find(source: str, places: Mapping[str, list[int]]) -> list[int]:
+    return places.get(source) or places.get(_plain(source)) or []
+
+
+def _only(source: str, places: Mapping[str, list[int]], name: str) -> int:
+    indices = _find(source, places)
+    if len(indices) > 1:
+        raise MotionLLMError(
+            f"'{name}' has {len(indices)} joints called {source}; keep one skeleton in the file, or give a --map with "
+            "the full names of one"
+        )
+    return indices[0]
+
+
+def _found(entry: SkeletonMap, places: Mapping[str, list[int]]) -> dict[str, tuple[str, ...]]:
+    return {joint: group for joint, group in entry.joints.items() if all(_find(source, places) for source in group)}
+
+
+def _missing(
+    found: Mapping[str, tuple[str, ...]], places: Mapping[str, list[int]], end_sites: Collection[int]
+) -> list[str]:
+    missing = [joint for joint in _NEEDED if joint not in found]
+    for foot in ("left_foot", "right_foot"):
+        ankle = found.get(foot.replace("foot", "ankle"), ())
+        if foot in missing and ankle and end_sites and _find(ankle[0], places)[0] in end_sites:
+            missing.remove(foot)
+    return missing if "neck" in found or "head" in found else [*missing, "neck"]
+
+
+def _some(names: Sequence[str], limit: int = 150) -> str:
+    shown = ", ".join(names[:limit])
+    return shown if len(names) <= limit else f"{shown} and {len(names) - limit} more"

@@ -1,0 +1,203 @@
+"""`motionllm evaluate` on a tiny checkpoint and real fixture clips: the tables, resuming, and bad input."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from huggingface_hub import ModelCard, parse_eval_result_entries
+from PIL import Image
+
+from hub_scripts import evaluate_motionllm
+from hub_scripts.evaluate_motionllm import main as evaluate
+from hub_scripts.evaluation.outputs import Decoding, OutputStore, generate_codes, well_formed
+from hub_scripts.evaluation.tables import generation_table, markdown, plain_text
+from hub_scripts.export_checkpoint import main as export
+from hub_scripts.hub.card import SHEET
+from hub_scripts.metrics.judge import load_evaluator
+from hub_scripts.options.checkpoint import DEFAULT_EVALUATOR
+from modeling_motionllm.errors_motionllm import MotionLLMError
+
+CAPTIONS = ["a person walks forward", "the person bows slowly", "someone jumps high", "a person walks forward"]
+
+
+@pytest.fixture
+def sentences_without_minilm(monkeypatch):
+    """Sentence embeddings by hash: MiniLM is 90 MB and no part of the tests' installation."""
+
+    class Encoder:
+        def __call__(self, sentences):
+            rows = [torch.randn(384, generator=torch.Generator().manual_seed(sum(s.encode()))) for s in sentences]
+            return torch.nn.functional.normalize(torch.stack(rows), dim=-1)
+
+    monkeypatch.setattr("hub_scripts.metrics.judge.load_sentence_encoder", lambda *_: Encoder())
+    monkeypatch.setattr(evaluate_motionllm, "load_sentence_encoder", lambda *_: Encoder())
+
+
+def options(model, data, **more):
+    values = {"model": model, "data": data, "split": "train", "repeats": 2} | more
+    return [text for name, value in values.items() for text in (f"--{name}", str(value))]
+
+
+def test_every_table_is_printed_and_written(
+    sentences_without_minilm, thin_checkpoint, dataset_folder, tmp_path, capsys, monkeypatch
+):
+    folder = Path(shutil.copytree(thin_checkpoint, tmp_path / "models" / "mine"))
+    monkeypatch.chdir(tmp_path)
+    out = tmp_path / "figures.json"
+    kept = {"out": out, "work": tmp_path / "work", "sheet": tmp_path / "pictures" / "sheet.png"}
+    arguments = [*options("models/mine", dataset_folder, draws=2, **kept), "--card"]
+    assert evaluate(arguments) == 0
+    printed = capsys.readouterr().out
+    for part in ("VQ reconstruction", "R@3", "multimodality", "real motion", "generated", "BLEU@4", "one true caption"):
+        assert part in printed
+    figures = json.loads(out.read_text())
+    rows = figures["generation"]["rows"]
+    assert rows["real"]["fid"][0] == pytest.approx(0, abs=1e-6)
+    assert rows["real"]["fid"][0] < rows["generated"]["fid"][0]
+    assert "0 of 16 outputs not well-formed" in figures["generation"]["protocol"]
+    card = ModelCard.load(folder / "README.md")
+    assert "| generated |" in card.text
+    assert 'from_pretrained("models/mine")' in card.text
+    assert card.data.model_name == "mine"
+    assert {result.task_type for result in card.data.eval_results} == TASKS
+    assert result_tasks(folder) == TASKS
+    # The contact sheet lies where it was asked for, and in the checkpoint, whose card shows it.
+    picture = Image.open(kept["sheet"])
+    assert picture.format == "PNG"
+    assert picture.height > 8 * 140  # eight clips
+    assert (folder / SHEET).read_bytes() == kept["sheet"].read_bytes()
+    assert f"]({SHEET})" in card.text
+    assert str(kept["sheet"]) in printed
+    # The same again, from what was kept: no new generation, equal figures.
+    work = {path.name: path.read_bytes() for path in (tmp_path / "work").iterdir()}
+    kept["sheet"].unlink()
+    assert evaluate(arguments[:-1]) == 0
+    assert {path.name: path.read_bytes() for path in (tmp_path / "work").iterdir()} == work
+    assert json.loads(out.read_text()) == figures
+    assert kept["sheet"].read_bytes() == (folder / SHEET).read_bytes()
+    # Figures of scenes alone leave it; new motions without a sheet of theirs take it away.
+    evaluate_motionllm._put_sheet(folder, None, measured=False)
+    assert (folder / SHEET).exists()
+    alone = options("models/mine", dataset_folder, tasks="generation", work=tmp_path / "work")
+    assert evaluate([*alone, "--card"]) == 0
+    assert not (folder / SHEET).exists()
+    assert SHEET not in (folder / "README.md").read_text()
+
+
+def test_planted_feet_and_chosen_captions(sentences_without_minilm, thin_checkpoint, dataset_folder, tmp_path):
+    """Planting changes the sliding of the generated row and nothing of the others; the protocols tell both."""
+    found = {}
+    for name, more in (("plain", []), ("planted", ["--plant-feet", "--caption-best-of", "2"])):
+        kept = {"out": tmp_path / f"{name}.json", "work": tmp_path / "work"}
+        assert evaluate([*options(thin_checkpoint, dataset_folder, **kept), *more]) == 0
+        found[name] = json.loads(kept["out"].read_text())
+    plain, planted = (found[name]["generation"] for name in ("plain", "planted"))
+    assert planted["protocol"] == plain["protocol"].replace("top-p 0.9;", "top-p 0.9, feet planted;")
+    for row in ("real", "reconstructed"):
+        assert planted["rows"][row] == plain["rows"][row]
+    slid = [each["rows"]["generated"]["foot_skating_cm"][0] for each in (plain, planted)]
+    assert slid[1] < slid[0]
+    assert planted["rows"]["generated"]["length_error"] == plain["rows"]["generated"]["length_error"]
+    assert ", greedy;" in found["plain"]["captioning"]["protocol"]
+    assert ", best of 2 (" in found["planted"]["captioning"]["protocol"]
+    assert evaluate(options(thin_checkpoint, dataset_folder, tasks="captioning", clips=3)) == 0
+    with pytest.raises(MotionLLMError, match="best_of is 0"):
+        evaluate([*options(thin_checkpoint, dataset_folder), "--caption-best-of", "0"])
+
+
+TASKS = {"text-to-motion", "motion-to-text", "motion-reconstruction"}
+
+
+def result_tasks(folder):
+    """The tasks of `.eval_results`, each file read by `huggingface_hub`."""
+    files = list((folder / ".eval_results").glob("*.yaml"))
+    for path in files:
+        entries = parse_eval_result_entries(yaml.safe_load(path.read_text()))
+        assert {entry.task_id.removeprefix(path.stem.replace("-", "_"))[0] for entry in entries} == {"_"}
+    return {path.stem for path in files}
+
+
+def test_figures_go_into_any_checkpoint(thin_checkpoint, dataset_folder, tmp_path, capsys):
+    full, bare, results = tmp_path / "full", tmp_path / "bare", tmp_path / "results"
+    assert export([str(thin_checkpoint), "--out", str(full)]) == 0
+    shutil.copytree(full, bare)
+    for path in (*bare.glob("training_record*"), bare / "README.md"):
+        path.unlink()
+    quick = {"tasks": "reconstruction", "clips": 2, "dataset-id": "user/clips"}
+    for folder in (full, bare):
+        assert evaluate([*options(folder, dataset_folder, **quick), "--card"]) == 0
+        assert result_tasks(folder) == {"motion-reconstruction"}
+    card = ModelCard.load(full / "README.md")
+    assert "This is a full checkpoint" in card.text
+    assert "| codes used |" in card.text
+    assert {result.dataset_type for result in card.data.eval_results} == {"user/clips"}
+    assert not (bare / "README.md").exists()  # there is nothing to make one of
+    assert evaluate(options(thin_checkpoint, dataset_folder, results=results, **quick)) == 0
+    assert result_tasks(results) == {"motion-reconstruction"}
+    for name in ("full", "results"):
+        figures = json.loads((tmp_path / name / "evaluation.json").read_text())
+        assert figures["dataset_id"] == "user/clips"
+        assert figures["reconstruction"]["clips"] == 2
+
+
+def test_a_run_that_died_goes_on(model, processor, tmp_path):
+    lengths = [5, 9, 7, 5]
+    whole = generate_codes(model, processor, CAPTIONS, lengths, Decoding(), seed=3, batch_size=4)
+    store = OutputStore(tmp_path, a=1)
+    assert generate_codes(model, processor, CAPTIONS, lengths, Decoding(), seed=3, batch_size=2, store=store) == whole
+    path = next(tmp_path.iterdir())
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(lines[:2]) + lines[2][: len(lines[2]) // 2])  # killed while writing the third
+    again = OutputStore(tmp_path, a=1)
+    assert len(again.values) == 2
+    assert generate_codes(model, processor, CAPTIONS, lengths, Decoding(), seed=3, batch_size=2, store=again) == whole
+    assert OutputStore(tmp_path, a=2).values == {}
+    assert [len(codes) for codes in whole] == lengths
+    assert whole[0] != whole[3]  # equal sentences, different seeds
+
+
+def test_what_is_well_formed():
+    codes = torch.tensor([[1, 2, 3], [1, 2, -1], [1, -1, 3]])
+    assert well_formed(codes, torch.tensor([3, 3, 2])).tolist() == [True, False, False]
+
+
+def test_tables():
+    rows = {"real": {"fid": [0.0, 0.0]}, "generated": {"fid": [1.5, 0.25], "r_precision_top1": [0.5, 0.0]}}
+    assert markdown(generation_table(rows)).splitlines() == [
+        "|  | R@1 | FID |",
+        "| --- | --- | --- |",
+        "| real motion | - | 0.000 |",
+        "| generated | 0.500 | 1.500 ± 0.250 |",
+    ]
+    assert len({len(line) for line in plain_text(generation_table(rows)).splitlines()}) == 1
+
+
+def test_the_shipped_evaluator_loads():
+    evaluator = load_evaluator(DEFAULT_EVALUATOR)
+    assert len(evaluator.config.contents) == 24
+    assert sum(parameter.numel() for parameter in evaluator.parameters()) < 4_000_000
+
+
+def test_bad_input(thin_checkpoint, dataset_folder, tmp_path):
+    cases = {
+        "--tasks is 'x'": {"tasks": "x"},
+        "--draws is 0": {"draws": 0},
+        "--batch-size is -1": {"batch-size": -1},
+        "guidance_scale is 0": {"guidance": 0},
+        "temperature is 0": {"temperature": 0},
+        "repeat_penalty is -1": {"repeat-penalty": -1},
+        "no --vq or --folder": {"folder": tmp_path},
+        "tells of a checkpoint": {"folder": tmp_path, "results": tmp_path / "results"},
+        "--dataset-id is 'a/b/c'": {"dataset-id": "a/b/c"},
+        "--scenes-dataset-id is 'x y'": {"scenes-dataset-id": "x y"},
+        "--sheet is 'sheet.jpg'": {"sheet": "sheet.jpg"},
+        "--sheet shows what the checkpoint generates": {"sheet": "sheet.png", "tasks": "captioning"},
+        "holds no evaluator": {"evaluator": tmp_path, "tasks": "generation"},
+    }
+    for message, changed in cases.items():
+        card = ["--card"] if "folder" in changed and "results" not in changed else []
+        with pytest.raises(MotionLLMError, match=message):
+            evaluate([*options(thin_checkpoint, dataset_folder, **changed), *card])
