@@ -313,7 +313,7 @@ def test_interact_plants_the_feet_of_those_it_makes(
             made[folder] = motionllm.Motion.load(path)
         plain, planted = made["plain"].joints, made["planted"].joints
         assert np.array_equal(planted[:kept], plain[:kept])
-        assert np.array_equal(planted[kept:], plant_feet(plain[kept:], 20))
+        np.testing.assert_allclose(planted[kept:], plant_feet(plain[kept:], 20), atol=1e-4)
         assert not np.array_equal(planted, plain)
         assert made["planted"].features is None
 

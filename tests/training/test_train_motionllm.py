@@ -91,7 +91,8 @@ def test_frozen_rows_stay_and_the_share_is_told(train_arguments, base_folder, to
     assert total == loaded.language_model.num_parameters()
     rows = loaded.motion_vocabulary.ids
     # The rows that were drawn for training have to be the ones of the loaded checkpoint: it does not store them.
-    assert torch.equal(loaded.get_input_embeddings().weight[rows], start.get_input_embeddings().weight[rows])
+    tables = (each.get_input_embeddings().weight for each in (loaded, start))
+    torch.testing.assert_close(*(table[rows] for table in tables))
 
 
 @pytest.fixture(scope="module")
@@ -136,7 +137,7 @@ def test_random_weights_are_fixed_by_the_seed(train_arguments, base_folder):
         one.codes, one.vq, one.base_model = codes, vq, str(base_folder)
         set_seed(seed)
         made.append(build_model(one, seed)[0].get_input_embeddings().weight)
-    assert torch.equal(made[0], made[1])
+    torch.testing.assert_close(made[0], made[1])
     assert not torch.equal(made[0], made[2])
     assert made[0].shape == made[3].shape
     assert not torch.isclose(made[0], made[3])[1:].all(-1).any()  # the first row is padding, zero in both
