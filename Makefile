@@ -10,7 +10,7 @@ PROMPT ?= a person waves with the left hand
 export HF_HUB_OFFLINE ?= 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test lint checkpoint-code clean
+.PHONY: demo test lint wheel checkpoint-code clean
 
 demo: $(VENV)/.demo
 	$(BIN)/motionllm generate "$(PROMPT)" --duration 4 --seed 1 -o $(OUT)
@@ -24,6 +24,12 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# The code (Apache-2.0) and the weights (CC BY-NC 4.0), as wheels and sources in dist/.
+wheel: $(VENV)/.dev
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist .
+	$(BIN)/python -m build --outdir dist checkpoints
 
 # The shipped checkpoints carry their code, for users who load them without this package.
 EVALUATOR_CODE := configuration_evaluator.py modeling_evaluator.py sentence_encoder.py

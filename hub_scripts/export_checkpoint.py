@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hub_scripts.hub.layouts import LAYOUTS, check_thin_checkpoint, layout_files
-from hub_scripts.options.checkpoint import DEFAULT_CHECKPOINT, quiet
+from hub_scripts.options.checkpoint import DEFAULT_CHECKPOINT, quiet, require_shipped
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.files_motionllm import ensure_folder
 
@@ -42,6 +42,7 @@ def main(argv: Sequence[str]) -> int:
     if args.dtype is not None and args.format != "gguf":
         raise MotionLLMError(f"--dtype {args.dtype} is for --format gguf; add it, or leave --dtype out")
     folder, out = Path(args.folder), Path(args.out)
+    require_shipped(folder)
     check_thin_checkpoint(folder, args.adapter)
     if out.exists():
         raise MotionLLMError(f"--out '{out}' exists; give the name of a new folder")

@@ -21,7 +21,7 @@ from hub_scripts.hub.layouts import (
     check_thin_checkpoint,
     layout_files,
 )
-from hub_scripts.options.checkpoint import DEFAULT_CHECKPOINT, DEFAULT_EVALUATOR, quiet
+from hub_scripts.options.checkpoint import DEFAULT_CHECKPOINT, DEFAULT_EVALUATOR, quiet, require_shipped
 from modeling_motionllm.checkpoint_motionllm import ADAPTERS_FOLDER
 from modeling_motionllm.errors_motionllm import MotionLLMError
 
@@ -178,6 +178,7 @@ def main(argv: Sequence[str]) -> int:
     args = _parser().parse_args(argv)
     layout = _layout(args)
     folder = Path(args.folder or (DEFAULT_EVALUATOR if layout == "evaluator" else DEFAULT_CHECKPOINT))
+    require_shipped(folder)
     with hub_errors(args.repo):
         validate_repo_id(args.repo)
     if args.repo.count("/") != 1:

@@ -8,7 +8,7 @@ from typing import Any
 from hub_scripts.data.storage import dataset_columns, read_split
 from hub_scripts.hub.card import T2M
 from hub_scripts.metrics.judge import Judge, MotionJudge, load_evaluator
-from hub_scripts.options.checkpoint import DEFAULT_EVALUATOR
+from hub_scripts.options.checkpoint import DEFAULT_EVALUATOR, require_shipped
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.motion_features import KIT
 
@@ -30,8 +30,8 @@ def add_protocol_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--evaluator",
         default=str(DEFAULT_EVALUATOR),
-        help="folder or Hub id of an evaluator, or 't2m' for the published one of Guo et al. 2022 (default: the one in "
-        "checkpoints/)",
+        help="folder or Hub id of an evaluator, or 't2m' for the published one of Guo et al. 2022 (default: the "
+        "shipped one)",
     )
     parser.add_argument(
         "--t2m-folder", metavar="DIR", help="with --evaluator t2m: its published files, checkpoints/t2m (kit) and glove"
@@ -49,6 +49,7 @@ def check_protocol(args: argparse.Namespace) -> None:
     Raises:
         MotionLLMError: they do not.
     """
+    require_shipped(args.evaluator)
     if (args.evaluator == T2M) != (args.t2m_folder is not None):
         raise MotionLLMError("--evaluator t2m and --t2m-folder DIR go together; give both or neither")
     for name in ("min_frames", "max_frames"):

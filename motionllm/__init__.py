@@ -1,7 +1,10 @@
 """MotionLLM: human motion and language in one Hugging Face model. Importing it registers the Auto classes."""
 
+from typing import TYPE_CHECKING
+
 from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoProcessor, AutoTokenizer
 
+from hub_scripts.hub.version import __version__
 from modeling_motionllm.best_of_motionllm import caption_best, generate_best
 from modeling_motionllm.configuration_motionllm import MotionLLMConfig, MotionVQConfig
 from modeling_motionllm.errors_motionllm import MotionLLMError
@@ -30,6 +33,11 @@ from modeling_motionllm.processing_motionllm import MotionLLMProcessor
 from modeling_motionllm.vocabulary_motionllm import MotionVocabulary, motion_token_names
 from tokenization.tokenization_motionllm import MotionLLMTokenizer
 
+if TYPE_CHECKING:  # `__getattr__` brings them when they are first asked for
+    from hub_scripts.data.motion_files import load_motion
+    from hub_scripts.export import save_motion, save_motion_files
+    from hub_scripts.options.checkpoint import default_checkpoint
+
 __all__ = [
     "HUMANML3D",
     "KIT",
@@ -44,21 +52,23 @@ __all__ = [
     "MotionVocabulary",
     "Placement",
     "Skeleton",
+    "__version__",
     "canonicalize_joints",
     "caption_best",
     "decode_placements",
+    "default_checkpoint",
     "encode_placements",
     "features_to_joints",
     "generate_best",
     "join_people",
     "joints_to_features",
-    "load_motion",  # noqa: F822
+    "load_motion",
     "mirror_joints",
     "mirror_people",
     "motion_token_names",
     "resample_joints",
-    "save_motion",  # noqa: F822
-    "save_motion_files",  # noqa: F822
+    "save_motion",
+    "save_motion_files",
     "split_people",
 ]
 
@@ -81,4 +91,8 @@ def __getattr__(name: str) -> object:
         from hub_scripts.data.motion_files import load_motion
 
         return load_motion
+    if name == "default_checkpoint":
+        from hub_scripts.options.checkpoint import default_checkpoint
+
+        return default_checkpoint
     raise AttributeError(f"module 'motionllm' has no attribute '{name}'")
