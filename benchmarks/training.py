@@ -12,8 +12,9 @@ import torch
 
 from benchmarks.measuring import Row, alternate, clock, machine, peak_memory, print_table
 from hub_scripts.options.checkpoint import DEFAULT_CHECKPOINT, load_processor, quiet
-from hub_scripts.train_motionllm import ModelArguments, add_adapter
+from hub_scripts.training.arguments import ModelArguments
 from hub_scripts.training.examples import LossWeights, MotionTextExamples, PadExamples
+from hub_scripts.training.model import add_adapter
 from modeling_motionllm.modeling_motionllm import MotionLLMForCausalLM
 from modeling_motionllm.processing_motionllm import MotionLLMProcessor
 
@@ -33,9 +34,10 @@ def _rows(vq: Any, count: int) -> list[dict[str, Any]]:
         features = draw.standard_normal((codes * vq.config.frames_per_code, vq.config.input_dim), dtype=np.float32)
         rows.append(
             {
-                "content": str(number),
+                "contents": [str(number)],
+                "parts": [],
                 "captions": [_SENTENCES[number % len(_SENTENCES)]],
-                "codes": draw.integers(0, vq.config.codebook_size, codes).tolist(),
+                "codes": [draw.integers(0, vq.config.codebook_size, codes).tolist()],
                 "features": torch.from_numpy(features)[None],
             }
         )

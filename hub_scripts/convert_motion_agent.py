@@ -20,7 +20,7 @@ from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dic
 
 from hub_scripts.hub.part_cards import render_converted_card
 from hub_scripts.options.checkpoint import quiet
-from hub_scripts.train_motionllm import new_rows
+from hub_scripts.training.model import new_rows
 from modeling_motionllm.base_model_motionllm import load_base_tokenizer
 from modeling_motionllm.checkpoint_motionllm import save_thin_checkpoint
 from modeling_motionllm.checksums_motionllm import file_sha256

@@ -9,10 +9,7 @@ import torch
 from tqdm import tqdm
 
 from hub_scripts.data.codes import CODES_SUMMARY, read_codes_summary, weights_hash, write_codes, write_codes_summary
-from hub_scripts.data.scene_codes import write_scene_codes
-from hub_scripts.data.scenes_features import scene_features
-from hub_scripts.data.scenes_storage import read_scenes
-from hub_scripts.data.storage import existing_splits, read_split, read_summary
+from hub_scripts.data.store import existing_splits, read_motions, read_summary
 from hub_scripts.metrics.reconstruction import batches_by_length, check_columns
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.files_motionllm import ensure_folder
@@ -20,7 +17,7 @@ from modeling_motionllm.modeling_motion_vq import MotionVQModel
 from modeling_motionllm.placement_motionllm import encode_placements
 from modeling_motionllm.processing_motionllm import pad_features
 
-__all__ = ["encode_clips", "encode_dataset", "encode_scenes", "main"]
+__all__ = ["encode_clips", "encode_dataset", "main"]
 
 
 @torch.no_grad()
@@ -28,7 +25,7 @@ def encode_clips(vq: MotionVQModel, clips: Sequence[np.ndarray], batch_size: int
     """Codes of raw features (T_i, 263), each at least one code long; clips of about one length share a batch."""
     check_columns(vq, clips)
     codes: list[list[int]] = [[] for _ in clips]
-    for batch in tqdm(batches_by_length([len(clip) for clip in clips], batch_size), desc=label):
+    for batch in tqdm(batches_by_length([len(clip) for clip in clips], batch_size), desc=f"encode {label}"):
         features, mask = pad_features([clips[index] for index in batch])
         encoded = vq.encode(features.to(vq.device), mask.to(vq.device))
         for index, row, valid in zip(batch, encoded.codes.cpu(), encoded.attention_mask.cpu(), strict=True):
@@ -39,35 +36,22 @@ def encode_clips(vq: MotionVQModel, clips: Sequence[np.ndarray], batch_size: int
 def encode_dataset(
     vq: MotionVQModel, data: str, out: Path, splits: Sequence[str], batch_size: int = 64
 ) -> dict[str, dict[str, int]]:
-    """Encode splits of a dataset and write them to `out`; returns clips and codes per split."""
-    counts = {}
-    columns = ["name", "content", "style", "mirrored", "captions", "features"]
-    for split in splits:
-        rows = [row for row in read_split(data, split, columns) if len(row["features"]) >= vq.config.frames_per_code]
-        codes = encode_clips(vq, [row.pop("features") for row in rows], batch_size, f"encode {split}")
-        write_codes(out, split, [row | {"codes": row_codes} for row, row_codes in zip(rows, codes, strict=True)])
-        counts[split] = {"clips": len(rows), "codes": sum(map(len, codes))}
-    return counts
+    """Encode splits of a dataset, each person in a frame of its own, and write them to `out`.
 
-
-def encode_scenes(
-    vq: MotionVQModel, data: str, out: Path, splits: Sequence[str], batch_size: int = 64
-) -> dict[str, dict[str, int]]:
-    """Encode splits of a dataset of scenes, each person in a frame of its own; returns scenes and codes per split."""
+    Returns:
+        The number of motions and of codes per split.
+    """
     counts = {}
-    columns = ["name", "kind", "roles", "contents", "styles", "mirrored", "parts", "captions", "joints"]
+    columns = ["name", "kind", "contents", "styles", "mirrored", "parts", "captions", "placements", "features"]
     for split in splits:
-        least = vq.config.frames_per_code
-        rows = [row for row in read_scenes(data, split, columns) if row["joints"].shape[1] > least]
-        features, placements = scene_features(rows, split)
-        clips = [person for scene in features for person in scene]
-        codes = iter(encode_clips(vq, clips, batch_size, f"encode {split}"))
-        for row, places in zip(rows, placements, strict=True):
-            del row["joints"]
-            row["placement_bins"] = encode_placements(places).tolist()
-            row["codes"] = [next(codes) for _ in row["roles"]]
-        write_scene_codes(out, split, rows)
-        counts[split] = {"scenes": len(rows), "codes": sum(len(person) for row in rows for person in row["codes"])}
+        rows = read_motions(data, split, columns)
+        rows = [row for row in rows if row["features"].shape[1] >= vq.config.frames_per_code]
+        codes = iter(encode_clips(vq, [one for row in rows for one in row.pop("features")], batch_size, split))
+        for row in rows:
+            row["placement_bins"] = encode_placements(row.pop("placements")).tolist()
+            row["codes"] = [next(codes) for _ in row["contents"]]
+        write_codes(out, split, rows)
+        counts[split] = {"motions": len(rows), "codes": sum(len(one) for row in rows for one in row["codes"])}
     return counts
 
 
@@ -79,14 +63,14 @@ def main(argv: Sequence[str]) -> int:
     """
     parser = argparse.ArgumentParser(
         prog="motionllm encode",
-        description="Encode every clip, or scene, of a prepared dataset with a trained VQ-VAE, once. The codes are "
+        description="Encode every motion of a prepared dataset with a trained VQ-VAE, once. The codes are "
         "stored under the hash of the VQ-VAE's weights, so codes of another VQ-VAE are never taken for its own.",
         epilog="example: motionllm encode --vq runs/motion_vq --data data/bandai",
     )
     parser.add_argument("--vq", required=True, help="folder of a trained VQ-VAE (motionllm train-vq)")
     parser.add_argument("--data", required=True, help="folder written by `motionllm prepare`")
     parser.add_argument("--out", help="where to write (default: DATA/codes-<hash of the VQ-VAE>)")
-    parser.add_argument("--batch-size", type=int, default=64, help="clips per batch (default 64)")
+    parser.add_argument("--batch-size", type=int, default=64, help="people per batch (default 64)")
     args = parser.parse_args(argv)
     if args.batch_size < 1:
         raise MotionLLMError(f"--batch-size is {args.batch_size}; give 1 or more")
@@ -99,8 +83,7 @@ def main(argv: Sequence[str]) -> int:
         return 0
     (out / CODES_SUMMARY).unlink(missing_ok=True)
     vq = MotionVQModel.from_pretrained(args.vq).eval()
-    encode, unit = (encode_scenes, "scenes") if data.get("type") == "scenes" else (encode_dataset, "clips")
-    counts = encode(vq, args.data, out, existing_splits(args.data), args.batch_size)
-    write_codes_summary(out, {**key, "data_license": data.get("license"), "type": unit, "splits": counts})
-    print(f"{out}: " + ", ".join(f"{split} {c[unit]} {unit}, {c['codes']} codes" for split, c in counts.items()))
+    counts = encode_dataset(vq, args.data, out, existing_splits(args.data), args.batch_size)
+    write_codes_summary(out, {**key, "data_license": data.get("license"), "splits": counts})
+    print(f"{out}: " + ", ".join(f"{split} {c['motions']} motions, {c['codes']} codes" for split, c in counts.items()))
     return 0

@@ -12,7 +12,7 @@ from torch.utils.data import Dataset
 from transformers import HfArgumentParser, TrainingArguments, set_seed
 
 from hub_scripts.data.codes import weights_hash
-from hub_scripts.data.storage import dataset_hash, read_split, read_summary
+from hub_scripts.data.store import dataset_hash, read_motions, read_summary
 from hub_scripts.metrics.reconstruction import check_columns, reconstruction_metrics
 from hub_scripts.training.trainer import (
     ModelTrainer,
@@ -155,7 +155,7 @@ def _build_model(arguments: VQArguments, clips: list[np.ndarray]) -> MotionVQMod
     weights = {name: getattr(arguments, name) for name in settings}
     if arguments.init_from is None:
         if arguments.decoder_only:
-            raise MotionLLMError("--decoder_only needs a trained VQ-VAE; add --init_from FOLDER")
+            raise MotionLLMError("--decoder-only needs a trained VQ-VAE; add --init-from FOLDER")
         sizes = {name: getattr(arguments, name) for name in ("width", "depth", "codebook_size", "code_dim")}
         skeleton = skeleton_of_features(clips[0].shape[1])
         body = {"input_dim": skeleton.feature_dim, "num_joints": skeleton.num_joints, "fps": skeleton.fps}
@@ -183,7 +183,12 @@ def main(argv: list[str]) -> int:
 
     shortest = MotionVQConfig().frames_per_code  # shorter clips have no code
     clips, eval_clips = (
-        [row["features"] for row in read_split(arguments.data, split, ["features"]) if len(row["features"]) >= shortest]
+        [
+            one
+            for row in read_motions(arguments.data, split, ["features"])
+            for one in row["features"]
+            if len(one) >= shortest
+        ]
         for split in ("train", "val")
     )
     if not clips or not eval_clips:

@@ -24,7 +24,7 @@ from transformers import AutoTokenizer, BertConfig, BertModel, LlamaConfig, Llam
 
 import motionllm
 from hub_scripts.data.codes import weights_hash, write_codes, write_codes_summary
-from hub_scripts.data.storage import shard_path, write_shard, write_summary
+from hub_scripts.data.store import shard_path, write_shard, write_summary
 from hub_scripts.hub.pickled import is_pickled
 from hub_scripts.train_motionllm import main as train_motionllm
 from modeling_motionllm.configuration_evaluator import MotionTextEvaluatorConfig
@@ -168,11 +168,14 @@ def codes_folder(tmp_path_factory: pytest.TempPathFactory, vq_folder: Path) -> P
         rows = [
             {
                 "name": f"{split}{index}",
-                "content": "walk" if index % 3 else "jump",
-                "style": "normal",
+                "kind": "",
+                "contents": ["walk" if index % 3 else "jump"],
+                "styles": ["normal"],
+                "parts": [],
+                "placement_bins": [[64, 64, 0]],
                 "mirrored": False,
                 "captions": [SENTENCES[index % len(SENTENCES)], SENTENCES[(index + 1) % len(SENTENCES)]],
-                "codes": rng.integers(0, CODEBOOK_SIZE, size=rng.integers(1, 30)).tolist(),
+                "codes": [rng.integers(0, CODEBOOK_SIZE, size=rng.integers(1, 30)).tolist()],
             }
             for index in range(count)
         ]
@@ -192,8 +195,9 @@ def dataset_folder(tmp_path_factory: pytest.TempPathFactory, golden: dict[str, d
             {
                 "name": name,
                 "source": "bandai-namco-1",
-                "content": name.split("_")[1],
-                "style": name.split("_")[2],
+                "num_people": 1,
+                "contents": [name.split("_")[1]],
+                "styles": [name.split("_")[2]],
                 "mirrored": False,
                 "captions": ["a person moves"],
                 "fps": 20.0,

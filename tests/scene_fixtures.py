@@ -9,8 +9,7 @@ import pytest
 
 import motionllm
 from hub_scripts.cli import main as cli
-from hub_scripts.data.scenes_storage import write_scenes
-from hub_scripts.data.storage import write_summary
+from hub_scripts.data.store import write_shard, write_summary
 from modeling_motionllm.placement_motionllm import split_people
 
 _PARTS = {
@@ -58,7 +57,7 @@ def scenes_folder(tmp_path_factory: pytest.TempPathFactory, make_joints: Callabl
                     "source_clips": [["clip"]] * people,
                 }
             )
-        write_scenes(folder / "data" / f"{split}-00000-of-00001.parquet", rows)
+        write_shard(folder / "data" / f"{split}-00000-of-00001.arrow", rows)
     write_summary(folder, {"name": "scenes", "type": "scenes"})
     return folder
 

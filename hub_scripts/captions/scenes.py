@@ -15,7 +15,7 @@ from .clips import action_phrases, content_of, inflect
 from .scene_words import GOING, MANY_STYLES, SENTENCES
 from .words import NUMBERS, STYLE_ALIASES, STYLES
 
-__all__ = ["describe_part", "describe_scene", "told_parts"]
+__all__ = ["describe_part", "describe_scene", "parts_of_caption"]
 
 _SHORTEST_WAIT = 0.75  # seconds
 _MOST_WORDS = 28
@@ -114,7 +114,7 @@ def describe_part(content: str, style: str, joints: np.ndarray, wait: int = 0, m
     return f"a person {waits}{inflect(action, 's')}{manner}"
 
 
-def told_parts(caption: str, parts: Sequence[str], styles: Sequence[str]) -> list[str]:
+def parts_of_caption(caption: str, parts: Sequence[str], styles: Sequence[str]) -> list[str]:
     """The parts of a scene as far as a caption of it tells them: the manner is left out where the caption does so.
 
     Args:

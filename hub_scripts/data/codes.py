@@ -1,30 +1,31 @@
-"""The code store: every clip's VQ codes with its captions, one Parquet file a split."""
+"""The store of codes: the VQ codes of everybody in every motion with its captions, one file a split."""
 
 import json
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
-
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from modeling_motionllm.checksums_motionllm import file_sha256
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.files_motionllm import atomic_path
 
+from .tables import read_table, table_features, write_table
+
 __all__ = ["CODES_SUMMARY", "read_codes", "read_codes_summary", "weights_hash", "write_codes", "write_codes_summary"]
 
 CODES_SUMMARY = "motionllm_codes.json"
-_SCHEMA = pa.schema(
-    [
-        ("name", pa.string()),
-        ("content", pa.string()),
-        ("style", pa.string()),
-        ("mirrored", pa.bool_()),
-        ("captions", pa.list_(pa.string())),
-        ("codes", pa.list_(pa.int32())),
-    ]
-)
+_COLUMNS: dict[str, Any] = {
+    "name": "string",
+    "kind": "string",
+    "contents": ["string"],
+    "styles": ["string"],
+    "mirrored": "bool",
+    "parts": ["string"],
+    "captions": ["string"],
+    "placement_bins": [["int32"]],
+    "codes": [["int32"]],
+}
 
 
 def weights_hash(folder: str | os.PathLike[str]) -> str:
@@ -39,25 +40,32 @@ def weights_hash(folder: str | os.PathLike[str]) -> str:
     return file_sha256(path)
 
 
-def write_codes(folder: Path, split: str, rows: list[dict[str, Any]]) -> Path:
-    """Write one split; `rows` have the columns of the store."""
-    path = folder / f"{split}.parquet"
-    with atomic_path(path) as temporary:
-        pq.write_table(pa.Table.from_pylist(rows, schema=_SCHEMA), temporary, compression="zstd")
+def write_codes(folder: Path, split: str, rows: Sequence[Mapping[str, Any]]) -> Path:
+    """Write one split.
+
+    Args:
+        folder: of the store.
+        split: "train", "val" or "test".
+        rows: one dict a motion of P people: `name`, `kind` ("" for one person), `contents` and `styles` (P strings
+            each), `mirrored`, `parts` (P sentences, or none), `captions`, `placement_bins` (P, 3), `codes` P lists of
+            one length.
+    """
+    path = folder / f"{split}.arrow"
+    write_table(path, rows, table_features(_COLUMNS))
     return path
 
 
 def read_codes(folder: str | os.PathLike[str], split: str) -> list[dict[str, Any]]:
-    """Rows of one split: name, content, style, mirrored, captions, codes (list of int).
+    """Rows of one split as `write_codes` took them.
 
     Raises:
         MotionLLMError: no such file, or a damaged one.
     """
-    path = Path(folder) / f"{split}.parquet"
+    path = Path(folder) / f"{split}.arrow"
     try:
-        return pq.read_table(path).to_pylist()
-    except (OSError, pa.ArrowInvalid) as error:
-        raise MotionLLMError(f"'{path}' cannot be read ({error}); make the codes with `motionllm encode`") from error
+        return read_table(path, list(_COLUMNS))
+    except MotionLLMError as error:
+        raise MotionLLMError(f"'{path}' cannot be read; make the codes with `motionllm encode`") from error
 
 
 def write_codes_summary(folder: Path, summary: dict[str, Any]) -> None:

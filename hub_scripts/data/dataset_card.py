@@ -35,7 +35,7 @@ copies added.
 the recorded Spine and Chest; metres; linear resampling. The features are the 263 numbers a frame of HumanML3D.
 **The captions were not written by people who watched the clips**: they are composed by rules from the content and style
 labels and from measurements (distance, turn, side, height of the hands, repetitions). Where a recorded turn goes the
-other way than its label says (four clips), the captions follow the motion and `content` keeps the label. The first
+other way than its label says (four clips), the captions follow the motion and `contents` keeps the label. The first
 caption of a clip leaves the style out, the others state it.
 
 Splits: 80 % train, 5 % val, 15 % test by clip, stratified by content and style, fixed by the clip names. Train clips
@@ -48,7 +48,8 @@ label and the captions). One skeleton and few contents: good for learning and fo
 | --- | --- | --- |
 | `name` | string | clip name |
 | `source` | string | `bandai-namco-1` or `bandai-namco-2` |
-| `content`, `style` | string | labels, for example `wave-left-hand`, `elderly` |
+| `num_people` | int32 | 1 |
+| `contents`, `styles` | list of one string | labels, for example `wave-left-hand`, `elderly` |
 | `mirrored` | bool | a mirrored copy |
 | `captions` | list of strings | sentences for this clip |
 | `fps` | float32 | 20 |
@@ -84,7 +85,8 @@ right are swapped in their captions and content labels too.
 | --- | --- | --- |
 | `name` | string | clip name; pieces of a long recording end in `_000`, `_001` ... |
 | `source` | string | `{name}` |
-| `content`, `style` | string | labels of the table; `motion` and `normal` where it has none |
+| `num_people` | int32 | 1 |
+| `contents`, `styles` | list of one string | labels of the table; `motion` and `normal` where it has none |
 | `mirrored` | bool | a mirrored copy |
 | `captions` | list of strings | sentences for this clip |
 | `fps` | float32 | 20 |

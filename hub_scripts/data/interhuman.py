@@ -23,9 +23,8 @@ from modeling_motionllm.placement_motionllm import encode_placements, join_peopl
 from .preparation import Preparation
 from .scenes_card import INTERHUMAN_CARD, INTERHUMAN_CARD_METADATA
 from .scenes_drawing import MAX_FRAMES
-from .scenes_storage import write_scenes
 from .splits import SPLITS
-from .storage import put_in_place, start_dataset, write_card, write_summary
+from .store import put_in_place, start_dataset, write_card, write_shard, write_summary
 from .workers import batched
 
 __all__ = ["interhuman_joints", "mirror_text", "prepare_interhuman"]
@@ -81,8 +80,8 @@ def prepare_interhuman(
         names = names[:limit]
         rows = _rows(source, split, tqdm(names, desc=f"reading {split}", unit=" scenes"), mirror, failures)
         for batch in batched(rows, _SCENES_PER_SHARD):
-            path = work / f"{split}-{len(shards.get(split, [])):05d}.parquet"
-            write_scenes(path, batch)
+            path = work / f"{split}-{len(shards.get(split, [])):05d}.arrow"
+            write_shard(path, batch)
             shards.setdefault(split, []).append(path)
             made = counts.setdefault(split, Counter())
             made["rows"] += len(batch)

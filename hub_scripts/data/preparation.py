@@ -1,4 +1,4 @@
-"""Making a dataset of recordings: BVH in, Parquet shards out; parallel, resumable, the same bytes every time."""
+"""Making a dataset of recordings: BVH in, Arrow shards out; parallel, resumable, the same bytes every time."""
 
 import hashlib
 import json
@@ -21,7 +21,7 @@ from modeling_motionllm.motion_features import HUMANML3D, joints_to_features, mi
 
 from .sources import Clip, MotionSource, Recording
 from .splits import SPLITS
-from .storage import put_in_place, start_dataset, write_card, write_shard, write_summary
+from .store import put_in_place, start_dataset, write_card, write_shard, write_summary
 from .workers import batched, in_order, workers
 
 __all__ = ["Preparation", "prepare"]
@@ -207,7 +207,7 @@ def _write_shards(
         }
         for batch in batched(rows, _ROWS_PER_SHARD):
             names = [f"{clip.name}:{clip.source_sha256}:{mirrored}" for clip, mirrored in batch]
-            path = work / f"{split}-{_key([source.recipe, source.wording, *names])}.parquet"
+            path = work / f"{split}-{_key([source.recipe, source.wording, *names])}.arrow"
             shards.setdefault(split, []).append(path)
             tasks.append((source, path, batch))
     with tqdm(desc="writing rows", unit=" rows", total=sum(len(batch) for _, _, batch in tasks)) as bar:
@@ -228,14 +228,15 @@ def _row(source: MotionSource, clip: Clip, mirrored: bool) -> dict[str, Any]:
     return {
         "name": f"{clip.name}_mirrored" if mirrored else clip.name,
         "source": clip.source,
-        "content": source.content(clip, mirrored),
-        "style": clip.style,
+        "num_people": 1,
+        "contents": [source.content(clip, mirrored)],
+        "styles": [clip.style],
         "mirrored": mirrored,
         "captions": source.captions(clip, joints, mirrored),
         "fps": HUMANML3D.fps,
         "num_frames": len(joints),
-        "joints": joints,
-        "features": joints_to_features(joints),
+        "joints": joints[None],
+        "features": joints_to_features(joints)[None],
         "source_file": clip.source_file,
         "source_sha256": clip.source_sha256,
     }

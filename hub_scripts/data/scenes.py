@@ -1,4 +1,4 @@
-"""Composing scenes of several people from recorded clips: clips in, Parquet shards out, the same bytes every time."""
+"""Composing scenes of several people from recorded clips: clips in, Arrow shards out, the same bytes every time."""
 
 import hashlib
 import json
@@ -23,9 +23,8 @@ from .scenes_card import SCENES_CARD, SCENES_CARD_METADATA
 from .scenes_clips import FPS, ClipPool, load_pool
 from .scenes_drawing import Actor
 from .scenes_kinds import KINDS, Kind
-from .scenes_storage import write_scenes
 from .splits import SPLITS
-from .storage import dataset_hash, put_in_place, start_dataset, write_card, write_summary
+from .store import dataset_hash, put_in_place, start_dataset, write_card, write_shard, write_summary
 from .workers import batched, in_order, workers
 
 __all__ = ["MIN_GAP", "compose_scene", "prepare_pairs"]
@@ -75,7 +74,7 @@ def prepare_pairs(
         for batch in batched(scenes, _SCENES_PER_SHARD):
             mirrored = mirror and split == "train"
             key = "\n".join([f"recipe {_RECIPE}", data_hash, str(seed), split, str(mirrored), *map(str, batch)])
-            path = work / f"{split}-{hashlib.sha256(key.encode()).hexdigest()[:32]}.parquet"
+            path = work / f"{split}-{hashlib.sha256(key.encode()).hexdigest()[:32]}.arrow"
             shards.setdefault(split, []).append(path)
             tasks.append(_Task(path, os.fspath(data), split, batch, seed, mirrored))
     if not tasks:
@@ -170,7 +169,7 @@ def _make_shard(task: _Task) -> tuple[str, Counter[str], Counter[str]]:
             rows += scene_rows
             made.update({f"kind:{kind}": 1, "scenes": 1, "rows": len(scene_rows)})
             made.update({"people": len(scene_rows[0]["roles"]), "frames": sum(row["num_frames"] for row in scene_rows)})
-        write_scenes(task.path, rows)
+        write_shard(task.path, rows)
         with atomic_path(notes) as temporary:
             temporary.write_text(json.dumps([made, tries]), encoding="utf-8")
     made, tries = (Counter(part) for part in json.loads(notes.read_text(encoding="utf-8")))

@@ -52,7 +52,8 @@ placements, labels and captions).
 | `parts` | P strings | what each person does, as a sentence about that person alone |
 | `captions` | strings | several sentences for the scene |
 | `placements` | float32 (P, 3) | x (left), z (ahead) in metres, heading in radians, as person 1 sees them at first |
-| `joints` | float32 (P, T, 22, 3) | metres, Y up; person 1 starts at the origin and faces +Z, left is +X |
+| `joints` | float32 (P*T, 22, 3) | reshape to (P, T, 22, 3): person 1 first. Metres, Y up |
+| | | person 1 starts at the origin and faces +Z, left is +X |
 | `source_clips` | P lists of strings | the clips each person's motion was made of |
 
 `motionllm_dataset.json` holds the counts and a hash over the data files.
@@ -85,6 +86,6 @@ different size on the same bones moves hands that touch apart, or into each othe
 ## Columns
 
 As for composed scenes, with `composed` false, `kind` `interhuman`, and `contents` and `styles` empty. `joints` float32
-(2, T, 22, 3) at 20 fps, metres, Y up; person 1 starts at the origin and faces +Z. `placements` (2, 3): x (left), z
-(ahead) and heading in radians, as person 1 sees them at first. Splits are InterHuman's own.
+(2*T, 22, 3), person 1 first, at 20 fps, metres, Y up; person 1 starts at the origin and faces +Z. `placements`
+(2, 3): x (left), z (ahead) and heading in radians, as person 1 sees them at first. Splits are InterHuman's own.
 """

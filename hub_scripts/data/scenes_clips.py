@@ -10,7 +10,7 @@ from hub_scripts.captions.words import STYLE_ALIASES
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.motion_features import canonicalize_joints
 
-from .storage import read_split
+from .store import read_motions
 
 __all__ = ["FPS", "Clip", "ClipPool", "load_pool"]
 
@@ -124,13 +124,15 @@ def load_pool(folder: str, split: str) -> ClipPool:
     Raises:
         MotionLLMError: no such dataset or split, or nothing but mirrored copies in it.
     """
-    rows = read_split(folder, split, columns=["name", "content", "style", "mirrored", "joints"])
+    rows = read_motions(folder, split, columns=["name", "contents", "styles", "mirrored", "joints"])
     clips = []
     for row in rows:
+        if len(row["contents"]) != 1:
+            raise MotionLLMError(f"'{folder}' holds scenes already; give clips of single people")
         if not row["mirrored"]:
-            style = STYLE_ALIASES.get(row["style"], row["style"])
-            joints = np.asarray(canonicalize_joints(np.asarray(row["joints"], dtype=np.float64)))
-            clips.append(Clip(row["name"], row["content"], style, joints))
+            content, style = row["contents"][0], STYLE_ALIASES.get(row["styles"][0], row["styles"][0])
+            joints = np.asarray(canonicalize_joints(np.asarray(row["joints"][0], dtype=np.float64)))
+            clips.append(Clip(row["name"], content, style, joints))
     if not clips:
         raise MotionLLMError(f"'{folder}' has no clips of split '{split}' as they were recorded; prepare it again")
     return ClipPool(sorted(clips, key=lambda clip: clip.name))

@@ -30,7 +30,8 @@ others, in all splits. Nothing is left out for its length; `motionllm evaluate` 
 | --- | --- | --- |
 | `name` | string | published name; parts of a motion end in `_000`, `_001` ... |
 | `source` | string | `{name}` |
-| `content`, `style` | string | empty: {title} has no labels |
+| `num_people` | int32 | 1 |
+| `contents`, `styles` | list of one string | empty: {title} has no labels |
 | `mirrored` | bool | a mirrored copy |
 | `captions` | list of strings | the sentences |
 | `tokens` | list of strings | words and classes of each sentence, `a/DET man/NOUN`, for the T2M evaluator |

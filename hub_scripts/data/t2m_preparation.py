@@ -15,7 +15,7 @@ from modeling_motionllm.files_motionllm import ensure_folder
 from modeling_motionllm.motion_features import SKELETONS, Skeleton
 
 from .preparation import Preparation
-from .storage import put_in_place, start_dataset, write_card, write_shard, write_summary
+from .store import put_in_place, start_dataset, write_card, write_shard, write_summary
 from .t2m import read_lists, read_rows, read_statistics
 from .t2m_card import T2M_CARDS
 from .workers import batched
@@ -58,7 +58,7 @@ def prepare_t2m(
     for split, names in lists.items():
         bar = tqdm(names[:limit], desc=f"reading {split}", unit=" motions")
         for batch in batched(sums.see(_rows(source, bar, skeleton, card.name, failures, notes)), _ROWS_PER_SHARD):
-            path = work / f"{split}-{len(shards.get(split, [])):05d}.parquet"
+            path = work / f"{split}-{len(shards.get(split, [])):05d}.arrow"
             write_shard(path, batch)
             shards.setdefault(split, []).append(path)
             made = counts.setdefault(split, Counter())
@@ -111,8 +111,8 @@ class _Sums:
 
     def see(self, rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         for row in rows:
-            self.total += row["features"].sum(0, dtype=np.float64)
-            self.count += len(row["features"])
+            self.total += row["features"].sum((0, 1), dtype=np.float64)
+            self.count += row["features"].shape[1]
             yield row
 
     def far_from(self, mean: np.ndarray, std: np.ndarray) -> bool:

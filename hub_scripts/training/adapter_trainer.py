@@ -5,16 +5,17 @@ from pathlib import Path
 from typing import Any
 
 from huggingface_hub import CommitInfo
-from transformers import Trainer
 
 from hub_scripts.hub.layouts import LAYOUTS, layout_files
 from hub_scripts.push_to_hub import push_files
 from modeling_motionllm.errors_motionllm import MotionLLMError
 
+from .trainer import ModelTrainer
+
 __all__ = ["AdapterTrainer"]
 
 
-class AdapterTrainer(Trainer):
+class AdapterTrainer(ModelTrainer):
     """Trainer whose checkpoints hold the adapter alone, without the resized embedding table of the base.
 
     `push_to_hub` sends the thin checkpoint `final_checkpoint` in one commit; nothing is pushed before it is there.

@@ -1,20 +1,20 @@
-"""Training examples: which clip, caption and task comes when, fixed by the seed; and their padding into batches."""
+"""Training examples: which motion, caption and task comes when, fixed by the seed; and their padding into batches."""
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from torch.utils.data import Dataset
-from tqdm import tqdm
 
-from hub_scripts.captions.scenes import told_parts
+from hub_scripts.captions.scenes import parts_of_caption
 from modeling_motionllm.processing_motionllm import MotionLLMProcessor
 from modeling_motionllm.prompts_motionllm import pad_examples
 from modeling_motionllm.vocabulary_motionllm import MotionVocabulary
 
-__all__ = ["OPENING", "LossWeights", "MotionTextExamples", "PadExamples", "SceneTextExamples"]
+__all__ = ["OPENING", "LossWeights", "MotionTextExamples", "PadExamples"]
 
 OPENING = 12  # codes, 2.4 s
 
@@ -59,155 +59,126 @@ class LossWeights:
         return weights
 
 
-class _Examples(Dataset):
-    """Examples that are all made at the start."""
+class MotionTextExamples(Dataset):
+    """`size` examples of motions of one or several people, to be made from sentences or to be described.
 
-    def __init__(self, examples: list[dict[str, list[Any]]]):
-        self.examples = examples
+    Example i is a function of `seed` and i alone and is made when it is asked for, so that memory does not grow with
+    the run.
+
+    Args:
+        rows: of a code store; rows of one person and of several may be mixed.
+        processor: writes the prompts.
+        size: number of examples.
+        seed: of every draw.
+        scene_share: share of the examples that are of rows of several people, where there are rows of both kinds.
+        text_to_motion: share of text-to-motion examples; the others are captions.
+        with_duration: share of text-to-motion prompts that tell the duration.
+        balance: people of an action count (people of that action) ** (balance - 1), and a row is drawn in proportion to
+            what its people count on average: 1 draws all rows alike, 0 all actions.
+        unconditional: share of captioning examples that learn the motion of (the first) person too, which guidance
+            compares with.
+        with_parts: share of the scenes to generate whose people are each told what they do, where the rows say it; the
+            manner is told where the caption tells it.
+        alone: share of the scene examples that are of one of the people by itself, with its part as the sentence: what
+            a part means, and how to tell whether a motion plays it.
+        weights: of the tokens of text-to-motion examples; None for no `loss_weights` in the examples.
+        max_codes: longer motions are cut.
+    """
+
+    def __init__(
+        self,
+        rows: Sequence[Mapping[str, Any]],
+        processor: MotionLLMProcessor,
+        size: int,
+        seed: int,
+        scene_share: float = 0.3,
+        text_to_motion: float = 0.65,
+        with_duration: float = 0.7,
+        balance: float = 0.5,
+        unconditional: float = 0.0,
+        with_parts: float = 0.9,
+        alone: float = 0.0,
+        weights: LossWeights | None = None,
+        max_codes: int = 50,
+    ):
+        self.rows, self.processor, self.size, self.seed = rows, processor, size, seed
+        self.text_to_motion, self.with_duration, self.unconditional = text_to_motion, with_duration, unconditional
+        self.with_parts, self.alone = with_parts, alone
+        self.weights, self.max_codes = weights, max_codes
+        ends = np.cumsum(_shares(rows, scene_share, balance))
+        self._ends = ends / ends[-1]
 
     def __len__(self) -> int:
-        return len(self.examples)
+        return self.size
 
     def __getitem__(self, index: int) -> dict[str, list[Any]]:
-        return self.examples[index]
+        if not 0 <= index < self.size:
+            raise IndexError(index)
+        row, person, draw = self._choice(index)
+        task = "text-to-motion" if draw[0] < self.text_to_motion else "motion-to-text"
+        options = {"timed": bool(draw[1] < self.with_duration), "learn_motion": bool(draw[2] < self.unconditional)}
+        codes = [one[: self.max_codes] for one in row["codes"]]
+        if person is not None:
+            example = self.processor.training_example(task, row["parts"][person], codes[person], **options)
+            return self._weighted(example, task)
+        captions = row["captions"] if task == "text-to-motion" else _longer_half(row["captions"])
+        caption = captions[int(draw[3] * len(captions))]
+        if len(codes) == 1:
+            return self._weighted(self.processor.training_example(task, caption, codes[0], **options), task)
+        tells = self.processor.tells_parts and row["parts"] and draw[4] < self.with_parts
+        parts = parts_of_caption(caption, row["parts"], row["styles"]) if tells else None
+        bins = row["placement_bins"]
+        return self._weighted(
+            self.processor.scene_training_example(task, caption, codes, bins, parts=parts, **options), task
+        )
+
+    def lengths(self) -> list[int]:
+        """About how many tokens each example has: its codes. Cheap, because no example is made for it."""
+        return [self._length(index) for index in range(self.size)]
+
+    def _length(self, index: int) -> int:
+        row, person, _ = self._choice(index)
+        codes = row["codes"] if person is None else [row["codes"][person]]
+        return sum(min(len(one), self.max_codes) for one in codes)
+
+    def _choice(self, index: int) -> tuple[Mapping[str, Any], int | None, np.ndarray]:
+        """The row of an example, the one person of a scene that it is about, and five numbers for its other draws."""
+        draw = np.random.default_rng((self.seed, index)).random(8)
+        row = self.rows[int(np.searchsorted(self._ends, draw[0], side="right"))]
+        people = len(row["codes"])
+        by_itself = people > 1 and row["parts"] and self.processor.tells_parts and draw[1] < self.alone
+        return row, int(draw[2] * people) if by_itself else None, draw[3:]
+
+    def _weighted(self, example: dict[str, list[int]], task: str) -> dict[str, list[Any]]:
+        """With `loss_weights` where there are weights; those of captions are 1."""
+        if self.weights is None:
+            return example
+        ids, labels = example["input_ids"], example["labels"]
+        weights = self.weights if task == "text-to-motion" else LossWeights()
+        return {**example, "loss_weights": weights.of(ids, labels, self.processor.vocabulary)}
 
 
-class MotionTextExamples(_Examples):
-    """`size` examples of text-to-motion and captioning. Example i is a function of `seed` and i alone.
-
-    Args:
-        rows: of a code store.
-        processor: writes the prompts.
-        size: number of examples.
-        seed: of every draw.
-        text_to_motion: share of text-to-motion examples; the others are captions.
-        timed: share of text-to-motion prompts that tell the duration.
-        balance: clips of a content are drawn in proportion to (clips of that content) ** balance; 1 draws all clips
-            alike, 0 all contents.
-        max_codes: longer clips are cut.
-        openings: share of text-to-motion examples that end after the first `OPENING` codes, without `</Motion>`: what a
-            sentence decides shows there, and they cost half.
-        unconditional: share of captioning examples that learn the motion too, see `training_example`.
-        weights: of the tokens of text-to-motion examples.
-    """
-
-    def __init__(
-        self,
-        rows: list[dict[str, Any]],
-        processor: MotionLLMProcessor,
-        size: int,
-        seed: int,
-        text_to_motion: float = 0.65,
-        timed: float = 0.7,
-        balance: float = 0.5,
-        max_codes: int = 50,
-        openings: float = 0.0,
-        unconditional: float = 0.0,
-        weights: LossWeights | None = None,
-    ):
-        counts = Counter(row["content"] for row in rows)
-        shares = np.array([counts[row["content"]] ** (balance - 1) for row in rows])
-        chosen = np.random.default_rng(seed).choice(len(rows), size=size, p=shares / shares.sum())
-        super().__init__([])
-        for index, clip in enumerate(tqdm(chosen, desc="prompts", disable=size < 1000)):
-            draw = np.random.default_rng((seed, index)).random(5)
-            row = rows[clip]
-            task = "text-to-motion" if draw[1] < text_to_motion else "motion-to-text"
-            captions = row["captions"] if task == "text-to-motion" else _telling(row["captions"])
-            caption = captions[int(draw[0] * len(captions))]
-            options = {"timed": bool(draw[2] < timed), "learn_motion": bool(draw[4] < unconditional)}
-            example = processor.training_example(task, caption, row["codes"][:max_codes], **options)
-            if task == "text-to-motion" and draw[3] < openings:
-                end = example["labels"].count(-100) + OPENING
-                example = {name: ids[:end] for name, ids in example.items()}
-            self.examples.append(_weighted(example, task, weights, processor))
+def _shares(rows: Sequence[Mapping[str, Any]], scene_share: float, balance: float) -> np.ndarray:
+    """How often each row is drawn: rows of several people together `scene_share`, actions by `balance`."""
+    several = np.array([len(row["codes"]) > 1 for row in rows])
+    shares = np.zeros(len(rows))
+    for group, share in ((~several, 1 - scene_share), (several, scene_share)):
+        if not group.any():
+            continue
+        members = np.flatnonzero(group).tolist()
+        counts = Counter(action for index in members for action in rows[index]["contents"])
+        own = [np.mean([counts[action] ** (balance - 1) for action in rows[index]["contents"]]) for index in members]
+        shares[members] = np.array(own) / np.sum(own) * (share if several.any() and not several.all() else 1)
+    return shares
 
 
-class SceneTextExamples(_Examples):
-    """`size` examples of scenes, generated or described. Example i is a function of `seed` and i alone.
-
-    Args:
-        rows: of a code store of scenes.
-        processor: writes the prompts.
-        size: number of examples.
-        seed: of every draw.
-        text_to_motion: share of examples that generate; the others describe.
-        timed: share of text-to-motion prompts that tell the duration.
-        weights: of the tokens of text-to-motion examples.
-        unconditional: share of captioning examples that learn the motion of (the first) person too: guidance compares
-            with motions without a sentence, and those of scenes wait more than those of single clips.
-        parts: share of the scenes to generate that are told with the part of each person, where the rows have any; the
-            manner is told where the caption tells it.
-        alone: share of examples that are of one person of a scene by itself, with its part as the sentence: what a part
-            means, and how to tell whether a motion plays it.
-        balance: people of a content count (people of that content) ** (balance - 1); a scene is drawn in proportion to
-            what its people count on average, a person by itself in proportion to what it counts. 1 draws all alike.
-    """
-
-    def __init__(
-        self,
-        rows: list[dict[str, Any]],
-        processor: MotionLLMProcessor,
-        size: int,
-        seed: int,
-        text_to_motion: float = 0.65,
-        timed: float = 0.7,
-        weights: LossWeights | None = None,
-        unconditional: float = 0.0,
-        parts: float = 0.9,
-        alone: float = 0.0,
-        balance: float = 1.0,
-    ):
-        super().__init__([])
-        counts = Counter(content for row in rows for content in row["contents"])
-        shares = [[counts[content] ** (balance - 1) for content in row["contents"]] for row in rows]
-        people = [(index, person) for index, row in enumerate(shares) for person in range(len(row))]
-        scene_ends = _ends([float(np.mean(row)) for row in shares])
-        person_ends = _ends([share for row in shares for share in row])
-        for index in range(size):
-            draw = np.random.default_rng((seed, index)).random(8)
-            task = "text-to-motion" if draw[2] < text_to_motion else "motion-to-text"
-            options = {"timed": bool(draw[3] < timed), "learn_motion": bool(draw[7] < unconditional)}
-            by_itself, person = people[int(np.searchsorted(person_ends, draw[5], side="right"))]
-            if draw[4] < alone and processor.tells_parts and rows[by_itself]["parts"]:
-                row = rows[by_itself]
-                example = processor.training_example(task, row["parts"][person], row["codes"][person], **options)
-            else:
-                row = rows[int(np.searchsorted(scene_ends, draw[0], side="right"))]
-                captions = row["captions"] if task == "text-to-motion" else _telling(row["captions"])
-                caption = captions[int(draw[1] * len(captions))]
-                known = told_parts(caption, row["parts"], row["styles"]) if row["parts"] else []
-                told = known if processor.tells_parts and known and draw[6] < parts else None
-                example = processor.scene_training_example(
-                    task, caption, row["codes"], row["placement_bins"], parts=told, **options
-                )
-            self.examples.append(_weighted(example, task, weights, processor))
-
-
-def _ends(shares: list[float]) -> np.ndarray:
-    """Where the part of 0 to 1 of each of these shares ends, so that a random number falls into one."""
-    ends = np.cumsum(shares)
-    return ends / ends[-1]
-
-
-def _telling(captions: list[str]) -> list[str]:
+def _longer_half(captions: list[str]) -> list[str]:
     """The longer half of the captions, to learn describing from.
 
     The short ones leave out how something is done. They are also the same for many clips, and greedy decoding, which
     finds the likeliest sentence, would find nothing else.
     """
     return sorted(captions, key=len)[len(captions) // 2 :]
-
-
-def _weighted(
-    example: dict[str, list[int]], task: str, weights: LossWeights | None, processor: MotionLLMProcessor
-) -> dict[str, list[Any]]:
-    """With `loss_weights` where `weights` are given; captions count 1."""
-    if weights is None:
-        return example
-    if task != "text-to-motion":
-        return {**example, "loss_weights": [1.0] * len(example["labels"])}
-    return {**example, "loss_weights": weights.of(example["input_ids"], example["labels"], processor.vocabulary)}
 
 
 class PadExamples:

@@ -11,7 +11,9 @@ import accelerate
 import peft
 import torch
 import transformers
+from torch.utils.data import Dataset, Sampler
 from transformers import Trainer, TrainingArguments
+from transformers.trainer_pt_utils import LengthGroupedSampler
 from transformers.trainer_utils import TrainOutput, get_last_checkpoint
 
 from modeling_motionllm.errors_motionllm import MotionLLMError
@@ -30,7 +32,17 @@ TRAINING_RECORD = "training_record.json"
 
 
 class ModelTrainer(Trainer):
-    """Trainer that saves the model alone: the pickled `training_args.bin` of `Trainer` is not needed to resume."""
+    """Trainer that saves the model alone: the pickled `training_args.bin` of `Trainer` is not needed to resume.
+
+    Batches are grouped by the lengths that a dataset tells by itself (`lengths()`), without making its examples.
+    """
+
+    def _get_train_sampler(self, train_dataset: Dataset | None = None) -> Sampler | None:
+        dataset = self.train_dataset if train_dataset is None else train_dataset
+        if self.args.train_sampling_strategy != "group_by_length" or not hasattr(dataset, "lengths"):
+            return super()._get_train_sampler(dataset)
+        size = self.args.train_batch_size * self.args.gradient_accumulation_steps
+        return LengthGroupedSampler(size, lengths=dataset.lengths())
 
     def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
         if self.args.should_save:
@@ -49,7 +61,7 @@ def check_resume(training: TrainingArguments, resume: bool) -> str | None:
     if resume and last is None:
         raise MotionLLMError(f"'{folder}' holds no checkpoint to resume from; start without --resume")
     if last is not None and not resume:
-        raise MotionLLMError(f"'{folder}' already holds {Path(last).name}; add --resume or choose another --output_dir")
+        raise MotionLLMError(f"'{folder}' already holds {Path(last).name}; add --resume or choose another --output-dir")
     return last
 
 

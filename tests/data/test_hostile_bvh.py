@@ -44,4 +44,4 @@ def test_a_broken_file_is_one_clear_error(
         assert line.startswith(f"motionllm {command}: error: ")
         assert err.count("\n") == 1
     assert not (tmp_path / "out.npz").exists()
-    assert not list(tmp_path.glob("out/**/*.parquet"))
+    assert not list(tmp_path.glob("out/**/*.arrow"))

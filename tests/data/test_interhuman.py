@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from hub_scripts.data.interhuman import interhuman_joints, mirror_text
-from hub_scripts.data.scenes_storage import read_scenes
-from hub_scripts.data.storage import dataset_hash, read_summary
+from hub_scripts.data.store import dataset_hash, read_motions, read_summary
 from hub_scripts.prepare_data import main
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.motion_features import canonicalize_joints, mirror_joints, resample_joints
@@ -71,7 +70,7 @@ def test_joints_are_turned_upright_and_resampled(tmp_path, people):
 
 def test_scenes_come_as_recorded(source, tmp_path, people):
     out = prepare(source, tmp_path / "out")
-    rows = {row["name"]: row for row in read_scenes(out, "train")}
+    rows = {row["name"]: row for row in read_motions(out, "train")}
     assert list(rows) == ["1", "1_mirrored", "2_0", "2_0_mirrored", "2_1", "2_1_mirrored"]
     row = rows["1"]
     assert row["composed"] is False
@@ -85,22 +84,22 @@ def test_scenes_come_as_recorded(source, tmp_path, people):
     # The same bones again, smaller by the same share: the people are where they were.
     np.testing.assert_allclose(row["joints"], people[:, :97], atol=0.05)
     assert row["source_clips"] == [["1"], ["1"]]
-    assert [row["name"] for row in read_scenes(out, "test")] == ["4"]
+    assert [row["name"] for row in read_motions(out, "test")] == ["4"]
 
 
 def test_mirrored_copies_are_mirrored_in_words_too(source, tmp_path):
-    plain, mirrored, *_ = read_scenes(prepare(source, tmp_path / "out"), "train")
+    plain, mirrored, *_ = read_motions(prepare(source, tmp_path / "out"), "train")
     np.testing.assert_allclose(mirrored["joints"], mirror_joints(plain["joints"]), atol=0.1)
     assert mirrored["captions"][:2] == [
         "one person walks with the right hand raised.",
         "The other turns counterclockwise",
     ]
-    names = [row["name"] for row in read_scenes(prepare(source, tmp_path / "plain", "--no-mirror"), "train")]
+    names = [row["name"] for row in read_motions(prepare(source, tmp_path / "plain", "--no-mirror"), "train")]
     assert names == ["1", "2_0", "2_1"]
 
 
 def test_long_scenes_are_divided_into_whole_codes(source, tmp_path):
-    rows = read_scenes(prepare(source, tmp_path / "out", "--no-mirror"), "train")
+    rows = read_motions(prepare(source, tmp_path / "out", "--no-mirror"), "train")
     assert [row["num_frames"] for row in rows] == [97, 201, 57]
     assert all(row["num_frames"] % 4 == 1 for row in rows)
     np.testing.assert_allclose(rows[2]["joints"][0, 0, 0, [0, 2]], 0, atol=1e-6)
@@ -127,7 +126,7 @@ def test_lists_beside_the_folders_are_found_too(source, tmp_path):
     for path in (source / "split").iterdir():
         path.rename(source / path.name)
     (source / "split").rmdir()
-    assert len(read_scenes(prepare(source, tmp_path / "out", "--limit", "1"), "train")) == 2
+    assert len(read_motions(prepare(source, tmp_path / "out", "--limit", "1"), "train")) == 2
 
 
 @pytest.mark.parametrize(

@@ -174,7 +174,7 @@ def test_a_continued_run_converts_nothing_twice_and_sees_changed_words(
     parse = bvh_folder.parse_bvh
     monkeypatch.setattr(bvh_folder, "parse_bvh", lambda data, name: (parsed.append(name), parse(data, name))[1])
     with monkeypatch.context() as patch:
-        patch.setattr("pyarrow.parquet.write_table", _refuse)
+        patch.setattr("datasets.arrow_writer.ArrowWriter.write_batch", _refuse)
         with pytest.raises(MotionLLMError, match="No space left"):
             main(command(folder))
     assert len(parsed) == 3

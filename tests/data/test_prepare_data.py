@@ -187,11 +187,11 @@ def test_a_full_disk_while_writing_shards_leaves_no_half_dataset(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("pyarrow.parquet.write_table", refuse)
+        patch.setattr("datasets.arrow_writer.ArrowWriter.write_batch", refuse)
         with pytest.raises(MotionLLMError, match="No space left"):
             main(["bandai", str(source), "--out", str(tmp_path), "--num-proc", "1"])
     assert not (tmp_path / "motionllm_dataset.json").exists()
-    assert not list(tmp_path.rglob("*.parquet"))
+    assert not list(tmp_path.rglob("*.arrow"))
     assert main(["bandai", str(source), "--out", str(tmp_path), "--num-proc", "1"]) == 0
 
 

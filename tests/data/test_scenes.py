@@ -13,9 +13,8 @@ from hub_scripts.data import scenes as scenes_module
 from hub_scripts.data.scenes import MIN_GAP, compose_scene
 from hub_scripts.data.scenes_clips import ClipPool, load_pool
 from hub_scripts.data.scenes_kinds import KINDS
-from hub_scripts.data.scenes_storage import read_scenes, write_scenes
 from hub_scripts.data.scenes_tracks import sew, stand, travel
-from hub_scripts.data.storage import dataset_hash, read_summary, shard_path, write_shard, write_summary
+from hub_scripts.data.store import dataset_hash, read_motions, read_summary, shard_path, write_shard, write_summary
 from hub_scripts.prepare_data import main
 from modeling_motionllm.collisions_motionllm import body_gaps
 from modeling_motionllm.errors_motionllm import MotionLLMError
@@ -35,8 +34,9 @@ def clips_folder(tmp_path_factory: pytest.TempPathFactory, golden) -> Path:
             {
                 "name": name,
                 "source": "bandai-namco-1",
-                "content": name.split("_")[1],
-                "style": name.split("_")[2],
+                "num_people": 1,
+                "contents": [name.split("_")[1]],
+                "styles": [name.split("_")[2]],
                 "mirrored": False,
                 "captions": ["a person moves"],
                 "fps": 20.0,
@@ -226,7 +226,7 @@ def test_who_answers_begins_later(pool):
 
 
 def test_rows_are_complete(scenes_folder, clips_folder):
-    rows = read_scenes(scenes_folder, "train")
+    rows = read_motions(scenes_folder, "train")
     assert len(rows) == 48
     train = set(load_pool(str(clips_folder), "train").by_content)
     for row in rows:
@@ -246,7 +246,7 @@ def test_rows_are_complete(scenes_folder, clips_folder):
 
 
 def test_placements_and_joints_of_all_rows_tell_the_same(scenes_folder):
-    for row in read_scenes(scenes_folder, "train"):
+    for row in read_motions(scenes_folder, "train"):
         canonical, placements = split_people(row["joints"])
         np.testing.assert_allclose(placements, row["placements"], atol=1e-4)
         np.testing.assert_allclose(scenes_module.join_people(canonical, placements), row["joints"], atol=1e-4)
@@ -255,7 +255,7 @@ def test_placements_and_joints_of_all_rows_tell_the_same(scenes_folder):
 
 def test_no_clip_leaves_its_split(scenes_folder, golden):
     clips = {
-        split: {clip for row in read_scenes(scenes_folder, split) for person in row["source_clips"] for clip in person}
+        split: {clip for row in read_motions(scenes_folder, split) for person in row["source_clips"] for clip in person}
         for split in ("train", "test")
     }
     assert clips["test"] <= set(TEST_ONLY)
@@ -265,7 +265,7 @@ def test_no_clip_leaves_its_split(scenes_folder, golden):
 
 
 def test_mirrored_copies_swap_sides(scenes_folder):
-    rows = read_scenes(scenes_folder, "train")
+    rows = read_motions(scenes_folder, "train")
     sided = 0
     for plain, mirrored in zip(rows[::2], rows[1::2], strict=True):
         assert mirrored["name"] == f"{plain['name']}_mirrored"
@@ -282,7 +282,7 @@ def test_mirrored_copies_swap_sides(scenes_folder):
 
 
 def test_parts_say_what_each_person_does_and_when(scenes_folder):
-    rows = read_scenes(scenes_folder, "train")
+    rows = read_motions(scenes_folder, "train")
     late = 0
     for plain, mirrored in zip(rows[::2], rows[1::2], strict=True):
         for row in (plain, mirrored):
@@ -306,7 +306,7 @@ def test_the_summary_counts_what_is_there(scenes_folder, clips_folder):
     assert summary["data_sha256"] == dataset_hash(clips_folder)
     assert summary["composed"] is True
     for split, per_scene in (("train", 2), ("test", 1)):
-        rows = read_scenes(scenes_folder, split)
+        rows = read_motions(scenes_folder, split)
         numbers = summary["splits"][split]
         assert numbers["rows"] == len(rows) == numbers["scenes"] * per_scene
         assert numbers["frames"] == sum(row["num_frames"] for row in rows)
@@ -318,8 +318,9 @@ def test_the_summary_counts_what_is_there(scenes_folder, clips_folder):
 
 def test_other_libraries_read_it(scenes_folder, tmp_path):
     data = load_dataset(str(scenes_folder), split="train", cache_dir=str(tmp_path)).with_format("numpy")
-    row, expected = data[0], read_scenes(scenes_folder, "train")[0]
-    np.testing.assert_array_equal(row["joints"], expected["joints"])
+    row, expected = data[0], read_motions(scenes_folder, "train")[0]
+    joints = row["joints"].reshape(row["num_people"], row["num_frames"], 22, 3)
+    np.testing.assert_array_equal(joints, expected["joints"])
     np.testing.assert_array_equal(row["placements"], expected["placements"])
     assert row["captions"].tolist() == expected["captions"]
 
@@ -350,14 +351,14 @@ def test_an_interrupted_run_goes_on(scenes_folder, clips_folder, tmp_path, monke
     made[:] = ["done"] * 100
     assert main([*arguments, "--num-proc", "1"]) == 0
     assert len(made) == 108  # only the second shard was composed again
-    rows = read_scenes(scenes_folder, "train")[:32]
-    assert [row["captions"] for row in read_scenes(out, "train")] == [row["captions"] for row in rows]
+    rows = read_motions(scenes_folder, "train")[:32]
+    assert [row["captions"] for row in read_motions(out, "train")] == [row["captions"] for row in rows]
 
 
 def test_another_seed_gives_other_scenes(clips_folder, scenes_folder, tmp_path):
     arguments = ["pairs", str(clips_folder), "--out", str(tmp_path / "out"), "--seed", "1", "--num-proc", "1"]
     assert main([*arguments, "--train", "6", "--val", "0", "--test", "0", "--no-mirror"]) == 0
-    rows, others = read_scenes(tmp_path / "out", "train"), read_scenes(scenes_folder, "train")[:12:2]
+    rows, others = read_motions(tmp_path / "out", "train"), read_motions(scenes_folder, "train")[:12:2]
     assert [row["name"] for row in rows] == [row["name"] for row in others]
     assert not any(row["mirrored"] for row in rows)
     assert all(
@@ -402,31 +403,31 @@ def test_nothing_asked_for_is_refused(clips_folder, tmp_path):
 
 
 def test_storage_gives_back_what_it_got(scenes_folder, tmp_path):
-    rows = read_scenes(scenes_folder, "train")
+    rows = read_motions(scenes_folder, "train")
     assert {row["num_people"] for row in rows} == {2, 3}
     (tmp_path / "data").mkdir()
     path = shard_path(tmp_path, "train", 0, 1)
-    write_scenes(path, rows)
+    write_shard(path, rows)
     first = path.read_bytes()
-    for one, other in zip(read_scenes(tmp_path, "train"), rows, strict=True):
+    for one, other in zip(read_motions(tmp_path, "train"), rows, strict=True):
         for column, value in other.items():
             np.testing.assert_array_equal(one[column], value)
-    write_scenes(path, rows)
+    write_shard(path, rows)
     assert path.read_bytes() == first
-    assert list(read_scenes(tmp_path, "train", ["kind", "placements"])[0]) == ["kind", "placements"]
+    assert list(read_motions(tmp_path, "train", ["kind", "placements"])[0]) == ["kind", "placements"]
 
 
 def test_wrong_data_is_named(scenes_folder, clips_folder, tmp_path):
     with pytest.raises(MotionLLMError, match="no column colour"):
-        read_scenes(scenes_folder, "train", ["colour"])
-    with pytest.raises(MotionLLMError, match="holds no scenes"):
-        read_scenes(clips_folder, "train")
+        read_motions(scenes_folder, "train", ["colour"])
+    with pytest.raises(MotionLLMError, match="holds scenes already"):
+        load_pool(str(scenes_folder), "train")
     with pytest.raises(MotionLLMError, match="no split 'val'"):
-        read_scenes(scenes_folder, "val")
+        read_motions(scenes_folder, "val")
     (tmp_path / "data").mkdir()
     shard_path(tmp_path, "train", 0, 1).write_bytes(b"PAR1 but not really")
     with pytest.raises(MotionLLMError, match="cannot be read"):
-        read_scenes(tmp_path, "train")
+        read_motions(tmp_path, "train")
 
 
 def test_there_are_words_for_every_kind():

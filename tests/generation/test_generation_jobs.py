@@ -105,7 +105,7 @@ def test_a_table_of_sentences_becomes_a_dataset(thin_checkpoint, tmp_path, capsy
     generate(thin_checkpoint, *options, "--dataset-out", tmp_path / "made")
     assert not (tmp_path / "out").exists()
     shards = sorted((tmp_path / "made" / "data").iterdir())
-    assert [path.name for path in shards] == [f"train-0000{number}-of-00003.parquet" for number in range(3)]
+    assert [path.name for path in shards] == [f"train-0000{number}-of-00003.arrow" for number in range(3)]
     assert "6 motions" in (tmp_path / "made" / "README.md").read_text()
     rows = datasets.load_dataset(str(tmp_path / "made"), split="train", cache_dir=str(tmp_path / "cache"))
     rows = sorted(rows, key=lambda row: (row["prompt"], row["seed"]))

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from conftest import CODEBOOK_SIZE
 
-from hub_scripts.training.examples import OPENING, LossWeights, MotionTextExamples, PadExamples, SceneTextExamples
+from hub_scripts.training.examples import OPENING, LossWeights, MotionTextExamples, PadExamples
 from modeling_motionllm.losses_motionllm import PLACEMENT_WIDTH, token_losses
 from modeling_motionllm.vocabulary_motionllm import MotionVocabulary, PlacementVocabulary
 
@@ -76,7 +76,7 @@ def test_the_opening_of_someone_who_waits_lasts_until_after_the_waiting():
 
 
 def test_examples_carry_weights_for_generation_only(processor):
-    rows = [{"content": "walk", "captions": ["a person walks."], "codes": [1, 2, 3, 4]}]
+    rows = [{"contents": ["walk"], "captions": ["a person walks."], "parts": [], "codes": [[1, 2, 3, 4]]}]
     weights = LossWeights(opening=3, placement=4)
     examples = MotionTextExamples(rows, processor, 40, 0, text_to_motion=0.5, unconditional=1.0, weights=weights)
     told = {max(example["loss_weights"]) for example in examples}
@@ -89,7 +89,7 @@ def test_examples_carry_weights_for_generation_only(processor):
 def test_batches_are_padded_with_weight_one(processor):
     weights = LossWeights(opening=3)
     rows = [
-        {"content": "walk", "captions": ["a person walks."], "codes": list(range(length))}
+        {"contents": ["walk"], "captions": ["a person walks."], "parts": [], "codes": [list(range(length))]}
         for length in (2, 9, CODEBOOK_SIZE - 1)
     ]
     examples = MotionTextExamples(rows, processor, 8, 0, text_to_motion=1.0, weights=weights)
@@ -113,7 +113,7 @@ def test_scene_examples_weigh_placements(scene_processor):
             "placement_bins": [[64, 64, 36], [70, 80, 0]],
         }
     ]
-    examples = SceneTextExamples(
+    examples = MotionTextExamples(
         rows, scene_processor, 20, 0, text_to_motion=1.0, weights=LossWeights(opening=1.0, placement=4)
     )
     for example in examples:

@@ -12,8 +12,9 @@ import torch
 from conftest import CODEBOOK_SIZE, make_vq, save_base
 from transformers import AutoModel, AutoModelForCausalLM, AutoProcessor, AutoTokenizer
 
-from hub_scripts.train_motionllm import ModelArguments, add_adapter
+from hub_scripts.training.arguments import ModelArguments
 from hub_scripts.training.examples import PadExamples
+from hub_scripts.training.model import add_adapter
 from modeling_motionllm.checkpoint_motionllm import is_thin_checkpoint, save_thin_checkpoint
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.modeling_motionllm import MotionLLMForCausalLM

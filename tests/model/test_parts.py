@@ -8,12 +8,13 @@ import pytest
 import torch
 
 import motionllm
-from hub_scripts.captions.scenes import describe_part, told_parts
+from hub_scripts.captions.scenes import describe_part, parts_of_caption
 from hub_scripts.cli import main as cli
-from hub_scripts.data.scene_codes import read_scene_codes, write_scene_codes
-from hub_scripts.data.scenes_storage import read_scenes
-from hub_scripts.train_motionllm import ModelArguments, build_model
-from hub_scripts.training.examples import SceneTextExamples
+from hub_scripts.data.codes import read_codes, write_codes
+from hub_scripts.data.store import read_motions
+from hub_scripts.training.arguments import ModelArguments
+from hub_scripts.training.examples import MotionTextExamples
+from hub_scripts.training.model import build_model
 from modeling_motionllm.best_of_motionllm import generate_best
 from modeling_motionllm.collisions_motionllm import interpenetration_share
 from modeling_motionllm.errors_motionllm import MotionLLMError
@@ -46,9 +47,12 @@ def test_words(content: str, style: str, wait: int, mirrored: bool, words: str, 
 def test_manner_is_told_where_the_caption_tells_it() -> None:
     parts = ["a person bows forward in a happy mood", "a person waits for one second and then waves", "a person dances"]
     styles = ["happy", "normal", "unheard of"]
-    assert told_parts("one person bows and the others follow", parts, styles) == ["a person bows forward", *parts[1:]]
+    assert parts_of_caption("one person bows and the others follow", parts, styles) == [
+        "a person bows forward",
+        *parts[1:],
+    ]
     for caption in ("a cheerful person bows", "three happy people bow", "three people bow, all full of joy"):
-        assert told_parts(caption, parts, styles) == parts
+        assert parts_of_caption(caption, parts, styles) == parts
 
 
 def test_unknown_words_are_named(make_joints: Any) -> None:
@@ -59,7 +63,7 @@ def test_unknown_words_are_named(make_joints: Any) -> None:
 
 
 def test_training_example_is_what_generation_continues(scene_processor: Any, scene_codes: Path) -> None:
-    row = read_scene_codes(scene_codes, "train")[0]
+    row = read_codes(scene_codes, "train")[0]
     assert row["parts"][1] == "a person waits for one second and then walks forward"
     example = scene_processor.scene_training_example(
         "text-to-motion", SENTENCE, row["codes"], row["placement_bins"], timed=True, parts=row["parts"]
@@ -85,7 +89,7 @@ def test_training_example_is_what_generation_continues(scene_processor: Any, sce
 
 
 def test_captions_do_not_see_parts(scene_processor: Any, scene_codes: Path) -> None:
-    row = read_scene_codes(scene_codes, "train")[0]
+    row = read_codes(scene_codes, "train")[0]
     people = (row["codes"], row["placement_bins"])
     described = scene_processor.scene_training_example("motion-to-text", SENTENCE, *people, parts=row["parts"])
     assert described == scene_processor.scene_training_example("motion-to-text", SENTENCE, *people)
@@ -97,11 +101,11 @@ def test_captions_do_not_see_parts(scene_processor: Any, scene_codes: Path) -> N
 
 
 def test_shares_of_examples(scene_processor: Any, scene_codes: Path) -> None:
-    rows = read_scene_codes(scene_codes, "train")
+    rows = read_codes(scene_codes, "train")
     start = scene_processor.vocabulary.start
 
     def examples(**shares: float) -> list[dict[str, Any]]:
-        return SceneTextExamples(rows, scene_processor, 30, 1, text_to_motion=1.0, **shares).examples
+        return list(MotionTextExamples(rows, scene_processor, 30, 1, text_to_motion=1.0, **shares))
 
     def people(example: dict[str, Any]) -> int:
         return example["input_ids"].count(start)
@@ -111,8 +115,8 @@ def test_shares_of_examples(scene_processor: Any, scene_codes: Path) -> None:
             start
         ) == people(example)
 
-    assert all(told(example) and people(example) > 1 for example in examples(parts=1.0))
-    assert not any(told(example) for example in examples(parts=0.0))
+    assert all(told(example) and people(example) > 1 for example in examples(with_parts=1.0))
+    assert not any(told(example) for example in examples(with_parts=0.0))
     assert all(people(example) == 1 for example in examples(alone=1.0))
     some = sum(people(example) == 1 for example in examples(alone=0.5))
     assert 5 < some < 25
@@ -188,7 +192,7 @@ def test_the_motion_that_plays_its_part_best_is_kept(scene_model: Any, scene_pro
 def test_parts_of_given_people_are_chosen_by_their_motions(
     scene_model: Any, scene_processor: Any, scenes_folder: Path
 ) -> None:
-    pair = read_scenes(scenes_folder, "test")[0]["joints"]
+    pair = read_motions(scenes_folder, "test")[0]["joints"]
     inputs = scene_processor(text=[SENTENCE, "somebody runs"], people=3, given=pair)
     asked: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
 
@@ -303,8 +307,8 @@ def test_bad_input_is_named(
 def test_scenes_that_tell_no_parts_are_learnt_without(
     scene_codes: Path, train_arguments: list[str], tmp_path: Path
 ) -> None:
-    rows = read_scene_codes(scene_codes, "train")
-    write_scene_codes(tmp_path, "train", [row | {"parts": []} for row in rows])
+    rows = read_codes(scene_codes, "train")
+    write_codes(tmp_path, "train", [row | {"parts": []} for row in rows])
     (tmp_path / "motionllm_codes.json").write_bytes((scene_codes / "motionllm_codes.json").read_bytes())
     given = dict(zip(train_arguments[::2], train_arguments[1::2], strict=True))
     names = {"codes": given["--codes"], "vq": given["--vq"], "base_model": given["--base_model"]}
@@ -312,7 +316,7 @@ def test_scenes_that_tell_no_parts_are_learnt_without(
     _, _, told = build_model(ModelArguments(**names, scenes=str(scene_codes)), seed=0)
     assert told.tells_parts
     assert not without.tells_parts
-    [example] = SceneTextExamples(rows[:1], without, 1, 0, text_to_motion=1.0).examples
+    [example] = MotionTextExamples(rows[:1], without, 1, 0, text_to_motion=1.0)
     assert example["input_ids"].count(without.vocabulary.start) == len(rows[0]["codes"])
 
 

@@ -13,10 +13,13 @@ from transformers import pipeline
 import motionllm
 from hub_scripts import generate_people
 from hub_scripts.cli import main as cli
-from hub_scripts.data.scene_codes import read_scene_codes
-from hub_scripts.data.scenes_storage import read_scenes
+from hub_scripts.data.codes import read_codes
+from hub_scripts.data.store import read_motions
 from hub_scripts.options.generation import sampling_options
-from hub_scripts.training.examples import SceneTextExamples
+from hub_scripts.train_motionllm import main as train
+from hub_scripts.training.arguments import ModelArguments
+from hub_scripts.training.examples import MotionTextExamples
+from hub_scripts.training.model import add_adapter, build_model
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.placement_motionllm import decode_placements, encode_placements, split_people
 from modeling_motionllm.planted_feet_motionllm import plant_feet
@@ -27,7 +30,7 @@ SENTENCE = "a person waves with the left hand"
 
 
 def test_encoding_keeps_everybody(scenes_folder: Path, scene_codes: Path, vq_folder: Path) -> None:
-    scenes, rows = read_scenes(scenes_folder, "train"), read_scene_codes(scene_codes, "train")
+    scenes, rows = read_motions(scenes_folder, "train"), read_codes(scene_codes, "train")
     assert [row["name"] for row in rows] == [scene["name"] for scene in scenes]
     vq = motionllm.MotionVQModel.from_pretrained(vq_folder)
     for scene, row in zip(scenes, rows, strict=True):
@@ -38,13 +41,13 @@ def test_encoding_keeps_everybody(scenes_folder: Path, scene_codes: Path, vq_fol
             assert codes == vq.encode(features.float()).codes[0].tolist()
 
 
-def test_scenes_and_clips_are_not_mixed_up(scene_codes: Path, codes_folder: Path) -> None:
+def test_scenes_and_clips_are_not_mixed_up(train_arguments: list[str], codes_folder: Path, tmp_path: Path) -> None:
     with pytest.raises(MotionLLMError, match="no codes of scenes"):
-        read_scene_codes(codes_folder, "train")
+        train([*train_arguments, "--scenes", str(codes_folder), "--output_dir", str(tmp_path)])
 
 
 def test_training_example_is_what_generation_continues(scene_processor: Any, scene_codes: Path) -> None:
-    row = read_scene_codes(scene_codes, "train")[1]
+    row = read_codes(scene_codes, "train")[1]
     example = scene_processor.scene_training_example(
         "text-to-motion", SENTENCE, row["codes"], row["placement_bins"], timed=True
     )
@@ -71,12 +74,33 @@ def test_training_example_is_what_generation_continues(scene_processor: Any, sce
 
 
 def test_examples_are_the_same_for_the_same_seed(scene_processor: Any, scene_codes: Path) -> None:
-    rows = read_scene_codes(scene_codes, "train")
-    first, again, other = (SceneTextExamples(rows, scene_processor, 12, seed) for seed in (1, 1, 2))
-    assert first.examples == again.examples
-    assert first.examples != other.examples
-    described = [example for example in first.examples if example["labels"][-3] < scene_processor.vocabulary.offset]
+    rows = read_codes(scene_codes, "train")
+    first, again, other = (list(MotionTextExamples(rows, scene_processor, 12, seed)) for seed in (1, 1, 2))
+    assert first == again
+    assert first != other
+    described = [example for example in first if example["labels"][-3] < scene_processor.vocabulary.offset]
     assert 0 < len(described) < 12
+
+
+def test_clips_and_scenes_share_one_set_in_their_shares(
+    scene_processor: Any, scene_codes: Path, codes_folder: Path
+) -> None:
+    rows = [*read_codes(codes_folder, "train"), *read_codes(scene_codes, "train")]
+    examples = MotionTextExamples(rows, scene_processor, 400, 0, scene_share=0.25, text_to_motion=1.0)
+    people = [example["input_ids"].count(scene_processor.vocabulary.start) for example in examples]
+    assert np.mean(np.array(people) > 1) == pytest.approx(0.25, abs=0.07)
+    assert set(people) == {1, 2, 3}
+
+
+def test_lengths_are_told_without_making_examples(
+    scene_processor: Any, scene_codes: Path, codes_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [*read_codes(codes_folder, "train"), *read_codes(scene_codes, "train")]
+    examples = MotionTextExamples(rows, scene_processor, 50, 0, text_to_motion=1.0, alone=0.5)
+    codes = range(scene_processor.vocabulary.offset, scene_processor.vocabulary.offset + 32)
+    expected = [sum(token in codes for token in example["input_ids"]) for example in examples]
+    monkeypatch.setattr(MotionTextExamples, "__getitem__", None)
+    assert examples.lengths() == expected
 
 
 def test_adapter_of_single_people_is_kept(thin_checkpoint: Path, scene_checkpoint: Path) -> None:
@@ -88,19 +112,17 @@ def test_adapter_of_single_people_is_kept(thin_checkpoint: Path, scene_checkpoin
 
 
 def test_rows_of_the_earlier_adapter_come_first(thin_checkpoint: Path, scene_codes: Path, train_arguments: Any) -> None:
-    from hub_scripts import train_motionllm
-
     given = dict(zip(train_arguments[::2], train_arguments[1::2], strict=True))
-    arguments = train_motionllm.ModelArguments(
+    arguments = ModelArguments(
         codes=given["--codes"],
         vq=given["--vq"],
         base_model=given["--base_model"],
         scenes=str(scene_codes),
         init_from=str(thin_checkpoint),
     )
-    model, _, processor = train_motionllm.build_model(arguments, seed=0)
+    model, _, processor = build_model(arguments, seed=0)
     fresh = model.get_input_embeddings().weight[model.motion_vocabulary.placement.ids].clone()
-    merged = train_motionllm.add_adapter(model, arguments).merge_and_unload()
+    merged = add_adapter(model, arguments).merge_and_unload()
     before = motionllm.MotionLLMForCausalLM.from_pretrained(thin_checkpoint)
     ids = before.motion_vocabulary.ids
     assert torch.equal(merged.get_input_embeddings().weight[ids], before.get_input_embeddings().weight[ids])
@@ -198,7 +220,7 @@ def test_places_have_a_temperature_of_their_own(
 
 
 def test_third_person_joins_two(scene_model: Any, scene_processor: Any, scenes_folder: Path) -> None:
-    pair = read_scenes(scenes_folder, "test")[0]["joints"]
+    pair = read_motions(scenes_folder, "test")[0]["joints"]
     inputs = scene_processor(text=SENTENCE, people=3, given=pair)
     output = scene_model.generate_people(**inputs, seed=1)
     starts = split_people(pair)[1]
@@ -210,7 +232,7 @@ def test_third_person_joins_two(scene_model: Any, scene_processor: Any, scenes_f
 def test_captions_of_scenes_and_clips_in_one_batch(
     scene_model: Any, scene_processor: Any, scenes_folder: Path, make_joints: Callable[..., np.ndarray]
 ) -> None:
-    scene = read_scenes(scenes_folder, "test")[1]["joints"]
+    scene = read_motions(scenes_folder, "test")[1]["joints"]
     clip = make_joints(30)
     inputs = scene_processor(motion=[scene, clip])
     assert len(inputs["motion"]) == 4
@@ -328,5 +350,5 @@ def test_pipelines_make_and_describe_scenes(
     expected = scene_processor.decode_people(scene_model.generate_people(**inputs, seed=4))[0]
     assert np.array_equal(scenes[0].codes, expected.codes)
     described = pipeline("motion-to-text", model=str(scene_checkpoint), trust_remote_code=True, device="cpu")
-    joints = [scene["joints"] for scene in read_scenes(scenes_folder, "test")]
+    joints = [scene["joints"] for scene in read_motions(scenes_folder, "test")]
     assert len(described(joints, max_new_tokens=3)) == 2

@@ -10,7 +10,7 @@ import torch
 from conftest import make_vq, pickled_files
 from safetensors.torch import load_file
 
-from hub_scripts.data.storage import dataset_hash, read_split, shard_path, write_shard, write_summary
+from hub_scripts.data.store import dataset_hash, read_motions, shard_path, write_shard, write_summary
 from hub_scripts.train_motion_vq import MotionWindows, collate, feature_statistics, main
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.modeling_motion_vq import MotionVQModel
@@ -49,7 +49,7 @@ def test_the_trained_model_loads_and_is_not_the_initial_one(run, dataset_folder)
     model = MotionVQModel.from_pretrained(run).eval()
     assert (model.config.width, model.config.codebook_size, model.config.path_weight) == (16, 8, 0.5)
     assert bool(model.quantizer.initialized)
-    clips = [row["features"] for row in read_split(dataset_folder, "train", ["features"])]
+    clips = [row["features"][0] for row in read_motions(dataset_folder, "train", ["features"])]
     mean, std = feature_statistics(clips)
     torch.testing.assert_close(model.mean, mean)
     torch.testing.assert_close(model.std, std)
@@ -100,7 +100,7 @@ def test_decoder_only_training_keeps_every_code(run, arguments, dataset_folder, 
         if not torch.equal(value, before.state_dict()[name])
     }
     assert changed == {"decoder"}
-    clip = torch.tensor(read_split(dataset_folder, "val", ["features"])[0]["features"])[None]
+    clip = torch.tensor(read_motions(dataset_folder, "val", ["features"])[0]["features"])
     assert torch.equal(before.encode(clip).codes, after.encode(clip).codes)
 
 
@@ -154,7 +154,7 @@ def test_bad_input_is_named(run, arguments, tmp_path):
             main([*arguments, "--output_dir", str(tmp_path / "out"), *options])
 
     fails(["--data", str(tmp_path / "absent")], "motionllm prepare")
-    fails(["--decoder_only", "true"], "--init_from")
+    fails(["--decoder_only", "true"], "--init-from")
     fails(["--init_from", str(tmp_path)], r"no model\.safetensors")
     fails(["--resume"], "no checkpoint to resume from")
     fails(["--output_dir", str(run)], "already holds checkpoint-6; add --resume")
@@ -165,9 +165,9 @@ def test_bad_input_is_named(run, arguments, tmp_path):
 def test_clips_too_short_for_a_code_are_passed_over(arguments, dataset_folder, tmp_path):
     data = tmp_path / "data"
     shutil.copytree(dataset_folder, data)
-    rows = read_split(data, "train")
+    rows = read_motions(data, "train")
     for row in rows[:-1]:
-        row["joints"], row["features"] = row["joints"][:4], row["features"][:3]
+        row["joints"], row["features"] = row["joints"][:, :4], row["features"][:, :3]
     write_shard(shard_path(data, "train", 0, 1), rows)
     write_summary(data, {})
     out = tmp_path / "out"

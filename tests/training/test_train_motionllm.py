@@ -13,8 +13,10 @@ from safetensors.torch import load_file
 from transformers import set_seed
 
 from hub_scripts.data.codes import read_codes, weights_hash
-from hub_scripts.train_motionllm import ModelArguments, build_model, main
+from hub_scripts.train_motionllm import main
+from hub_scripts.training.arguments import ModelArguments
 from hub_scripts.training.examples import MotionTextExamples, PadExamples
+from hub_scripts.training.model import build_model
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.modeling_motionllm import MotionLLMForCausalLM
 from modeling_motionllm.processing_motionllm import MotionLLMProcessor
@@ -146,11 +148,11 @@ def test_random_weights_are_fixed_by_the_seed(train_arguments, base_folder):
 @pytest.mark.parametrize(
     "options,message",
     [
-        (["--from_scratch", "true"], "needs --train_all"),
-        (["--train_all", "true", "--freeze_new_rows", "true"], "freeze_new_rows is for adapters"),
-        (["--train_all", "true", "--init_from", "x"], "init_from is for adapters"),
+        (["--from_scratch", "true"], "needs --train-all"),
+        (["--train_all", "true", "--freeze_new_rows", "true"], "freeze-new-rows is for adapters"),
+        (["--train_all", "true", "--init_from", "x"], "init-from is for adapters"),
         (["--train_all", "true", "--push_to_hub", "true"], "motionllm push"),
-        (["--opening_weight", "0"], "opening_weight is 0; give a positive number"),
+        (["--balance", "2"], "balance is 2; give a number from 0 to 1"),
     ],
 )
 def test_options_that_do_not_go_together(train_arguments, base_folder, tmp_path, options, message):
@@ -182,11 +184,11 @@ def test_bad_input_is_named(training_run, train_arguments, tmp_path):
 
 def test_examples_are_a_function_of_seed_and_index(codes_folder, processor):
     rows = read_codes(codes_folder, "train")
-    first, again = (MotionTextExamples(rows, processor, 300, seed=4) for _ in range(2))
-    assert first.examples == again.examples
-    assert MotionTextExamples(rows, processor, 300, seed=5).examples != first.examples
+    first, again = (list(MotionTextExamples(rows, processor, 300, seed=4)) for _ in range(2))
+    assert first == again
+    assert list(MotionTextExamples(rows, processor, 300, seed=5)) != first
     start, end = processor.vocabulary.start, processor.vocabulary.end
-    to_motion = [example for example in first.examples if example["labels"][-2] == end]
+    to_motion = [example for example in first if example["labels"][-2] == end]
     assert len(to_motion) / 300 == pytest.approx(0.65, abs=0.08)
     timed = [
         "s)" in processor.tokenizer.decode(example["input_ids"][: example["input_ids"].index(start)])
@@ -197,10 +199,10 @@ def test_examples_are_a_function_of_seed_and_index(codes_folder, processor):
 
 def test_describing_is_learnt_from_the_longer_half_of_the_captions(processor):
     captions = ["walk", "an old person walks slowly", "walk on", "a tired old man walks forward"]
-    rows = [{"content": "walk", "captions": captions, "codes": [1, 2, 3]}]
+    rows = [{"contents": ["walk"], "captions": captions, "parts": [], "codes": [[1, 2, 3]]}]
 
     def drawn(task, share):
-        examples = MotionTextExamples(rows, processor, 100, seed=0, text_to_motion=share, timed=0).examples
+        examples = list(MotionTextExamples(rows, processor, 100, seed=0, text_to_motion=share, with_duration=0))
         known = {caption: processor.training_example(task, caption, [1, 2, 3]) for caption in captions}
         assert all(example in known.values() for example in examples)
         return {caption for caption, example in known.items() if example in examples}
@@ -211,16 +213,16 @@ def test_describing_is_learnt_from_the_longer_half_of_the_captions(processor):
 
 @pytest.mark.parametrize("balance,share", [(1.0, 1 / 3), (0.0, 1 / 2)])
 def test_balance_draws_clips_or_contents_alike(codes_folder, processor, balance, share):
-    rows = [row | {"captions": [row["content"]]} for row in read_codes(codes_folder, "train")]  # a third are jumps
-    drawn = MotionTextExamples(rows, processor, 600, seed=0, text_to_motion=1.0, timed=0.0, balance=balance)
+    rows = [row | {"captions": row["contents"]} for row in read_codes(codes_folder, "train")]  # a third are jumps
+    drawn = MotionTextExamples(rows, processor, 600, seed=0, text_to_motion=1.0, with_duration=0.0, balance=balance)
     (jump,) = {tuple(processor.text_to_motion_ids("jump"))}
     jumps = np.mean([tuple(example["input_ids"][: len(jump)]) == jump for example in drawn])
     assert jumps == pytest.approx(share, abs=0.06)
 
 
 def test_long_clips_are_cut(processor):
-    rows = [{"content": "walk", "captions": ["walk"], "codes": list(range(32)) * 3}]
-    (example,) = MotionTextExamples(rows, processor, 1, seed=0, text_to_motion=1.0, timed=0.0, max_codes=40)
+    rows = [{"contents": ["walk"], "captions": ["walk"], "parts": [], "codes": [list(range(32)) * 3]}]
+    (example,) = MotionTextExamples(rows, processor, 1, seed=0, text_to_motion=1.0, with_duration=0.0, max_codes=40)
     assert sum(processor.vocabulary.offset <= token for token in example["input_ids"]) == 40
 
 

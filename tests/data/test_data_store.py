@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hub_scripts.data.storage import (
+from hub_scripts.data.store import (
     dataset_hash,
-    read_split,
+    read_motions,
     read_summary,
     shard_path,
     write_card,
@@ -27,14 +27,15 @@ def make_rows(count: int, seed: int = 0) -> list[dict[str, Any]]:
             {
                 "name": f"clip_{seed}_{index}",
                 "source": "bandai-namco-1",
-                "content": "walk",
-                "style": "normal",
+                "num_people": 1,
+                "contents": ["walk"],
+                "styles": ["normal"],
                 "mirrored": bool(index % 2),
                 "captions": [f"caption {index} {k}" for k in range(index % 3 + 1)],
                 "fps": 20.0,
                 "num_frames": frames,
-                "joints": rng.normal(size=(frames, 22, 3)).astype(np.float32),
-                "features": rng.normal(size=(frames - 1, 263)).astype(np.float32),
+                "joints": rng.normal(size=(1, frames, 22, 3)).astype(np.float32),
+                "features": rng.normal(size=(1, frames - 1, 263)).astype(np.float32),
                 "source_file": "a/b.bvh",
                 "source_sha256": "0" * 64,
             }
@@ -66,19 +67,19 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_rows_come_back_as_they_were_in_the_order_of_the_shards(folder: Path) -> None:
-    assert_same(read_split(folder, "train"), make_rows(150, 1) + make_rows(3, 2))
+    assert_same(read_motions(folder, "train"), make_rows(150, 1) + make_rows(3, 2))
 
 
 def test_single_columns_are_read(folder: Path) -> None:
-    rows = read_split(folder, "val", columns=["features", "name"])
+    rows = read_motions(folder, "val", columns=["features", "name"])
     assert list(rows[0]) == ["features", "name"]
     np.testing.assert_array_equal(rows[1]["features"], make_rows(2, 3)[1]["features"])
 
 
 def test_equal_rows_give_equal_files(tmp_path: Path) -> None:
-    write_shard(tmp_path / "a.parquet", make_rows(20))
-    write_shard(tmp_path / "b.parquet", make_rows(20))
-    assert (tmp_path / "a.parquet").read_bytes() == (tmp_path / "b.parquet").read_bytes()
+    write_shard(tmp_path / "a.arrow", make_rows(20))
+    write_shard(tmp_path / "b.arrow", make_rows(20))
+    assert (tmp_path / "a.arrow").read_bytes() == (tmp_path / "b.arrow").read_bytes()
 
 
 def test_the_hash_follows_the_data(folder: Path) -> None:
@@ -108,11 +109,11 @@ def test_load_dataset_opens_it_with_arrays(
     assert loaded["val"].features["features"] == datasets.Array2D((None, 263), "float32")
     assert_same(
         list(loaded["val"].with_format("numpy", columns=["joints", "features"])),
-        [{"joints": row["joints"], "features": row["features"]} for row in make_rows(2, 3)],
+        [{"joints": row["joints"][0], "features": row["features"][0]} for row in make_rows(2, 3)],
     )
     assert loaded["train"][2]["captions"] == make_rows(3, 1)[2]["captions"]
     # with `datasets` imported, Arrow hands out its array types: reading has to give the same
-    assert_same(read_split(folder, "train"), make_rows(150, 1) + make_rows(3, 2))
+    assert_same(read_motions(folder, "train"), make_rows(150, 1) + make_rows(3, 2))
 
 
 def test_load_dataset_notices_new_data_in_the_same_folder(
@@ -129,9 +130,9 @@ def test_load_dataset_notices_new_data_in_the_same_folder(
 
 def test_what_is_not_there_is_an_error(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(MotionLLMError, match="no split 'dev'"):
-        read_split(folder, "dev")
+        read_motions(folder, "dev")
     with pytest.raises(MotionLLMError, match="no column motion"):
-        read_split(folder, "val", columns=["motion"])
+        read_motions(folder, "val", columns=["motion"])
     with pytest.raises(MotionLLMError, match="motionllm prepare"):
         dataset_hash(tmp_path / "absent")
     with pytest.raises(MotionLLMError, match="cannot be read"):
@@ -141,5 +142,5 @@ def test_what_is_not_there_is_an_error(folder: Path, tmp_path: Path) -> None:
 def test_a_damaged_shard_is_named(folder: Path) -> None:
     path = shard_path(folder, "val", 0, 1)
     path.write_bytes(path.read_bytes()[:1000])
-    with pytest.raises(MotionLLMError, match=r"val-00000-of-00001\.parquet.*cannot be read"):
-        read_split(folder, "val")
+    with pytest.raises(MotionLLMError, match=r"val-00000-of-00001\.arrow.*cannot be read"):
+        read_motions(folder, "val")

@@ -1,0 +1,259 @@
+"""A dataset of motions on disk: rows of one or several people in Arrow shards, with a card and a summary with a hash.
+
+One person is a scene of one: `joints` are (P, T, J, 3) and `features` (P, T-1, D) for any number of people P. The files
+hold the people one after another in one array with a single free dimension, (P*T, J, 3), as `datasets.Array3D` wants;
+`num_people` says how many there are.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from modeling_motionllm.errors_motionllm import MotionLLMError
+from modeling_motionllm.files_motionllm import atomic_path, ensure_folder
+from modeling_motionllm.motion_features import joints_to_features
+from modeling_motionllm.placement_motionllm import split_people
+
+from .splits import SPLITS, Split
+from .tables import read_table, table_columns, table_features, write_table
+
+__all__ = [
+    "SUMMARY",
+    "dataset_columns",
+    "dataset_hash",
+    "existing_splits",
+    "put_in_place",
+    "read_motions",
+    "read_summary",
+    "shard_path",
+    "split_shards",
+    "start_dataset",
+    "write_card",
+    "write_shard",
+    "write_summary",
+]
+
+SUMMARY = "motionllm_dataset.json"
+_WORK = ".prepare"
+_FORMAT = 2
+_ARRAYS = ("joints", "features")
+# The columns and their types, as `table_features` takes them. Every row has those of _NEEDED.
+_COLUMNS: dict[str, Any] = {
+    "name": "string",
+    "source": "string",
+    "split": "string",
+    "composed": "bool",
+    "kind": "string",
+    "num_people": "int32",
+    "roles": ["string"],
+    "contents": ["string"],
+    "styles": ["string"],
+    "mirrored": "bool",
+    "parts": ["string"],
+    "captions": ["string"],
+    "tokens": ["string"],
+    "fps": "float32",
+    "num_frames": "int32",
+    "recording_frames": "int32",
+    "placements": [["float32"]],
+    "joints": "array",
+    "features": "array",
+    "source_clips": [["string"]],
+    "source_file": "string",
+    "source_sha256": "string",
+}
+_NEEDED = ("name", "source", "num_people", "contents", "styles", "mirrored", "captions", "fps", "num_frames", "joints")
+
+
+def start_dataset(folder: str | os.PathLike[str], overwrite: bool) -> Path:
+    """Make the folder for a dataset ready; returns the one inside for unfinished work, which may be there already.
+
+    Raises:
+        MotionLLMError: it cannot be written, or holds a finished dataset that is not to be replaced.
+    """
+    summary = ensure_folder(folder) / SUMMARY
+    if summary.exists():
+        if not overwrite:
+            raise MotionLLMError(f"'{folder}' holds a dataset already; give --overwrite or another --out folder")
+        summary.unlink()
+    return ensure_folder(Path(folder) / _WORK)
+
+
+def put_in_place(folder: str | os.PathLike[str], shards: dict[str, list[Path]]) -> None:
+    """Move finished shards of each split to where the dataset has them, in order; what was there goes."""
+    data = ensure_folder(Path(folder) / "data")
+    for stale in [*data.glob("*.arrow"), *data.glob("*.parquet")]:
+        stale.unlink()
+    for split, paths in shards.items():
+        for index, path in enumerate(paths):
+            path.replace(shard_path(folder, split, index, len(paths)))
+
+
+def shard_path(folder: str | os.PathLike[str], split: str, index: int, count: int) -> Path:
+    """Path of shard `index` of `count` of a split."""
+    return Path(folder) / "data" / f"{split}-{index:05d}-of-{count:05d}.arrow"
+
+
+def write_shard(path: str | os.PathLike[str], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write rows to one file; equal rows give equal bytes.
+
+    Args:
+        path: the file; it appears only once it is whole.
+        rows: one dict a motion of P people over T frames. Needed: `name`, `source`, `num_people`, `contents` and
+            `styles` (P strings each), `mirrored`, `captions` (strings), `fps`, `num_frames`, and `joints` float32
+            (P, T, J, 3) in one world. Any of these, as the first row has them: `features` float32 (P, T-1, D);
+            `placements` (P, 3) x, z, heading; `parts` (P sentences of what each person does, or none), `roles`, `kind`,
+            `composed`, `split` and `source_clips` of scenes; `tokens` (one string a caption) and `recording_frames`
+            of published data; `source_file`, `source_sha256`.
+
+    Raises:
+        MotionLLMError: the file cannot be written.
+    """
+    first = rows[0]
+    columns = {name: kind for name, kind in _COLUMNS.items() if name in _NEEDED or name in first}
+    widths = {"joints": 2, "features": 1}  # dimensions of one frame
+    shapes = {name: np.shape(first[name])[-widths[name] :] for name in _ARRAYS if name in columns}
+    flat = [
+        {**row, **{name: np.asarray(row[name], dtype=np.float32).reshape(-1, *shape) for name, shape in shapes.items()}}
+        for row in rows
+    ]
+    write_table(path, flat, table_features(columns, shapes))
+
+
+def read_motions(
+    folder: str | os.PathLike[str], split: str, columns: Sequence[str] | None = None
+) -> list[dict[str, Any]]:
+    """Read a split.
+
+    Args:
+        folder: the dataset folder.
+        split: "train", "val" or "test".
+        columns: only these columns; all by default. `features`, `placements`, `kind` and `parts` may be asked for where
+            the files have none: features are then computed from the joints, each person in a frame of its own.
+
+    Returns:
+        One dict a motion, in the fixed order of the dataset; `joints` float32 (P, T, J, 3), `features` float32
+        (P, T-1, D) and `placements` float32 (P, 3) as numpy arrays.
+
+    Raises:
+        MotionLLMError: no such dataset, split or column, or a damaged file.
+    """
+    rows: list[dict[str, Any]] = []
+    for path in split_shards(folder, split):
+        known = table_columns(path)
+        wanted = known if columns is None else list(columns)
+        stored = [name for name in wanted if name in known or name not in _TOLD_BY_OTHERS]
+        if "features" in wanted and "features" not in known:
+            stored.append("joints")
+        rows += [_with_people(row, wanted) for row in read_table(path, list(dict.fromkeys([*stored, "num_people"])))]
+    return rows
+
+
+_TOLD_BY_OTHERS = ("features", "placements", "kind", "parts")
+
+
+def _with_people(row: dict[str, Any], wanted: Sequence[str]) -> dict[str, Any]:
+    """A row with arrays of people first, and the wanted columns alone."""
+    people = row["num_people"]
+    for name in _ARRAYS:
+        if name in row:
+            row[name] = row[name].reshape(people, -1, *row[name].shape[1:])
+    row["placements"] = np.array(row.get("placements", np.zeros((people, 3))), dtype=np.float32)
+    if "features" in wanted and "features" not in row:
+        canonical, row["placements"] = split_people(row["joints"])
+        row["features"] = joints_to_features(canonical).astype(np.float32)
+    row.setdefault("kind", "")
+    row.setdefault("parts", [])
+    return {name: row[name] for name in wanted}
+
+
+def dataset_columns(folder: str | os.PathLike[str], split: str) -> list[str]:
+    """Names of the columns of a split.
+
+    Raises:
+        MotionLLMError: no such dataset or split, or a damaged file.
+    """
+    return table_columns(split_shards(folder, split)[0])
+
+
+def split_shards(folder: str | os.PathLike[str], split: str | None) -> list[Path]:
+    """Paths of a split's shards in order; None for those of all splits.
+
+    Raises:
+        MotionLLMError: there are none.
+    """
+    data = Path(folder) / "data"
+    shards = sorted(data.glob(f"{split or '*'}-?????-of-?????.arrow"))
+    if not shards:
+        if any(data.glob("*.parquet")):
+            raise MotionLLMError(f"'{folder}' was prepared by an earlier version; run `motionllm prepare` again")
+        what = f"split '{split}'" if split else "data"
+        raise MotionLLMError(f"no {what} in '{folder}'; make it with `motionllm prepare`")
+    return shards
+
+
+def existing_splits(folder: str | os.PathLike[str]) -> list[Split]:
+    """The splits that hold anything: a small dataset may have no clip for one.
+
+    Raises:
+        MotionLLMError: no dataset there.
+    """
+    names = {path.name[: -len("-00000-of-00000.arrow")] for path in split_shards(folder, None)}
+    return [split for split in SPLITS if split in names]
+
+
+def dataset_hash(folder: str | os.PathLike[str]) -> str:
+    """SHA-256 (hex) over the names and bytes of all shards.
+
+    Raises:
+        MotionLLMError: no dataset there.
+    """
+    digest = hashlib.sha256()
+    for path in split_shards(folder, None):
+        with path.open("rb") as file:
+            digest.update(f"{path.name}\0{hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+    return digest.hexdigest()
+
+
+def write_summary(folder: str | os.PathLike[str], summary: dict[str, Any]) -> dict[str, Any]:
+    """Write `motionllm_dataset.json`: `summary`, the format and the hash of the shards; returns what was written."""
+    whole = {"format": _FORMAT, "sha256": dataset_hash(folder), **summary}
+    with atomic_path(Path(folder) / SUMMARY) as temporary:
+        temporary.write_text(json.dumps(whole, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    return whole
+
+
+def read_summary(folder: str | os.PathLike[str]) -> dict[str, Any]:
+    """Read `motionllm_dataset.json`.
+
+    Raises:
+        MotionLLMError: not there, not readable, or of an earlier version.
+    """
+    path = Path(folder) / SUMMARY
+    try:
+        summary = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise MotionLLMError(f"'{path}' cannot be read ({error}); make the data with `motionllm prepare`") from error
+    if summary.get("format") != _FORMAT:
+        raise MotionLLMError(f"'{folder}' was prepared by an earlier version; run `motionllm prepare` again")
+    return summary
+
+
+def write_card(folder: str | os.PathLike[str], splits: Iterable[str], text: str, metadata: dict[str, str]) -> None:
+    """Write the dataset card `README.md`: YAML with the splits' files and `metadata`, then `text`.
+
+    Raises:
+        MotionLLMError: no shards there yet, or the card cannot be written.
+    """
+    lines = ["---", *(f"{key}: {value}" for key, value in metadata.items())]
+    # `datasets` caches a local folder by its configuration alone: without the hash it would go on serving old data.
+    lines += ["configs:", "- config_name: default", f"  description: data {dataset_hash(folder)}", "  data_files:"]
+    for split in splits:
+        lines += [f"  - split: {split}", f"    path: data/{split}-*.arrow"]
+    with atomic_path(Path(folder) / "README.md") as temporary:
+        temporary.write_text("\n".join([*lines, "---", "", text.strip(), ""]), encoding="utf-8")

@@ -1,0 +1,106 @@
+"""What `motionllm train` can be told."""
+
+from dataclasses import dataclass, field
+
+from transformers import TrainingArguments
+
+from hub_scripts.hub.card import is_local_base
+from modeling_motionllm.errors_motionllm import MotionLLMError
+from modeling_motionllm.prompts_motionllm import PROMPT_PRESETS
+
+__all__ = ["ModelArguments", "MotionLLMTrainingArguments", "check_arguments"]
+
+
+@dataclass
+class ModelArguments:
+    """The model and its data."""
+
+    codes: str = field(metadata={"help": "Folder written by `motionllm encode`."})
+    vq: str = field(metadata={"help": "Folder of the VQ-VAE that made the codes."})
+    base_model: str = field(
+        default="HuggingFaceTB/SmolLM2-135M-Instruct",
+        metadata={"help": "Pre-trained causal language model: local folder or Hub id."},
+    )
+    lora_r: int = field(default=8, metadata={"help": "Rank of the LoRA matrices."})
+    lora_alpha: int = field(default=16, metadata={"help": "Scale of the LoRA matrices."})
+    freeze_new_rows: bool = field(
+        default=False, metadata={"help": "Do not train the new vocabulary rows (the paper's variant)."}
+    )
+    train_all: bool = field(
+        default=False,
+        metadata={"help": "Train the whole language model instead of an adapter; final/ is then a full checkpoint."},
+    )
+    from_scratch: bool = field(
+        default=False, metadata={"help": "With --train-all: begin with random weights, not the pre-trained ones."}
+    )
+    prompts: str = field(default="short", metadata={"help": f"Prompt preset: {', '.join(PROMPT_PRESETS)}."})
+    text_to_motion: float = field(default=0.65, metadata={"help": "Share of text-to-motion among the examples."})
+    balance: float = field(
+        default=0.5, metadata={"help": "1 draws all motions alike, 0 all actions alike; between, in between."}
+    )
+    scenes: str | None = field(
+        default=None, metadata={"help": "Folder that `motionllm encode` wrote for scenes: learn several people too."}
+    )
+    scene_share: float = field(default=0.3, metadata={"help": "Share of scenes among the examples, with --scenes."})
+    init_from: str | None = field(
+        default=None, metadata={"help": "Thin checkpoint whose adapter to go on from (same base, VQ-VAE and LoRA)."}
+    )
+    adapter_name: str = field(default="default", metadata={"help": "Folder of the adapter under adapters/."})
+
+
+@dataclass
+class MotionLLMTrainingArguments(TrainingArguments):
+    """Trainer arguments with defaults for this model."""
+
+    output_dir: str = field(default="runs/motionllm", metadata={"help": "Trainer checkpoints; the model in final/."})
+    max_steps: int = field(default=1000)
+    per_device_train_batch_size: int = field(default=16)
+    per_device_eval_batch_size: int = field(default=16)
+    learning_rate: float = field(default=1e-3)
+    lr_scheduler_type: str = field(default="cosine")
+    warmup_steps: float = field(default=50)
+    weight_decay: float = field(default=0.0)
+    logging_steps: float = field(default=20)
+    eval_strategy: str = field(default="steps")
+    eval_steps: float | None = field(default=250)
+    save_steps: float = field(default=100)
+    save_total_limit: int | None = field(default=2)
+    train_sampling_strategy: str = field(default="group_by_length")
+    report_to: str = field(default="none")
+    prediction_loss_only: bool = field(default=True)
+    remove_unused_columns: bool = field(default=False)
+    hub_strategy: str = field(default="end", metadata={"help": "Only 'end': the finished thin checkpoint is pushed."})
+    resume: bool = field(default=False, metadata={"help": "Go on from the last checkpoint in output_dir."})
+
+
+def check_arguments(arguments: ModelArguments, training: MotionLLMTrainingArguments) -> None:
+    """Find out before any work what would stop it.
+
+    Raises:
+        MotionLLMError: a share outside 0 to 1, or options that do not go together.
+    """
+    for name in ("text_to_motion", "balance", "scene_share"):
+        if not 0 <= getattr(arguments, name) <= 1:
+            raise MotionLLMError(
+                f"--{name.replace('_', '-')} is {getattr(arguments, name):g}; give a number from 0 to 1"
+            )
+    if arguments.prompts not in PROMPT_PRESETS:
+        raise MotionLLMError(f"--prompts is '{arguments.prompts}'; choose from {', '.join(PROMPT_PRESETS)}")
+    if arguments.from_scratch and not arguments.train_all:
+        raise MotionLLMError("--from-scratch needs --train-all: an adapter alone cannot make a model of random weights")
+    if arguments.train_all:
+        for name in ("init_from", "freeze_new_rows"):
+            if getattr(arguments, name):
+                raise MotionLLMError(f"--{name.replace('_', '-')} is for adapters; leave it out with --train-all")
+        if training.push_to_hub:
+            raise MotionLLMError("--push-to-hub sends adapters; with --train-all use `motionllm push` after it")
+    if not training.push_to_hub:
+        return
+    strategy = getattr(training.hub_strategy, "value", training.hub_strategy)
+    if strategy != "end":
+        raise MotionLLMError(f"--hub-strategy is '{strategy}'; only 'end' is possible: the finished model is pushed")
+    if is_local_base(arguments.base_model):
+        raise MotionLLMError(
+            f"--push-to-hub needs a base model of the Hub, '{arguments.base_model}' is a local folder; train without "
+            "it and use `motionllm push --layout full`"
+        )

@@ -1,0 +1,144 @@
+"""The model that `motionllm train` trains: base, VQ-VAE and tokenizer put together, and the adapter on top."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
+from safetensors.torch import load_file
+from transformers import AutoModelForCausalLM
+
+from hub_scripts.data.codes import read_codes, read_codes_summary, weights_hash
+from modeling_motionllm.base_model_motionllm import load_base_tokenizer
+from modeling_motionllm.errors_motionllm import MotionLLMError
+from modeling_motionllm.modeling_motion_vq import MotionVQModel
+from modeling_motionllm.modeling_motionllm import MotionLLMForCausalLM
+from modeling_motionllm.processing_motionllm import MotionLLMProcessor
+from modeling_motionllm.vocabulary_motionllm import motion_token_names
+from tokenization.tokenization_motionllm import MotionLLMTokenizer
+
+from .arguments import ModelArguments
+
+__all__ = ["add_adapter", "build_model", "new_rows", "trained_share"]
+
+
+def build_model(
+    arguments: ModelArguments, seed: int
+) -> tuple[MotionLLMForCausalLM, MotionLLMTokenizer, MotionLLMProcessor]:
+    """Base language model + VQ-VAE + tokenizer + processor, not yet trained.
+
+    Raises:
+        MotionLLMError: something is missing, or the codes come from another VQ-VAE.
+    """
+    given = weights_hash(arguments.vq)
+    for folder in filter(None, (arguments.codes, arguments.scenes)):
+        made_by = read_codes_summary(folder)["vq_sha256"]
+        if made_by != given:
+            raise MotionLLMError(
+                f"the codes in '{folder}' were made by VQ-VAE {made_by[:12]}, but '{arguments.vq}' is {given[:12]}; "
+                "run `motionllm encode` with it"
+            )
+    scenes = [] if arguments.scenes is None else read_codes(arguments.scenes, "train")
+    if scenes and max(len(row["codes"]) for row in scenes) == 1:
+        raise MotionLLMError(
+            f"'{arguments.scenes}' holds no codes of scenes; run `motionllm encode` on what "
+            "`motionllm prepare pairs` wrote"
+        )
+    known = _known_settings(arguments)
+    max_people = _max_people(scenes, known)
+    vq = MotionVQModel.from_pretrained(arguments.vq).eval()
+    base = load_base_tokenizer(arguments.base_model)
+    tokenizer = MotionLLMTokenizer.from_base(
+        base, motion_token_names(vq.config.codebook_size, placement=max_people > 1)
+    )
+    processor = MotionLLMProcessor(
+        tokenizer,
+        prompts=arguments.prompts,
+        codebook_size=vq.config.codebook_size,
+        frames_per_code=vq.config.frames_per_code,
+        fps=vq.config.fps,
+        feature_dim=vq.config.input_dim,
+        max_people=max_people,
+    )
+    if not _tells_parts(arguments, scenes, known):
+        del processor.prompts["part"]
+    model = MotionLLMForCausalLM.from_base(arguments.base_model, tokenizer, vq, seed=seed)
+    if arguments.from_scratch:
+        model.language_model = AutoModelForCausalLM.from_config(model.language_model.config)
+    return model, tokenizer, processor
+
+
+def _known_settings(arguments: ModelArguments) -> dict[str, Any] | None:
+    """The processor's settings of the checkpoint that training goes on from, if there is one."""
+    path = Path(str(arguments.init_from)) / "processor_config.json"
+    if arguments.init_from is None or not path.is_file():
+        return None
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _max_people(scenes: list[dict[str, Any]], known: dict[str, Any] | None) -> int:
+    """Most people in a scene that the model will know: those of the scenes, or of the checkpoint it goes on from."""
+    return max([1, (known or {}).get("max_people", 1), *(len(row["codes"]) for row in scenes)])
+
+
+def _tells_parts(arguments: ModelArguments, scenes: list[dict[str, Any]], known: dict[str, Any] | None) -> bool:
+    """Whether scenes are to be told with what each person does: as far as the scenes say it, or else as before."""
+    if arguments.scenes is not None:
+        return any(row["parts"] for row in scenes)
+    return known is None or "part" in known.get("prompts", {})
+
+
+def add_adapter(model: MotionLLMForCausalLM, arguments: ModelArguments) -> PeftModel:
+    """Wrap the composite in LoRA on all linear layers, with the new vocabulary rows trained unless frozen."""
+    config = LoraConfig(
+        task_type="CAUSAL_LM",
+        r=arguments.lora_r,
+        lora_alpha=arguments.lora_alpha,
+        target_modules="all-linear",
+        trainable_token_indices=None if arguments.freeze_new_rows else new_rows(model),
+    )
+    peft_model = get_peft_model(model, config)
+    if arguments.init_from is not None:
+        _load_adapter_weights(peft_model, arguments)
+    return peft_model
+
+
+def _load_adapter_weights(model: PeftModel, arguments: ModelArguments) -> None:
+    """Start from the adapter of a thin checkpoint.
+
+    Raises:
+        MotionLLMError: it has none, or one of another shape.
+    """
+    path = Path(str(arguments.init_from)) / "adapters" / arguments.adapter_name / "adapter_model.safetensors"
+    if not path.is_file():
+        raise MotionLLMError(f"--init-from has no '{path}'; give a thin checkpoint and the --adapter-name in it")
+    weights = load_file(path)
+    for name, rows in get_peft_model_state_dict(model).items():
+        # Without placements before, with them now: their rows come last and start as they are.
+        if name in weights and "trainable_tokens" in name and len(weights[name]) < len(rows):
+            weights[name] = torch.cat([weights[name], rows[len(weights[name]) :].to(weights[name])])
+    try:
+        report = set_peft_model_state_dict(model, weights)
+    except RuntimeError as error:
+        raise MotionLLMError(f"the adapter '{path}' has other shapes; use its base model and --lora-r") from error
+    if report.unexpected_keys:
+        raise MotionLLMError(f"the adapter '{path}' has weights this one lacks: {report.unexpected_keys[:2]}")
+
+
+def new_rows(model: MotionLLMForCausalLM) -> list[int] | dict[str, list[int]]:
+    """The rows to train, as PEFT takes them: an output head that is not tied to the embeddings has rows of its own."""
+    ids = model.motion_vocabulary.ids
+    layers = (model.get_input_embeddings(), model.get_output_embeddings())
+    if layers[0].weight is layers[1].weight:
+        return ids
+    names = {id(module): name for name, module in model.named_modules()}
+    return {names[id(layer)].rpartition(".")[-1]: ids for layer in layers}
+
+
+def trained_share(model: PeftModel | MotionLLMForCausalLM) -> tuple[int, int]:
+    """Trained parameters, and parameters of the language model they are compared with (adapters not counted)."""
+    trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+    composite = model.get_base_model() if isinstance(model, PeftModel) else model
+    parts = composite.language_model.named_parameters()
+    return trained, sum(p.numel() for name, p in parts if "lora_" not in name and "trainable_tokens" not in name)
