@@ -16,8 +16,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="motionllm caption",
         description="Describe motions in words. Reads .npz (as `motionllm generate` writes it), .npy (joints "
-        "(T, 22, 3) in metres or features (T, 263), 20 fps) and .bvh (Bandai-Namco, CMU, iClone, Mixamo, LAFAN1, Xsens "
-        "and SMPL skeletons, or any other with a --map).",
+        "(T, 22, 3) in metres or features (T, 263), 20 fps) , and .bvh, .amc "
+        "(with its .asf), .glb and .gltf with any skeleton whose joints their names tell (else give a --map).",
         epilog="example: motionllm caption out/a-person-waves-with-the-left-hand.npz",
     )
     parser.add_argument("file", nargs="+", help="one or more motions")

@@ -11,7 +11,7 @@ __all__ = ["main"]
 _COMMANDS = {
     "generate": ("generate_motion", "make a motion from a sentence (.npz, .bvh, .glb, .mp4 ...)"),
     "interact": ("generate_people", "make a scene of several people from a sentence"),
-    "caption": ("caption_motion", "describe a motion from a file (.npz, .npy, .bvh)"),
+    "caption": ("caption_motion", "describe a motion from a file (.npz, .npy, .bvh, .glb, .amc)"),
     "convert": ("convert_motion", "turn a motion file into another format (.bvh, .glb, .mp4, .html ...)"),
     "view": ("view_motion", "show a motion file in the browser"),
     "prepare": ("prepare_data", "turn recorded motion into a dataset"),

@@ -15,9 +15,9 @@ __all__ = ["main"]
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="motionllm convert",
-        description="Convert a motion. Reads what `motionllm caption` reads (.npz, .npy, .bvh); writes .npz (joints), "
-        ".bvh (rotations, one file a person), .glb (animated mannequins), .mp4, .gif, .png (contact sheet) and .html "
-        "(viewer). The suffix chooses.",
+        description="Convert a motion. Reads what `motionllm caption` reads (.npz, .npy, .bvh, .glb, .amc); writes "
+        ".npz (joints), .bvh (rotations, one file a person), .glb (animated mannequins), .mp4, .gif, .png (contact "
+        "sheet) and .html (viewer). The suffix chooses.",
         epilog="example: motionllm convert out/wave.npz wave.bvh wave.glb --fps 30 --skeleton mixamo   "
         "(`motionllm convert motion-agent --help`: the official checkpoints to our layout)",
     )

@@ -15,8 +15,8 @@ __all__ = ["main"]
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="motionllm view",
-        description="Show a motion (.npz, .npy, .bvh) in the browser: writes one .html file that needs no network and "
-        "opens it.",
+        description="Show a motion (.npz, .npy, .bvh, .glb, .amc) in the browser: writes one .html file that needs no "
+        "network and opens it.",
         epilog="example: motionllm view out/a-person-waves-with-the-left-hand.npz",
     )
     parser.add_argument("file", help="the motion to show")

@@ -1,7 +1,7 @@
-"""Reading one motion from a file a user has: `.npz`, `.npy` or `.bvh`."""
+"""Reading one motion from a file a user has: `.npz`, `.npy`, `.bvh`, `.amc`, `.glb`, `.gltf` or `.vrma`."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +11,11 @@ from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.motion import Motion
 from modeling_motionllm.motion_features import HUMANML3D, SKELETONS, features_to_joints
 
-from .bvh import read_bvh
-from .retarget import BvhOptions, retarget
+from .acclaim import ACCLAIM_FPS, read_amc
+from .bvh import Bvh, read_bvh
+from .glb import read_glb
+from .gltf_file import GLTF_SUFFIXES
+from .retarget import BvhOptions, JointPositions, retarget_people
 
 __all__ = ["load_motion"]
 
@@ -27,9 +30,10 @@ def load_motion(
     Args:
         path: `.npz` (what `Motion.save` writes); `.npy` with joints (T, 22, 3) in metres or HumanML3D features
             (T, 263), both taken as 20 fps, or joints (T, 21, 3) or features (T, 251) of KIT-ML as published, in
-            millimetres at 12.5 fps; `.bvh` with any skeleton that `SkeletonMap` can map.
-        options: what is known of a `.bvh` file.
-        tell: takes what was found out about a `.bvh` file, one line each.
+            millimetres at 12.5 fps; `.bvh`, `.amc` (with its `.asf` beside it), `.glb`, `.gltf` or `.vrma` with any
+            skeleton whose joints can be told or mapped. A glTF file may move several people.
+        options: what is known of a recorded skeleton.
+        tell: takes what was found out about such a file, one line each.
 
     Raises:
         MotionLLMError: no such file, a format or shape that is not known, NaN or infinite values. For an unknown
@@ -43,21 +47,29 @@ def load_motion(
         return Motion.load(path)
     if suffix == ".npy":
         return _load_npy(path)
+    options = options or BvhOptions()
     if suffix == ".bvh":
-        return _load_bvh(path, options or BvhOptions(), tell)
-    raise MotionLLMError(f"'{path}' is not .npz, .npy or .bvh; convert it to one of these")
+        return _load_skeletons([read_bvh(path)], path, options, tell)
+    if suffix == ".amc":
+        return _load_skeletons([read_amc(path, options.fps or ACCLAIM_FPS)], path, options, tell)
+    if suffix in GLTF_SUFFIXES:
+        return _load_skeletons(read_glb(path).read(options.animation), path, options, tell)
+    raise MotionLLMError(f"'{path}' is not .npz, .npy, .bvh, .amc, .glb or .gltf; convert it to one of these")
 
 
-def _load_bvh(path: Path, options: BvhOptions, tell: Callable[[str], None] | None) -> Motion:
-    bvh = read_bvh(path)
+def _load_skeletons(
+    recordings: Sequence[Bvh | JointPositions], path: Path, options: BvhOptions, tell: Callable[[str], None] | None
+) -> Motion:
     try:
-        read = retarget(bvh, os.fspath(path), options)
+        people = retarget_people(recordings, os.fspath(path), options)
     except UnknownSkeletonError as error:
         raise MotionLLMError(f"{error}; {offer_map_template(error, path.with_suffix('.map.json'))}") from error
     if tell is not None:
-        for line in (f"{read.skeleton}, {bvh.fps:g} fps", *read.notes):
-            tell(f"{path.name}: {line}")
-    return Motion(read.joints, fps=HUMANML3D.fps)
+        for recording, read in zip(recordings, people, strict=False):
+            for line in (f"{read.skeleton}, {options.fps or recording.fps:g} fps", *read.notes):
+                tell(f"{path.name}: {line}")
+    joints = [read.joints for read in people]
+    return Motion(joints[0] if len(joints) == 1 else np.stack(joints), fps=HUMANML3D.fps)
 
 
 def _load_npy(path: Path) -> Motion:

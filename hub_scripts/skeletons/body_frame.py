@@ -141,7 +141,7 @@ def _cosine(first: np.ndarray, second: np.ndarray) -> float:
     return float(((first * second).sum(-1) / np.maximum(lengths, 1e-12)).mean())
 
 
-def starts_with_rest_pose(joints: np.ndarray, rotations: np.ndarray) -> bool:
+def starts_with_rest_pose(joints: np.ndarray, unturned: bool) -> bool:
     """Whether the first frame is a T-pose or rest pose that was put before the motion.
 
     Such a frame stands with stretched arms or has all rotations zero, and the body jumps out of it: a recording that
@@ -149,14 +149,14 @@ def starts_with_rest_pose(joints: np.ndarray, rotations: np.ndarray) -> bool:
 
     Args:
         joints: (N, 22, 3) metres, Y up.
-        rotations: (R,) rotation channels of the first frame, degrees.
+        unturned: no joint is turned in the first frame.
     """
     if len(joints) < 3:
         return False
     jump, next_step = np.linalg.norm(np.diff(joints[:3], axis=0), axis=-1).max(-1)
     if jump < 0.10 or jump < 3 * next_step:
         return False
-    return bool((np.abs(rotations) < 1e-3).all()) or _is_t_pose(joints[0])
+    return unturned or _is_t_pose(joints[0])
 
 
 def _is_t_pose(pose: np.ndarray) -> bool:

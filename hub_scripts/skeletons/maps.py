@@ -87,6 +87,14 @@ BUILT_IN_MAPS: dict[str, SkeletonMap] = {
             (*_HUMANIK_LEG, *_HUMANIK_ARM),
             signature=("LowerBack", "Neck1"),
         ),
+        # CMU's own ASF files: the forearm is two bones, and the collars start in the place of the neck's first bone.
+        _built_in(
+            "acclaim",
+            ("l", "r"),
+            ("root", "upperback", ("upperback", "thorax"), "thorax", "upperneck", "head"),
+            ("{}femur", "{}tibia", "{}foot", "{}toes", None, "{}humerus", "{}radius", "{}hand"),
+            signature=("lhipjoint", "lowerback", "lclavicle"),
+        ),
         _built_in(
             "iclone",
             ("L", "R"),

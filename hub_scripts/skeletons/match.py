@@ -9,8 +9,9 @@ from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.motion_features import HUMANML3D
 
 from .maps import BUILT_IN_MAPS, SkeletonMap, write_map_template
+from .recognise import recognise_joints
 
-__all__ = ["SkeletonMatch", "UnknownSkeletonError", "match_skeleton", "offer_map_template"]
+__all__ = ["LAST_JOINTS", "SkeletonMatch", "UnknownSkeletonError", "match_skeleton", "offer_map_template"]
 
 # What cannot be interpolated. Of neck and head, one is enough.
 _NEEDED = tuple(
@@ -18,6 +19,13 @@ _NEEDED = tuple(
     for joint in HUMANML3D.joint_names
     if joint not in ("spine1", "spine2", "spine3", "neck", "head", "left_collar", "right_collar")
 )
+
+# Joints that an end site can stand for: which joint it is the end of.
+LAST_JOINTS = {
+    f"{side}_{joint}": f"{side}_{above}"
+    for side in ("left", "right")
+    for joint, above in (("foot", "ankle"), ("wrist", "elbow"))
+}
 
 
 class UnknownSkeletonError(MotionLLMError):
@@ -62,16 +70,22 @@ class SkeletonMatch:
 
 
 def match_skeleton(
-    joint_names: Sequence[str], end_sites: Collection[int], name: str, given: SkeletonMap | None = None
+    joint_names: Sequence[str],
+    parents: Sequence[int],
+    end_sites: Collection[int],
+    name: str,
+    given: SkeletonMap | None = None,
 ) -> SkeletonMatch:
-    """Find the joints of a file, by the given map or by the built-in map that finds most of them.
+    """Find the joints of a file: by the given map, else by the built-in map that finds most of them, else by the words
+    in their names and the shape of the tree.
 
     Names are compared without case, punctuation and prefixes such as `mixamorig:`.
 
     Args:
         joint_names: joints of the file.
-        end_sites: indices of joints that have an end site; that of an ankle stands for the toes, where these are
-            missing.
+        parents: index of each joint's parent, -1 for a root.
+        end_sites: indices of joints that have an end site; that of an ankle stands for the toes and that of an elbow
+            for the wrist, where these are missing.
         name: what error messages call the file.
         given: the map to use.
 
@@ -93,15 +107,20 @@ def match_skeleton(
         candidates = [entry for entry in BUILT_IN_MAPS.values() if all(_find(j, places) for j in entry.signature)]
     matches = [(entry, _found(entry, places)) for entry in candidates]
     best, found = max(
-        matches, key=lambda pair: (not _missing(pair[1], places, end_sites), len(pair[0].signature), len(pair[1]))
+        matches,
+        key=lambda pair: (not _missing(_first(pair[1], places), end_sites), len(pair[0].signature), len(pair[1])),
     )
-    missing = _missing(found, places, end_sites)
-    if missing:
-        raise UnknownSkeletonError(name, missing, found, joint_names)
-    return SkeletonMatch(
-        best,
-        {joint: tuple(_only(source, places, name) for source in sources) for joint, sources in found.items()},
-    )
+    missing = _missing(_first(found, places), end_sites)
+    if not missing:
+        return SkeletonMatch(
+            best,
+            {joint: tuple(_only(source, places, name) for source in sources) for joint, sources in found.items()},
+        )
+    told = {} if given is not None else recognise_joints(joint_names, parents)
+    told_names = {joint: tuple(joint_names[index] for index in group) for joint, group in told.items()}
+    if given is None and not _missing(told, end_sites):
+        return SkeletonMatch(SkeletonMap("recognised", told_names), told)
+    raise UnknownSkeletonError(name, missing, found, joint_names)
 
 
 def _places(joint_names: Sequence[str]) -> dict[str, list[int]]:
@@ -146,14 +165,15 @@ def _found(entry: SkeletonMap, places: Mapping[str, list[int]]) -> dict[str, tup
     return {joint: group for joint, group in entry.joints.items() if all(_find(source, places) for source in group)}
 
 
-def _missing(
-    found: Mapping[str, tuple[str, ...]], places: Mapping[str, list[int]], end_sites: Collection[int]
-) -> list[str]:
+def _first(found: Mapping[str, tuple[str, ...]], places: Mapping[str, list[int]]) -> dict[str, tuple[int, ...]]:
+    return {joint: tuple(_find(source, places)[0] for source in group) for joint, group in found.items()}
+
+
+def _missing(found: Mapping[str, tuple[int, ...]], end_sites: Collection[int]) -> list[str]:
     missing = [joint for joint in _NEEDED if joint not in found]
-    for foot in ("left_foot", "right_foot"):
-        ankle = found.get(foot.replace("foot", "ankle"), ())
-        if foot in missing and ankle and end_sites and _find(ankle[0], places)[0] in end_sites:
-            missing.remove(foot)
+    for joint, above in LAST_JOINTS.items():
+        if joint in missing and above in found and found[above][0] in end_sites:
+            missing.remove(joint)
     return missing if "neck" in found or "head" in found else [*missing, "neck"]
 
 

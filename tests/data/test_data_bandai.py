@@ -113,7 +113,11 @@ def test_arrays_that_are_no_motion_are_refused(tmp_path: Path, array: np.ndarray
 
 
 def test_files_that_are_no_motion_are_refused(tmp_path: Path) -> None:
-    for name, problem in (("a.npy", "readable .npy"), ("a.npz", "readable .npz"), ("a.fbx", "not .npz, .npy or .bvh")):
+    for name, problem in (
+        ("a.npy", "readable .npy"),
+        ("a.npz", "readable .npz"),
+        ("a.fbx", "not .npz, .npy, .bvh, .amc, .glb or .gltf"),
+    ):
         (tmp_path / name).write_bytes(b"junk")
         with pytest.raises(MotionLLMError, match=problem):
             load_motion(tmp_path / name)
