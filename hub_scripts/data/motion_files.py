@@ -11,9 +11,7 @@ from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.motion import Motion
 from modeling_motionllm.motion_features import HUMANML3D, SKELETONS, features_to_joints
 
-from .acclaim import ACCLAIM_FPS, read_amc
 from .bvh import Bvh, read_bvh
-from .glb import read_glb
 from .gltf_file import GLTF_SUFFIXES
 from .retarget import BvhOptions, JointPositions, retarget_people
 
@@ -51,8 +49,12 @@ def load_motion(
     if suffix == ".bvh":
         return _load_skeletons([read_bvh(path)], path, options, tell)
     if suffix == ".amc":
+        from .acclaim import ACCLAIM_FPS, read_amc  # here, as scipy takes a while to import
+
         return _load_skeletons([read_amc(path, options.fps or ACCLAIM_FPS)], path, options, tell)
     if suffix in GLTF_SUFFIXES:
+        from .glb import read_glb
+
         return _load_skeletons(read_glb(path).read(options.animation), path, options, tell)
     raise MotionLLMError(f"'{path}' is not .npz, .npy, .bvh, .amc, .glb or .gltf; convert it to one of these")
 
