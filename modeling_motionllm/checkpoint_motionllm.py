@@ -1,5 +1,6 @@
-"""Thin checkpoints: VQ-VAE, adapters, tokenizer and code, without the base language model's weights."""
+"""Thin checkpoints: VQ-VAE, adapters and tokenizer, without the base language model's weights."""
 
+import copy
 import json
 import os
 from collections.abc import Iterator
@@ -11,9 +12,11 @@ from safetensors import SafetensorError
 from transformers.dynamic_module_utils import custom_object_save
 from transformers.utils import SAFE_WEIGHTS_INDEX_NAME, SAFE_WEIGHTS_NAME, cached_file
 
+from .chat_template_motionllm import chat_template
 from .checksums_motionllm import CHECKSUMS, check_checksum, read_checksums, write_checksums
 from .configuration_motionllm import MotionVQConfig
 from .errors_motionllm import MotionLLMError
+from .files_motionllm import atomic_path
 from .merging_motionllm import merge_plain_lora
 from .modeling_motion_vq import MotionVQModel
 
@@ -27,7 +30,10 @@ __all__ = [
     "load_adapter_into",
     "load_motion_vq",
     "looks_like_path",
+    "remove_code",
     "save_code",
+    "save_processor",
+    "save_shared_parts",
     "save_thin_checkpoint",
 ]
 
@@ -166,25 +172,39 @@ def load_adapter_into(model: Any, name: str, adapter_name: str, merge: bool, **h
     return model.eval()
 
 
-def save_code(composite: Any, folder: str | os.PathLike[str]) -> None:
+def save_code(model_class: type, folder: str | os.PathLike[str]) -> None:
     """Copy the files that Auto classes and `pipeline` read where this package is not installed."""
-    # Nothing in the model needs the pipelines; importing them here keeps them out of the way until then.
+    # Nothing else here needs the pipelines, which need everything.
     from .pipeline_motionllm import TextToMotionPipeline
 
-    custom_object_save(composite, folder, config=composite.config)
-    custom_object_save(TextToMotionPipeline, folder)
+    for needed in (model_class, TextToMotionPipeline):
+        custom_object_save(needed, folder)
+
+
+def remove_code(folder: str | os.PathLike[str]) -> None:
+    """Leave data only in a folder: no modules, and no `auto_map` that names them; `import motionllm` brings both."""
+    for path in Path(folder).rglob("*.py"):
+        path.unlink()
+    for path in Path(folder).rglob("*config.json"):
+        values = json.loads(path.read_text(encoding="utf-8"))
+        parts = [values, values.get("motion_config") or {}]
+        names = [(part, name) for part in parts for name in ("auto_map", "custom_pipelines") if name in part]
+        for part, name in names:
+            del part[name]
+        if names:
+            with atomic_path(path) as temporary:
+                temporary.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def save_thin_checkpoint(
-    folder: str | os.PathLike[str], model: Any, tokenizer: Any, processor: Any, adapter_name: str = "default"
+    folder: str | os.PathLike[str], model: Any, processor: Any, adapter_name: str = "default"
 ) -> Path:
-    """Write a thin checkpoint of a composite wrapped in a PEFT adapter.
+    """Write a thin checkpoint of a composite wrapped in a PEFT adapter; data only, without code.
 
     Args:
         folder: where to write; other adapters already there stay.
         model: `peft.PeftModel` around a `MotionLLMForCausalLM`.
-        tokenizer: `MotionLLMTokenizer`.
-        processor: `MotionLLMProcessor`.
+        processor: `MotionLLMProcessor`, with its tokenizer.
         adapter_name: folder under `adapters/`.
 
     Raises:
@@ -203,15 +223,36 @@ def save_thin_checkpoint(
     # The embedding table is the base's; only the trained rows belong to the adapter.
     model.save_pretrained(adapter_folder, save_embedding_layers=False)
     (adapter_folder / "README.md").unlink(missing_ok=True)
-    composite.motion_vq.save_pretrained(folder / MOTION_VQ_FOLDER)
+    write_checksums(adapter_folder)
+    save_shared_parts(folder, type(composite), composite.config, composite.motion_vq, processor)
+    composite.generation_config.save_pretrained(folder)
+    remove_code(folder)
+    return folder
+
+
+def save_processor(processor: Any, folder: str | os.PathLike[str]) -> None:
+    """Write a `MotionLLMProcessor` and its tokenizer, whose chat template there is that of the training prompts."""
+    saved = copy.copy(processor)  # the one in use keeps its template
+    saved.tokenizer = copy.copy(processor.tokenizer)
+    saved.tokenizer.chat_template = chat_template(processor)
+    saved.save_pretrained(folder)
+
+
+def save_shared_parts(folder: Path, model_class: type, config: Any, motion_vq: MotionVQModel, processor: Any) -> None:
+    """Write what all adapters of a thin checkpoint share, with the code: VQ-VAE, processor, tokenizer, configuration.
+
+    Args:
+        folder: of the thin checkpoint.
+        model_class: `MotionLLMForCausalLM`, whose code goes along.
+        config: of the model.
+        motion_vq: the VQ-VAE.
+        processor: `MotionLLMProcessor`, with its tokenizer.
+    """
+    motion_vq.save_pretrained(folder / MOTION_VQ_FOLDER)
     for code in (folder / MOTION_VQ_FOLDER).glob("*.py"):
         code.replace(folder / code.name)
-    for part in (adapter_folder, folder / MOTION_VQ_FOLDER):
-        write_checksums(part)
-    processor.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    composite.config.name_remote_code()
-    save_code(composite, folder)
-    composite.config.save_pretrained(folder)
-    composite.generation_config.save_pretrained(folder)
-    return folder
+    write_checksums(folder / MOTION_VQ_FOLDER)
+    save_processor(processor, folder)
+    config.name_remote_code()
+    save_code(model_class, folder)
+    config.save_pretrained(folder)

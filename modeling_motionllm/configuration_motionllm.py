@@ -4,7 +4,6 @@ import math
 from typing import Any
 
 from transformers import AutoConfig, PreTrainedConfig
-from transformers.configuration_utils import SubConfigSpec
 
 __all__ = ["MotionLLMConfig", "MotionVQConfig"]
 
@@ -95,10 +94,7 @@ class MotionLLMConfig(PreTrainedConfig):
     """
 
     model_type = "motionllm"
-    sub_configs_defaults = {  # noqa: RUF012
-        "text_config": SubConfigSpec(config_class=AutoConfig, model_type="llama"),
-        "motion_config": SubConfigSpec(config_class=MotionVQConfig),
-    }
+    sub_configs = {"text_config": AutoConfig, "motion_config": MotionVQConfig}  # noqa: RUF012
 
     # Given as dicts or configurations; configurations after construction.
     text_config: Any = None
@@ -112,6 +108,10 @@ class MotionLLMConfig(PreTrainedConfig):
     tie_word_embeddings: bool = True
 
     def __post_init__(self, **kwargs: Any) -> None:
+        if not isinstance(self.text_config, PreTrainedConfig):
+            self.text_config = AutoConfig.for_model(**{"model_type": "llama", **(self.text_config or {})})
+        if not isinstance(self.motion_config, PreTrainedConfig):
+            self.motion_config = MotionVQConfig(**(self.motion_config or {}))
         super().__post_init__(**kwargs)
         self.tie_word_embeddings = bool(getattr(self.text_config, "tie_word_embeddings", False))
 

@@ -201,6 +201,7 @@ class MotionVQModel(PreTrainedModel):
     _no_split_modules = ["MotionEncoder", "MotionDecoder", "MotionQuantizer"]  # noqa: RUF012
 
     def __init__(self, config: MotionVQConfig):
+        config._attn_implementation = "eager"  # there is none; others may be asked of a model around it
         super().__init__(config)
         self.encoder = MotionEncoder(config)
         self.quantizer = MotionQuantizer(config)

@@ -32,6 +32,11 @@ from .vocabulary_motionllm import MotionVocabulary
 
 __all__ = ["MotionLLMForCausalLM"]
 
+# Arguments of `from_pretrained` that say where files are, and those that the Auto classes add to them.
+_HUB_ARGUMENTS = ("cache_dir", "token", "revision", "local_files_only", "force_download")
+_OF_AUTO_CLASSES = ("trust_remote_code", "adapter_kwargs", "_from_auto")
+# Those that concern weights, and must not be taken for values of the configuration.
+_OF_LOADING = ("dtype", "torch_dtype", "device_map", "quantization_config")
 # Logits that the language model transforms after its output head cannot be taken from the head alone.
 _LOGIT_TRANSFORMS = ("final_logit_softcapping", "logit_scale", "logits_scaling", "logits_soft_cap")
 
@@ -136,7 +141,6 @@ class MotionLLMForCausalLM(MotionGenerationMixin, PeopleGenerationMixin, PreTrai
         config: MotionLLMConfig | None = None,
         adapter_name: str | Sequence[str] = "default",
         merge_adapter: bool = True,
-        dtype: Any = None,
         **kwargs: Any,
     ) -> "MotionLLMForCausalLM":
         """Load a full checkpoint, or assemble a thin one (base language model + VQ-VAE + adapter); one call for both.
@@ -148,57 +152,70 @@ class MotionLLMForCausalLM(MotionGenerationMixin, PeopleGenerationMixin, PreTrai
                 `merge_adapter=False`, to switch between them with `model.set_adapter(name)` (the first is active).
             merge_adapter: for thin checkpoints, fold the adapter into the weights (2.7 times faster decoding); with
                 False it stays a PEFT adapter that can be switched and trained.
-            dtype: of the language model; the VQ-VAE stays in fp32.
-            kwargs: as for any `PreTrainedModel.from_pretrained`.
+            kwargs: as for any `PreTrainedModel.from_pretrained`. In both layouts `dtype`, `quantization_config` and
+                `attn_implementation` concern the language model; the VQ-VAE stays in fp32. The keys of a `device_map`
+                are names of this model's parts, `language_model...` and `motion_vq`.
 
         Raises:
             MotionLLMError: the base language model, the VQ-VAE or the adapter of a thin checkpoint is missing, or
-                a weight file is damaged, or several adapters are to be merged.
+                a weight file is damaged, or several adapters are to be merged, or the `device_map` keeps weights of a
+                thin checkpoint outside of memory.
             OSError: nothing is found under that name.
+            TypeError: an argument that there is not.
         """
         name = str(pretrained_model_name_or_path)
-        hub_names = ("cache_dir", "token", "revision", "local_files_only", "force_download")
-        hub = {key: kwargs[key] for key in hub_names if kwargs.get(key) is not None}
+        hub = {key: kwargs[key] for key in _HUB_ARGUMENTS if kwargs.get(key) is not None}
         if pretrained_model_name_or_path is None or not is_thin_checkpoint(name, **hub):
             if pretrained_model_name_or_path is not None:
                 check_whole_model(name, **hub)
             kwargs |= {"config": config} if config is not None else {}
-            kwargs |= {"dtype": dtype} if dtype is not None else {}
             with explain_damage(name, SAFE_WEIGHTS_NAME):
                 return super().from_pretrained(pretrained_model_name_or_path, *model_args, **kwargs)
-        if config is None:
-            config = cls.config_class.from_pretrained(name, **hub)
         adapters = [adapter_name] if isinstance(adapter_name, str) else list(adapter_name)
         if len(adapters) != 1 and (merge_adapter or not adapters):
             raise MotionLLMError(
                 f"adapter_name is {adapters}; one adapter can be merged, several need merge_adapter=False"
             )
+        # The Auto classes add these two, which concern this checkpoint and not its base.
+        options = {key: value for key, value in kwargs.items() if key not in (*_HUB_ARGUMENTS, *_OF_AUTO_CLASSES)}
+        loading = {key: options.pop(key) for key in _OF_LOADING if options.get(key) is not None}
+        if config is None:
+            config, options = cls.config_class.from_pretrained(name, return_unused_kwargs=True, **hub, **options)
         if config.base_model_name_or_path is None:
             raise MotionLLMError(f"the config of '{name}' names no base_model_name_or_path; export it again")
-        vocab_size = config.text_config.vocab_size
-        elsewhere = {key: value for key, value in hub.items() if key != "revision"}
-        dtype = getattr(torch, dtype) if isinstance(dtype, str) and dtype != "auto" else dtype
+        device_map = loading.pop("device_map", None)
         language_model = load_base_language_model(
-            config.base_model_name_or_path, dtype=None if dtype == "auto" else dtype, **elsewhere
+            config.base_model_name_or_path,
+            {key: value for key, value in hub.items() if key != "revision"},
+            *model_args,
+            device_map=_language_model_map(device_map),
+            attn_implementation=_language_model_attention(config, options.pop("attn_implementation", None)),
+            **loading,
+            **options,
         )
+        if any(weight.device.type == "meta" for weight in language_model.parameters()):
+            raise MotionLLMError(
+                f"the device_map {device_map!r} keeps weights of the language model on disk or waiting in CPU memory, "
+                "where no adapter can be added; leave them out of it, or load the full layout (motionllm export)"
+            )
         motion_vq = load_motion_vq(name, config.motion_config, **hub)
+        if device_map is not None:
+            place = device_map.get("motion_vq") if isinstance(device_map, dict) else None
+            motion_vq.to(language_model.get_input_embeddings().weight.device if place is None else place)
         brought = adapter_rows(name, adapters[0], **hub) if merge_adapter else ()
-        model = cls._assemble(config, language_model, motion_vq, vocab_size, brought)
+        model = cls._assemble(config, language_model, motion_vq, config.text_config.vocab_size, brought)
         for adapter in adapters:
             model = load_adapter_into(model, name, adapter, merge=merge_adapter, **hub)
         if len(adapters) > 1:
             model.set_adapter(adapters[0])
         model.name_or_path = name
-        if kwargs.get("device_map") is not None:
-            device_map = kwargs["device_map"]
-            model = model.to(device_map if isinstance(device_map, (str, int, torch.device)) else device_map[""])
         return model
 
     def save_pretrained(self, save_directory: str | os.PathLike, **kwargs: Any) -> None:  # type: ignore[override]
         """Write a full checkpoint (language model, VQ-VAE, configuration, code), as any `PreTrainedModel`."""
         self.config.name_remote_code()
         super().save_pretrained(save_directory, **kwargs)
-        save_code(self, save_directory)
+        save_code(type(self), save_directory)
         write_checksums(save_directory)
 
     def get_input_embeddings(self) -> nn.Module:
@@ -251,7 +268,7 @@ class MotionLLMForCausalLM(MotionGenerationMixin, PeopleGenerationMixin, PreTrai
             use_cache = False  # a cache would make packed samples see one another
             if self.training:
                 return self._training_loss(inputs, labels, loss_weights, **kwargs)
-        return self.language_model(
+        output = self.language_model(
             **inputs,
             past_key_values=past_key_values,
             labels=labels,
@@ -259,6 +276,28 @@ class MotionLLMForCausalLM(MotionGenerationMixin, PeopleGenerationMixin, PreTrai
             logits_to_keep=logits_to_keep,
             **kwargs,
         )
+        if self._adapter_is_off():
+            output.logits = self._as_the_base(output.logits, input_ids, logits_to_keep)
+        return output
+
+    def _adapter_is_off(self) -> bool:
+        """Whether the model has adapters that are switched off."""
+        if not hasattr(self, "peft_config"):
+            return False
+        return any(getattr(module, "disable_adapters", None) is True for module in self.language_model.modules())
+
+    def _as_the_base(
+        self, logits: torch.Tensor, input_ids: torch.Tensor | None, logits_to_keep: int | torch.Tensor
+    ) -> torch.Tensor:
+        """Logits (B, S, V) of a model that knows no motion: tokens of it follow others of it alone, never a text."""
+        vocabulary = self.motion_vocabulary
+        hidden = torch.zeros(logits.shape[-1], dtype=torch.bool, device=logits.device)
+        hidden[vocabulary.ids] = True
+        if input_ids is not None:
+            kept = slice(-logits.shape[1], None) if isinstance(logits_to_keep, int) else logits_to_keep
+            before = input_ids[:, kept].to(logits.device)
+            hidden = hidden & (~hidden[before] | (before == vocabulary.end))[..., None]
+        return logits.masked_fill(hidden, torch.finfo(logits.dtype).min)
 
     def _head_is_plain(self) -> bool:
         """Whether the logits are the output head applied to the last hidden state, and nothing more."""
@@ -323,6 +362,21 @@ class MotionLLMForCausalLM(MotionGenerationMixin, PeopleGenerationMixin, PreTrai
     def decode_motion(self, codes: torch.Tensor, attention_mask: torch.Tensor | None = None) -> Any:
         """`MotionVQModel.decode`: codes (B, L) to raw features (B, T, D)."""
         return self.motion_vq.decode(codes, attention_mask)
+
+
+def _language_model_map(device_map: Any) -> Any:
+    """The part of a `device_map` that concerns the language model, with its own names for its parts."""
+    if not isinstance(device_map, dict):
+        return device_map
+    parts = {name: place for name, place in device_map.items() if name.partition(".")[0] in ("", "language_model")}
+    return {name.removeprefix("language_model").removeprefix("."): place for name, place in parts.items()}
+
+
+def _language_model_attention(config: MotionLLMConfig, asked: Any) -> str | None:
+    """The implementation of attention that is asked of the language model, by argument or in the configuration."""
+    if isinstance(asked, dict):
+        return asked.get("text_config", asked.get(""))
+    return asked or config.text_config._attn_implementation or config._attn_implementation
 
 
 MotionLLMForCausalLM.register_for_auto_class("AutoModelForCausalLM")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import motionllm  # registers the Auto classes
 from hub_scripts.hub.card import (
     CARD,
     EVALUATION,
@@ -24,10 +25,24 @@ from hub_scripts.hub.part_cards import render_adapters_card, render_evaluator_ca
 from hub_scripts.hub.pickled import is_pickled
 from hub_scripts.hub.plain import write_plain
 from hub_scripts.training.trainer import TRAINING_RECORD
-from modeling_motionllm.checkpoint_motionllm import ADAPTERS_FOLDER, MOTION_VQ_FOLDER
+from modeling_motionllm.checkpoint_motionllm import (
+    ADAPTERS_FOLDER,
+    MOTION_VQ_FOLDER,
+    remove_code,
+    save_processor,
+    save_shared_parts,
+)
 from modeling_motionllm.errors_motionllm import MotionLLMError
 
-__all__ = ["LAYOUTS", "Layout", "check_evaluator", "check_licence", "check_thin_checkpoint", "layout_files"]
+__all__ = [
+    "LAYOUTS",
+    "Layout",
+    "check_evaluator",
+    "check_licence",
+    "check_public_base",
+    "check_thin_checkpoint",
+    "layout_files",
+]
 
 _WEIGHTS = "model.safetensors"
 # What lies at the root of a repository because an earlier push put it there.
@@ -122,6 +137,20 @@ def check_thin_checkpoint(folder: Path, adapter_name: str = "default") -> dict[s
     return config
 
 
+def check_public_base(folder: Path) -> None:
+    """Refuse a thin checkpoint for others whose base model is a folder of this machine.
+
+    Raises:
+        MotionLLMError: it is.
+    """
+    base = _read_config(folder).get("base_model_name_or_path")
+    if is_local_base(base):
+        raise MotionLLMError(
+            f"'{folder}' names the folder '{base}' as its base model, which nobody else has; push it with --layout "
+            "full, or train on a base model of the Hub"
+        )
+
+
 def layout_files(target: Path) -> dict[str, Path]:
     """Path in the repository to local file, for everything in a folder.
 
@@ -144,13 +173,13 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def _write_thin(folder: Path, target: Path, repo: str, adapter_name: str) -> None:
-    base = check_thin_checkpoint(folder, adapter_name)["base_model_name_or_path"]
-    if is_local_base(base):
-        raise MotionLLMError(
-            f"'{folder}' names the folder '{base}' as its base model, which nobody else has; push it with --layout "
-            "full, or train on a base model of the Hub"
-        )
     _copy(folder, target)
+    # The code is this package's, whatever lay in the folder.
+    remove_code(target)
+    config = motionllm.MotionLLMConfig.from_pretrained(target)
+    motion_vq = motionllm.MotionVQModel.from_pretrained(target / MOTION_VQ_FOLDER)
+    processor = motionllm.MotionLLMProcessor.from_pretrained(target)
+    save_shared_parts(target, motionllm.MotionLLMForCausalLM, config, motion_vq, processor)
     _write_results(folder, target)
     _write_card(folder, target, repo, adapter_name, "thin")
 
@@ -171,13 +200,11 @@ def _write_results(folder: Path, target: Path) -> None:
 
 
 def _write_full(folder: Path, target: Path, repo: str, adapter_name: str) -> None:
-    import motionllm  # registers the Auto classes
-
     model = motionllm.MotionLLMForCausalLM.from_pretrained(folder, adapter_name=adapter_name)
     if is_local_base(model.config.base_model_name_or_path):
         model.config.base_model_name_or_path = None
     model.save_pretrained(target)
-    motionllm.MotionLLMProcessor.from_pretrained(folder).save_pretrained(target)
+    save_processor(motionllm.MotionLLMProcessor.from_pretrained(folder), target)
     records = {
         f"{ADAPTERS_FOLDER}/{adapter_name}/{TRAINING_RECORD}": TRAINING_RECORD,
         f"{MOTION_VQ_FOLDER}/{TRAINING_RECORD}": VQ_RECORD,
@@ -199,10 +226,8 @@ def _write_adapters(folder: Path, target: Path, repo: str, adapter_name: str) ->
 
 
 def _write_vq(folder: Path, target: Path, repo: str, adapter_name: str) -> None:
-    from modeling_motionllm.modeling_motion_vq import MotionVQModel
-
     check_thin_checkpoint(folder, adapter_name)
-    MotionVQModel.from_pretrained(folder / MOTION_VQ_FOLDER).save_pretrained(target)
+    motionllm.MotionVQModel.from_pretrained(folder / MOTION_VQ_FOLDER).save_pretrained(target)
     record = folder / MOTION_VQ_FOLDER / TRAINING_RECORD
     if record.is_file():
         shutil.copyfile(record, target / TRAINING_RECORD)

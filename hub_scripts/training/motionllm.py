@@ -10,7 +10,7 @@ from transformers.trainer_utils import IntervalStrategy, TrainOutput
 
 from hub_scripts.data.codes import read_codes, read_codes_summary, weights_hash
 from hub_scripts.hub.card import VQ_RECORD, write_model_card
-from modeling_motionllm.checkpoint_motionllm import MOTION_VQ_FOLDER, save_thin_checkpoint
+from modeling_motionllm.checkpoint_motionllm import MOTION_VQ_FOLDER, save_processor, save_thin_checkpoint
 from modeling_motionllm.modeling_motionllm import MotionLLMForCausalLM
 from modeling_motionllm.processing_motionllm import MotionLLMProcessor
 
@@ -94,11 +94,11 @@ class MotionLLMTraining:
         codes = read_codes_summary(arguments.codes)
         learner = trainer.accelerator.unwrap_model(trainer.model)
         if arguments.train_all:
-            for part in (learner, trainer.processing_class, self.processor):
-                part.save_pretrained(final)
+            learner.save_pretrained(final)
+            save_processor(self.processor, final)
             of_training, of_vq = final, final / VQ_RECORD
         else:
-            save_thin_checkpoint(final, learner, trainer.processing_class, self.processor, arguments.adapter_name)
+            save_thin_checkpoint(final, learner, self.processor, arguments.adapter_name)
             of_training = final / "adapters" / arguments.adapter_name
             of_vq = final / MOTION_VQ_FOLDER / TRAINING_RECORD
         vq_record = Path(arguments.vq) / TRAINING_RECORD

@@ -1,4 +1,4 @@
-"""The shipped checkpoint: complete, small, in step with the code, and able to do what the README promises."""
+"""The shipped checkpoint: complete, small, without code, and able to do what the README promises."""
 
 import json
 import math
@@ -7,9 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
+from transformers import AutoModel
 
 import motionllm
 from hub_scripts.options.checkpoint import DEFAULT_CHECKPOINT, DEFAULT_EVALUATOR, DEFAULT_SCENE_EVALUATOR
+from modeling_motionllm.base_model_motionllm import load_base_language_model, load_base_tokenizer
 
 ROOT = Path(__file__).resolve().parents[2]
 LEFT_WRIST, RIGHT_WRIST, HEAD = 20, 21, 15
@@ -32,18 +35,47 @@ def test_it_is_thin():
     assert sum(path.stat().st_size for path in files) <= 40e6
     assert not (DEFAULT_CHECKPOINT / "model.safetensors").exists()
     suffixes = {path.suffix or path.name for path in files}
-    assert suffixes <= {".py", ".json", ".md", ".safetensors", ".jinja", ".yaml", ".png", "SHA256SUMS"}
+    assert suffixes <= {".json", ".md", ".safetensors", ".jinja", ".yaml", ".png", "SHA256SUMS"}
 
 
-@pytest.mark.parametrize("checkpoint, folders, without", [
-    (DEFAULT_CHECKPOINT, ["modeling_motionllm", "tokenization"], "none"),
-    (DEFAULT_EVALUATOR, ["hub_scripts/evaluator"], "scene"),
-    (DEFAULT_SCENE_EVALUATOR, ["hub_scripts/evaluator"], "none"),
-])  # fmt: skip
-def test_its_code_is_the_packages_code(checkpoint, folders, without):
-    sources = [path for folder in folders for path in (ROOT / folder).glob("[a-z]*.py") if without not in path.name]
-    shipped = {path.name: path.read_text() for path in checkpoint.glob("*.py")}
-    assert shipped == {path.name: path.read_text() for path in sources}, "run `make checkpoint-code`"
+@pytest.mark.parametrize("folder", [DEFAULT_CHECKPOINT, DEFAULT_EVALUATOR, DEFAULT_SCENE_EVALUATOR])
+def test_it_holds_no_code_and_names_none(folder):
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    assert not [path for path in files if path.suffix == ".py"]
+    configs = [path.read_text() for path in files if path.name.endswith("config.json")]
+    assert configs
+    assert not [text for text in configs if '"auto_map"' in text or '"custom_pipelines"' in text]
+
+
+@pytest.mark.parametrize("folder", [DEFAULT_EVALUATOR, DEFAULT_SCENE_EVALUATOR])
+def test_the_auto_classes_know_the_evaluators(folder):
+    evaluator = AutoModel.from_pretrained(folder)
+    assert evaluator.state_dict().keys() == load_file(folder / "model.safetensors").keys()
+
+
+def test_its_chat_template_yields_the_training_prompts(loaded):
+    _, processor = loaded
+    message = [{"role": "user", "content": "A person waves with the left hand."}]
+    ids = processor.tokenizer.apply_chat_template(message, add_generation_prompt=True)["input_ids"]
+    assert ids == processor.text_to_motion_ids("A person waves with the left hand.")
+
+
+def test_without_its_adapter_it_answers_as_its_base():
+    model = motionllm.MotionLLMForCausalLM.from_pretrained(DEFAULT_CHECKPOINT, merge_adapter=False)
+    name = model.config.base_model_name_or_path
+    base, tokenizer = load_base_language_model(name), load_base_tokenizer(name)
+    question = [{"role": "user", "content": "What is the capital of France?"}]
+    inputs = tokenizer.apply_chat_template(question, add_generation_prompt=True, return_tensors="pt")
+    expected = base.generate(**inputs, max_new_tokens=24, do_sample=False)
+    assert "Paris" in tokenizer.decode(expected[0])
+    model.disable_adapters()
+    assert torch.equal(model.generate(**inputs, max_new_tokens=24, do_sample=False), expected)
+    prompt = motionllm.MotionLLMProcessor.from_pretrained(DEFAULT_CHECKPOINT)(text="a person bows")["input_ids"]
+    words = model.generate(prompt[:, :-2], max_new_tokens=12, do_sample=False)  # without the newline and <Motion>
+    assert not set(words[0].tolist()) & set(model.motion_vocabulary.ids)
+    model.enable_adapters()
+    after = model.generate(prompt, max_new_tokens=12, do_sample=False)[0, prompt.shape[1] :]
+    assert bool(model.motion_vocabulary.is_code(after).any())
 
 
 def test_its_records_say_how_it_was_made():

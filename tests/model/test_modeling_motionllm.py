@@ -10,18 +10,21 @@ from pathlib import Path
 import pytest
 import torch
 from conftest import CODEBOOK_SIZE, make_vq, save_base
-from transformers import AutoModel, AutoModelForCausalLM, AutoProcessor, AutoTokenizer
+from transformers import AutoModel, AutoModelForCausalLM, AutoProcessor, AutoTokenizer, BitsAndBytesConfig
+from transformers.utils import is_flash_attn_2_available
 
+from hub_scripts.export_checkpoint import main as export
 from hub_scripts.training.arguments import ModelArguments
 from hub_scripts.training.examples import PadExamples
 from hub_scripts.training.model import add_adapter
-from modeling_motionllm.checkpoint_motionllm import is_thin_checkpoint, save_thin_checkpoint
+from modeling_motionllm.checkpoint_motionllm import is_thin_checkpoint, save_processor, save_thin_checkpoint
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.modeling_motionllm import MotionLLMForCausalLM
 from modeling_motionllm.processing_motionllm import MotionLLMProcessor
 from modeling_motionllm.vocabulary_motionllm import MotionVocabulary, motion_token_names
 from tokenization.tokenization_motionllm import MotionLLMTokenizer
 
+CODE = [Path(__file__).resolve().parents[2] / name for name in ("modeling_motionllm", "tokenization")]
 PICKLES = {".bin", ".pt", ".pth", ".pkl", ".pickle"}
 
 
@@ -43,7 +46,7 @@ def fresh(base_folder, tokenizer) -> MotionLLMForCausalLM:
 def full_checkpoint(model, processor, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("full")
     model.save_pretrained(folder)
-    processor.save_pretrained(folder)
+    save_processor(processor, folder)
     return folder
 
 
@@ -89,15 +92,50 @@ def test_a_thin_checkpoint_has_no_base_weights_and_no_pickle(thin_checkpoint, ba
     assert is_thin_checkpoint(str(thin_checkpoint))
 
 
-def test_the_code_travels_flat(thin_checkpoint, full_checkpoint):
-    config = json.loads((thin_checkpoint / "config.json").read_text())
-    for folder in (thin_checkpoint, full_checkpoint):
+@pytest.fixture(scope="module")
+def exported(thin_checkpoint, tmp_path_factory) -> Path:
+    """The thin checkpoint with its code beside it."""
+    folder = tmp_path_factory.mktemp("exported") / "thin"
+    assert export([str(thin_checkpoint), "--layout", "thin", "--out", str(folder)]) == 0
+    return folder
+
+
+def test_the_code_travels_flat(exported, full_checkpoint):
+    for folder in (exported, full_checkpoint):
         names = {path.name for path in folder.glob("*.py")}
         assert {"modeling_motionllm.py", "modeling_motion_vq.py", "motion_features.py", "motion.py"} <= names
         assert {"processing_motionllm.py", "tokenization_motionllm.py", "generation_motionllm.py"} <= names
-    for reference in config["auto_map"].values():
-        assert (thin_checkpoint / f"{reference.split('.')[0]}.py").is_file()
-    assert not list((thin_checkpoint / "motion_vq").glob("*.py"))
+        config = json.loads((folder / "config.json").read_text())
+        references = [*config["auto_map"].values(), *(task["impl"] for task in config["custom_pipelines"].values())]
+        assert len(references) == 5
+        for reference in references:
+            assert (folder / f"{reference.split('.')[0]}.py").is_file()
+    assert not list((exported / "motion_vq").glob("*.py"))
+
+
+def test_training_writes_no_code_and_export_none_that_is_stale(thin_checkpoint, copied, tmp_path):
+    assert not list(thin_checkpoint.rglob("*.py"))
+    assert not [path for path in thin_checkpoint.rglob("*config.json") if '"auto_map"' in path.read_text()]
+    (copied / "modeling_motionllm.py").write_text("raise ImportError('an old copy')\n")
+    (copied / "leftover.py").write_text("")
+    assert export([str(copied), "--layout", "thin", "--out", str(tmp_path / "new")]) == 0
+    assert not (tmp_path / "new" / "leftover.py").exists()
+    for path in (tmp_path / "new").glob("*.py"):
+        (own,) = [folder / path.name for folder in CODE if (folder / path.name).is_file()]
+        assert path.read_bytes() == own.read_bytes()
+    for path in thin_checkpoint.rglob("*.safetensors"):
+        assert (tmp_path / "new" / path.relative_to(thin_checkpoint)).read_bytes() == path.read_bytes()
+
+
+@pytest.mark.parametrize("kind", ["thin", "full", "exported"])
+def test_every_chat_template_yields_the_training_prompts(kind, request, processor):
+    folder = request.getfixturevalue("exported" if kind == "exported" else f"{kind}_checkpoint")
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    own = MotionLLMProcessor(processor.tokenizer, codebook_size=CODEBOOK_SIZE)
+    for text in ("A person  walks forward.", "It's {odd} \\ 'quoted'"):
+        message = [{"role": "user", "content": text}]
+        ids = tokenizer.apply_chat_template(message, add_generation_prompt=True)["input_ids"]
+        assert ids == own.text_to_motion_ids(text)
 
 
 def test_merged_and_switchable_adapters_agree(thin_checkpoint, model, batch):
@@ -107,7 +145,63 @@ def test_merged_and_switchable_adapters_agree(thin_checkpoint, model, batch):
     expected = logits_of(unmerged, batch)
     torch.testing.assert_close(logits_of(model, batch), expected, atol=1e-4, rtol=1e-4)
     unmerged.disable_adapters()
-    assert (logits_of(unmerged, batch) - expected).abs().max() > 0.01  # the adapter does something
+    text = ~torch.isin(torch.arange(expected.shape[-1]), torch.tensor(model.motion_vocabulary.ids))
+    assert (logits_of(unmerged, batch) - expected)[..., text].abs().max() > 0.01  # the adapter does something
+
+
+def test_without_its_adapter_a_text_is_followed_by_text(thin_checkpoint, base_folder, batch):
+    model = MotionLLMForCausalLM.from_pretrained(thin_checkpoint, merge_adapter=False)
+    vocabulary, ids = model.motion_vocabulary, batch["input_ids"]
+    base = AutoModelForCausalLM.from_pretrained(base_folder)
+    text = torch.tensor([[5, 9, 300, 7]])
+    with torch.no_grad():
+        expected = base(text).logits
+        assert (model(text).logits[..., : expected.shape[-1]] - expected).abs().max() > 0.01
+        model.disable_adapters()
+        found = model(text).logits
+        torch.testing.assert_close(found[..., : expected.shape[-1]], expected, atol=1e-4, rtol=1e-4)
+        whole, last = model(ids).logits, model(ids, logits_to_keep=1).logits
+    assert bool((found[..., vocabulary.ids] == torch.finfo(found.dtype).min).all())
+    hidden = (whole[..., vocabulary.ids] == torch.finfo(whole.dtype).min).all(-1)
+    assert torch.equal(~hidden, vocabulary.is_code(ids) | (ids == vocabulary.start))  # a motion may go on
+    assert torch.equal((last[..., vocabulary.ids] == torch.finfo(last.dtype).min).all(-1), hidden[:, -1:])
+
+
+@pytest.fixture(scope="module", params=["thin", "full"])
+def layout(request) -> Path:
+    return request.getfixturevalue(f"{request.param}_checkpoint")
+
+
+@pytest.mark.parametrize("auto", [AutoModel, MotionLLMForCausalLM])
+@pytest.mark.parametrize("device_map", ["auto", "cpu", {"": "cpu"}, {"language_model": "cpu", "motion_vq": "cpu"}])
+def test_device_maps(layout, auto, device_map, model, batch):
+    loaded = auto.from_pretrained(layout, device_map=device_map)
+    assert_same_weights(loaded, model)
+    assert torch.equal(logits_of(loaded, batch), logits_of(model, batch))
+
+
+@pytest.mark.parametrize("auto", [AutoModel, MotionLLMForCausalLM])
+def test_attention_is_asked_of_the_language_model_alone(layout, auto):
+    for name in ("eager", "sdpa"):
+        loaded = auto.from_pretrained(layout, attn_implementation=name)
+        assert loaded.language_model.config._attn_implementation == name
+        assert loaded.motion_vq.config._attn_implementation == "eager"
+    if not is_flash_attn_2_available():
+        with pytest.raises(ImportError, match="FlashAttention2"):  # and not: MotionVQModel does not support it
+            auto.from_pretrained(layout, attn_implementation="flash_attention_2")
+
+
+@pytest.mark.parametrize("auto", [AutoModel, MotionLLMForCausalLM])
+def test_quantization_reaches_the_language_model(layout, auto):
+    # Not installed here, or without a GPU to run on: what transformers itself says of it.
+    with pytest.raises((ImportError, RuntimeError), match=r"bitsandbytes|CUDA|GPU"):
+        auto.from_pretrained(layout, quantization_config=BitsAndBytesConfig(load_in_8bit=True))
+
+
+@pytest.mark.parametrize("auto", [AutoModel, MotionLLMForCausalLM])
+def test_unknown_arguments_are_refused(layout, auto):
+    with pytest.raises(TypeError, match="unexpected keyword argument 'nonsense_option'"):
+        auto.from_pretrained(layout, nonsense_option=3)
 
 
 def test_a_full_checkpoint_comes_back_as_saved(full_checkpoint, model, batch):
@@ -125,8 +219,8 @@ def test_a_full_checkpoint_comes_back_as_saved(full_checkpoint, model, batch):
 
 def test_half_precision_leaves_the_vq_in_single(thin_checkpoint, full_checkpoint, model):
     for folder in (thin_checkpoint, full_checkpoint):
-        for dtype in (torch.bfloat16, "bfloat16"):
-            loaded = MotionLLMForCausalLM.from_pretrained(folder, dtype=dtype)
+        for options in ({"dtype": torch.bfloat16}, {"dtype": "bfloat16"}, {"torch_dtype": torch.bfloat16}):
+            loaded = AutoModel.from_pretrained(folder, **options)
             assert loaded.get_input_embeddings().weight.dtype == torch.bfloat16
             for name, value in model.motion_vq.state_dict().items():
                 found = loaded.motion_vq.state_dict()[name]
@@ -206,7 +300,7 @@ def test_a_base_with_a_head_of_its_own_learns_both_and_reloads(
         optimizer.zero_grad()
         wrapped(**batch).loss.backward()
         optimizer.step()
-    save_thin_checkpoint(tmp_path / "thin", wrapped, tokenizer, processor)
+    save_thin_checkpoint(tmp_path / "thin", wrapped, processor)
     loaded = MotionLLMForCausalLM.from_pretrained(tmp_path / "thin")
     torch.testing.assert_close(logits_of(loaded, batch), logits_of(wrapped.eval(), batch), atol=1e-4, rtol=1e-4)
     after = [layer.weight for layer in (loaded.get_input_embeddings(), loaded.get_output_embeddings())]
@@ -283,18 +377,18 @@ def test_a_tokenizer_without_motion_tokens_is_refused(base_folder, base_tokenize
 
 def test_a_thin_checkpoint_needs_an_adapter_and_a_base(fresh, tokenizer, processor, tmp_path):
     with pytest.raises(MotionLLMError, match="this model has none"):
-        save_thin_checkpoint(tmp_path / "a", fresh, tokenizer, processor)
+        save_thin_checkpoint(tmp_path / "a", fresh, processor)
     fresh.config.base_model_name_or_path = None
     wrapped = add_adapter(fresh, ModelArguments(codes="", vq=""))
     with pytest.raises(MotionLLMError, match="must name its base model"):
-        save_thin_checkpoint(tmp_path / "b", wrapped, tokenizer, processor)
+        save_thin_checkpoint(tmp_path / "b", wrapped, processor)
     assert not list(tmp_path.iterdir())
 
 
 def test_a_second_adapter_joins_the_first(copied, base_folder, tokenizer, processor, model, batch):
     other = MotionLLMForCausalLM.from_base(str(base_folder), tokenizer, make_vq(), seed=0)
     wrapped = add_adapter(other, ModelArguments(codes="", vq="")).eval()
-    save_thin_checkpoint(copied, wrapped, tokenizer, processor, adapter_name="untrained")
+    save_thin_checkpoint(copied, wrapped, processor, adapter_name="untrained")
     untrained = MotionLLMForCausalLM.from_pretrained(copied, adapter_name="untrained")
     torch.testing.assert_close(logits_of(untrained, batch), logits_of(wrapped, batch), atol=1e-4, rtol=1e-4)
     assert_same_weights(MotionLLMForCausalLM.from_pretrained(copied), model)
@@ -309,7 +403,7 @@ def test_adapters_of_one_checkpoint_are_switched_at_run_time(copied, base_folder
         if parameter.requires_grad:
             noise = torch.randn(parameter.shape, generator=generator)
             parameter.data += (0.2 if "lora" in name else 0.5) * noise
-    save_thin_checkpoint(copied, other, tokenizer, processor, adapter_name="other")
+    save_thin_checkpoint(copied, other, processor, adapter_name="other")
     both = MotionLLMForCausalLM.from_pretrained(copied, adapter_name=["default", "other"], merge_adapter=False)
     first, second = logits_of(model, batch), logits_of(other, batch)
     assert (first - second).abs().max() > 0.1
@@ -324,9 +418,9 @@ def test_adapters_of_one_checkpoint_are_switched_at_run_time(copied, base_folder
 
 @pytest.mark.parametrize("kind", ["thin", "full"])
 def test_checkpoints_run_as_remote_code_without_this_package(
-    kind, thin_checkpoint, full_checkpoint, model, processor, tmp_path
+    kind, exported, full_checkpoint, model, processor, tmp_path
 ):
-    folder = {"thin": thin_checkpoint, "full": full_checkpoint}[kind]
+    folder = {"thin": exported, "full": full_checkpoint}[kind]
     script = f"""
         import sys, types
         for name in ("motionllm", "modeling_motionllm", "tokenization", "hub_scripts"):

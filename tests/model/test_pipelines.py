@@ -81,9 +81,17 @@ def test_bad_input(text_to_motion, motion_to_text, make_joints):
         motion_to_text(make_joints(3))
 
 
-def test_needs_the_users_trust(thin_checkpoint):
+def test_a_folder_without_code_needs_no_trust(thin_checkpoint, text_to_motion):
+    made = pipeline("text-to-motion", model=str(thin_checkpoint), device="cpu")
+    settings = {"duration": 1.2, "do_sample": False}
+    assert np.array_equal(made(PROMPTS[0], **settings).codes, text_to_motion(PROMPTS[0], **settings).codes)
+
+
+def test_code_of_others_needs_the_users_trust(text_to_motion, processor, tmp_path):
+    text_to_motion.model.save_pretrained(tmp_path)
+    processor.save_pretrained(tmp_path)
     with pytest.raises(ValueError, match="trust_remote_code"):
-        pipeline("text-to-motion", model=str(thin_checkpoint), trust_remote_code=False)
+        pipeline("text-to-motion", model=str(tmp_path), trust_remote_code=False)
 
 
 def test_a_loaded_model_can_be_saved_again(text_to_motion, tmp_path):
