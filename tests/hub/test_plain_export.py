@@ -14,7 +14,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from hub_scripts.export_checkpoint import main as export
-from hub_scripts.hub.plain import chat_template
+from modeling_motionllm.chat_template_motionllm import chat_template
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.processing_motionllm import MotionLLMProcessor
 from modeling_motionllm.prompts_motionllm import PROMPT_PRESETS
