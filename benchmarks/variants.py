@@ -14,10 +14,10 @@ import torch
 from tqdm import tqdm
 
 from benchmarks.systems import CASES, Systems
+from hub_scripts.captions.parsing import own_caption
 from hub_scripts.evaluation.outputs import Decoding, decode_codes, generate_codes
 from hub_scripts.evaluation.protocol import add_protocol_arguments, check_protocol, load_judge, read_clips
 from hub_scripts.evaluation.tables import generation_table, plain_text
-from hub_scripts.metrics.judge import own_caption
 from hub_scripts.metrics.reconstruction import batches_by_length
 from hub_scripts.metrics.score import score_motions
 from hub_scripts.options.checkpoint import add_model_arguments, load_processor, quiet

@@ -11,6 +11,7 @@ from typing import Any
 from huggingface_hub.errors import HFValidationError
 from huggingface_hub.utils import validate_repo_id
 
+from hub_scripts.captions.parsing import own_caption
 from hub_scripts.data.scenes_storage import read_scenes
 from hub_scripts.data.storage import read_summary
 from hub_scripts.evaluate_scenes import (
@@ -51,9 +52,8 @@ from hub_scripts.evaluation.tables import (
 from hub_scripts.hub.card import SHEET, T2M, read_evaluation, write_evaluation
 from hub_scripts.metrics.base import Score
 from hub_scripts.metrics.caption import Captions, SentenceSimilarity
-from hub_scripts.metrics.judge import Judge, load_sentence_encoder, own_caption
+from hub_scripts.metrics.judge import Judge, MotionJudge, load_evaluator, load_sentence_encoder
 from hub_scripts.metrics.reconstruction import Reconstruction, reconstruct, reconstruction_metrics
-from hub_scripts.metrics.scene_judge import SceneJudge, load_scene_evaluator
 from hub_scripts.metrics.score import match_folder, score_captions, score_motions
 from hub_scripts.options.checkpoint import DEFAULT_SCENE_EVALUATOR, add_model_arguments, load_processor, quiet
 from hub_scripts.options.engine import (
@@ -445,7 +445,7 @@ def _evaluate_scenes(
         processor.check_people(people)
     results: dict[str, Any] = {}
     if "generation" in tasks:
-        judge = SceneJudge(load_scene_evaluator(args.scene_evaluator, args.device))
+        judge = MotionJudge(load_evaluator(args.scene_evaluator, args.device))
         drawing = {
             "decoding": ", ".join([str(Decoding.of(args)), *place_and_part_words(args, processor)]),
             **engine_settings(args),

@@ -6,17 +6,15 @@ from typing import Any
 
 import numpy as np
 
+from hub_scripts.captions.parsing import judged_caption, own_caption, tells_roles
 from hub_scripts.data.scenes_features import scene_features
 from hub_scripts.evaluation.outputs import Decoding, OutputStore, caption_decoding, decode_codes, drawing_words
 from hub_scripts.evaluation.scene_outputs import generate_scene_captions, generate_scenes
-from hub_scripts.metrics.base import Score, repeat
+from hub_scripts.metrics.base import Score
 from hub_scripts.metrics.caption import Captions, SentenceSimilarity
-from hub_scripts.metrics.judge import own_caption
+from hub_scripts.metrics.judge import MotionJudge
 from hub_scripts.metrics.reconstruction import reconstruct
-from hub_scripts.metrics.scene_judge import SceneJudge
-from hub_scripts.metrics.scene_words import SceneCaptions, SceneWords, judged_caption, tells_roles
-from hub_scripts.metrics.score import score_captions
-from hub_scripts.metrics.score_scenes import Scenes, SceneScores, score_scenes
+from hub_scripts.metrics.score import Scenes, Scores, score_captions, score_motions
 from modeling_motionllm.modeling_motion_vq import MotionVQModel
 from modeling_motionllm.people_generation_motionllm import PART_TEMPERATURE, PLACE_TEMPERATURE
 from modeling_motionllm.placement_motionllm import decode_placements, encode_placements
@@ -29,7 +27,7 @@ SCENE_COLUMNS = ["name", "kind", "composed", "contents", "captions", "joints"]
 def evaluate_scene_generation(
     model: Any,
     processor: Any,
-    judge: SceneJudge,
+    judge: MotionJudge,
     rows: Sequence[Mapping[str, Any]],
     args: argparse.Namespace,
     store: OutputStore,
@@ -74,10 +72,10 @@ def evaluate_scene_generation(
         "generated": [_decoded(model.motion_vq, draw, people, args.plant_feet) for draw in draws],
     }
     pool = min(32, len(rows))
-    real = judge.embed_scenes(judge.tokens(features, placements))
-    scores: dict[str, SceneScores] = {
-        name: score_scenes(
-            judge, drawn, captions, [row["kind"] for row in rows], contents, real,
+    real = judge.embed_motions(features, placements)
+    scores: dict[str, Scores] = {
+        name: score_motions(
+            judge, drawn, captions, real, kinds=[row["kind"] for row in rows], contents=contents,
             repeats=args.repeats, seed=args.seed, pool=pool,
         )
         for name, drawn in scenes.items()
@@ -94,7 +92,7 @@ def evaluate_scene_generation(
         f"and lengths of the real scenes (at most {processor.max_seconds:g} s), pools of {pool}, {args.repeats} "
         f"repeats, {args.draws} draw(s), seed {args.seed}, {drawn}; {failed} of "
         f"{len(rows) * args.draws} outputs not well-formed",
-        "rows": {name: _values(score.overall) for name, score in scores.items()},
+        "rows": {name: _values(score) for name, score in scores.items()},
         "judged": scores["real"].judged,
         "by_kind": {name: score.by_kind for name, score in scores.items()},
     }
@@ -130,10 +128,8 @@ def evaluate_scene_captioning(
     tables = {"real": (own, others), "shuffled": (own[half:] + own[:half], every), "generated": (written, every)}
     scores: dict[str, dict[str, Score]] = {}
     for name, (candidates, references) in tables.items():
-        scores[name] = score_captions(Captions(candidates, references), similarity)
-        if any(content for contents in known[0] for content in contents):
-            sample = SceneCaptions(candidates, *known)
-            scores[name] |= repeat([SceneWords()], lambda _, sample=sample: sample, 1)  # type: ignore[misc]
+        sample = Captions(candidates, references, contents=known[0], kinds=known[1])
+        scores[name] = score_captions(sample, similarity)
     composed = all(row["composed"] for row in rows)
     return {
         "scenes": len(rows),

@@ -1,4 +1,4 @@
-"""`MotionTextEvaluator`: motions and sentences in one embedding space, with heads for content and style."""
+"""`MotionTextEvaluator`: motions of one or more people and sentences in one embedding space, with heads for labels."""
 
 import math
 from collections.abc import Sequence
@@ -18,6 +18,8 @@ __all__ = ["MotionTextEvaluator", "MotionTextEvaluatorOutput"]
 
 FRAMES_PER_TOKEN = 4  # two convolutions of stride 2
 _CHUNK = 32  # motions encoded together
+_PLACE = 4  # columns that say where a person of a scene is and faces: x, z, sine and cosine of the heading
+_METERS = 3.0  # that one unit of x and z stands for
 INITIAL_TEMPERATURE = 0.07  # of CLIP (Radford et al. 2021)
 _MAX_LOGIT_SCALE = math.log(100)
 
@@ -28,8 +30,8 @@ class MotionTextEvaluatorOutput(ModelOutput):
     loss: contrastive loss plus the weighted classification losses, for the terms whose inputs were given.
     motion_embeds: (B, embed_dim), length 1.
     text_embeds: (B, embed_dim), length 1.
-    content_logits: (B, contents).
-    style_logits: (B, styles).
+    content_logits: (B, P, contents), of each person.
+    style_logits: (B, P, styles), of each person; None with scene layers.
     contrastive_loss, content_loss, style_loss: the unweighted terms.
     """
 
@@ -50,8 +52,22 @@ def positions(length: int, width: int, like: torch.Tensor) -> torch.Tensor:
     return torch.cat([angle.sin(), angle.cos()], dim=-1).to(like)
 
 
+def transformer(config: MotionTextEvaluatorConfig, width: int, intermediate: int, layers: int) -> nn.TransformerEncoder:
+    """Pre-norm layers with the heads and the dropout of the configuration."""
+    layer = nn.TransformerEncoderLayer(
+        width,
+        config.num_attention_heads,
+        intermediate,
+        config.dropout,
+        activation="gelu",
+        batch_first=True,
+        norm_first=True,
+    )
+    return nn.TransformerEncoder(layer, layers, norm=nn.LayerNorm(width), enable_nested_tensor=False)
+
+
 class MotionSequenceEncoder(nn.Module):
-    """Raw features (B, T, input_dim) to a summary (B, hidden_size): two strided convolutions, a transformer, a mean."""
+    """Raw features (B, T, input_dim) of one person to states: two strided convolutions and a transformer."""
 
     mean: torch.Tensor
     std: torch.Tensor
@@ -62,24 +78,13 @@ class MotionSequenceEncoder(nn.Module):
         self.down = nn.ModuleList(
             nn.Conv1d(channels, width, 4, stride=2, padding=1) for channels in (config.input_dim, width)
         )
-        layer = nn.TransformerEncoderLayer(
-            width,
-            config.num_attention_heads,
-            config.intermediate_size,
-            config.dropout,
-            activation="gelu",
-            batch_first=True,
-            norm_first=True,
-        )
-        self.layers = nn.TransformerEncoder(
-            layer, config.num_hidden_layers, norm=nn.LayerNorm(width), enable_nested_tensor=False
-        )
+        self.layers = transformer(config, width, config.intermediate_size, config.num_hidden_layers)
         self.dropout = nn.Dropout(config.dropout)
         self.register_buffer("mean", torch.zeros(config.input_dim))
         self.register_buffer("std", torch.ones(config.input_dim))
 
-    def states(self, motion: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """States (B, ceil(T / 4), hidden_size) at a quarter of the frame rate, and their mask."""
+    def forward(self, motion: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """States (B, ceil(T / 4), hidden_size) and their mask."""
         missing = -motion.shape[1] % FRAMES_PER_TOKEN
         motion, mask = F.pad(motion, (0, 0, 0, missing)), F.pad(mask, (0, missing))
         x = (motion.to(self.mean) - self.mean) / self.std
@@ -93,10 +98,6 @@ class MotionSequenceEncoder(nn.Module):
         x = x.transpose(1, 2)
         x = self.dropout(x + positions(x.shape[1], x.shape[2], x))
         return self.layers(x, src_key_padding_mask=~mask), mask
-
-    def forward(self, motion: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        x, mask = self.states(motion, mask)
-        return (x * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
 
 
 def text_head(config: MotionTextEvaluatorConfig) -> nn.Sequential:
@@ -123,9 +124,16 @@ def contrastive_loss(
 class MotionTextEvaluator(PreTrainedModel):
     """Motions and sentences in one space, trained contrastively on frozen MiniLM sentence embeddings.
 
-    Its distances give R-precision, MM-Dist, FID, diversity and multimodality in the protocol of Guo et al. 2022; two
-    linear heads on the motion embedding name content and style. Features go in raw. Padded frames never change a
-    result. Input that does not fit raises `ValueError`.
+    Its distances give R-precision, MM-Dist, FID, diversity and multimodality in the protocol of Guo et al. 2022. Every
+    person's motion goes through one motion encoder. Of one person the mean of its states is projected into the space,
+    and two linear heads on the embedding name content and style.
+
+    With scene layers the evaluator is for people in an order. The motion encoder, that of an evaluator without them,
+    stays as it is. Its states, averaged over 0.4 s, together with where the person is and faces at that moment in the
+    world of person 1, and which person it is, are the tokens of one transformer over the whole scene. A head on the
+    mean state of one person alone names its content: it cannot guess from the others what someone should do.
+
+    Features go in raw. Padded frames and people never change a result. Input that does not fit raises `ValueError`.
     """
 
     config_class = MotionTextEvaluatorConfig
@@ -135,18 +143,32 @@ class MotionTextEvaluator(PreTrainedModel):
 
     def __init__(self, config: MotionTextEvaluatorConfig):
         super().__init__(config)
-        width, dim = config.hidden_size, config.embed_dim
+        hidden, width, dim = config.hidden_size, config.scene_hidden_size, config.embed_dim
         self.motion_encoder = MotionSequenceEncoder(config)
-        self.motion_projection = nn.Linear(width, dim)
+        if self.has_scene_layers:
+            self.motion_encoder.requires_grad_(False)
+            self.token_projection = nn.Linear(hidden + _PLACE, width)
+            self.person_embedding = nn.Embedding(config.max_people, width)
+            self.dropout = nn.Dropout(config.dropout)
+            self.layers = transformer(config, width, 2 * width, config.num_scene_layers)
+            self.scene_projection = nn.Linear(width, dim)
+            self.content_head: nn.Module = nn.Sequential(
+                nn.Linear(hidden, width),
+                nn.GELU(),
+                nn.Dropout(config.dropout),
+                nn.Linear(width, len(config.contents)),
+            )
+        else:
+            self.motion_projection = nn.Linear(hidden, dim)
+            self.content_head = nn.Linear(dim, len(config.contents))
+            self.style_head = nn.Linear(dim, len(config.styles))
         self.text_projection = text_head(config)
-        self.content_head = nn.Linear(dim, len(config.contents))
-        self.style_head = nn.Linear(dim, len(config.styles))
         self.logit_scale = nn.Parameter(torch.zeros(()))
         self._sentence_encoder: SentenceEncoder | None = None
         self.post_init()
 
     def _init_weights(self, module: nn.Module) -> None:
-        if isinstance(module, nn.Linear | nn.Conv1d | nn.LayerNorm):
+        if isinstance(module, nn.Linear | nn.Conv1d | nn.LayerNorm | nn.Embedding):
             module.reset_parameters()
         elif isinstance(module, nn.MultiheadAttention):
             module._reset_parameters()
@@ -156,6 +178,18 @@ class MotionTextEvaluator(PreTrainedModel):
         elif isinstance(module, MotionTextEvaluator):
             init.constant_(module.logit_scale, math.log(1 / INITIAL_TEMPERATURE))
 
+    @property
+    def has_scene_layers(self) -> bool:
+        """Whether it judges scenes of several people."""
+        return self.config.num_scene_layers > 0
+
+    def train(self, mode: bool = True) -> "MotionTextEvaluator":
+        """Training mode; a motion encoder that stays as it is has no dropout."""
+        super().train(mode)
+        if self.has_scene_layers:
+            self.motion_encoder.eval()
+        return self
+
     def set_normalization(self, mean: torch.Tensor, std: torch.Tensor) -> None:
         """Set the (input_dim,) statistics that features are normalised with; `std` must be positive."""
         if not bool((std > 0).all()):
@@ -163,39 +197,122 @@ class MotionTextEvaluator(PreTrainedModel):
         self.motion_encoder.mean.copy_(mean)
         self.motion_encoder.std.copy_(std)
 
-    def get_motion_features(self, motion: torch.Tensor, attention_mask: torch.Tensor | None = None) -> torch.Tensor:
-        """Embeddings (B, embed_dim), length 1, of raw features.
+    def _checked(
+        self, motion: torch.Tensor, attention_mask: torch.Tensor | None, placements: torch.Tensor | None
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Motion (B, P, T, D), mask (B, P, T) and placements (B, P, 3) of the arguments of `get_tokens`."""
+        config, shape = self.config, tuple(motion.shape)
+        if motion.ndim == 3:
+            motion = motion[:, None]
+            attention_mask = None if attention_mask is None else attention_mask[:, None]
+        if motion.ndim == 4 and motion.shape[1] == 1 and placements is None:
+            placements = motion.new_zeros(len(motion), 1, 3)
+        wanted = f"(batch, people, frames, {config.input_dim}), or without people for one,"
+        if motion.ndim != 4 or motion.shape[-1] != config.input_dim:
+            raise ValueError(f"motion has shape {shape}; give {wanted} of raw features")
+        if placements is None or placements.shape != (*motion.shape[:2], 3):
+            given = None if placements is None else tuple(placements.shape)
+            raise ValueError(f"motion has shape {shape} and placements {given}; give {wanted} and (batch, people, 3)")
+        if motion.shape[1] > config.max_people:
+            raise ValueError(f"scenes of {motion.shape[1]} people; this evaluator knows up to {config.max_people}")
+        mask = motion.new_ones(motion.shape[:3], dtype=torch.bool) if attention_mask is None else attention_mask.bool()
+        if mask.shape != motion.shape[:3] or not bool(mask[:, 0].any(-1).all()):
+            raise ValueError("attention_mask does not fit the motions, or one has no person 1 or no real frame")
+        there = mask.any(-1)
+        if bool((mask[..., 1:] & ~mask[..., :-1]).any()) or bool((there[:, 1:] & ~there[:, :-1]).any()):
+            raise ValueError("attention_mask has gaps; pad motions at the end, and people after the last one")
+        return motion, mask, placements
+
+    def get_tokens(
+        self,
+        motion: torch.Tensor,
+        attention_mask: torch.Tensor | None = None,
+        placements: torch.Tensor | None = None,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """What is made of each person alone, 0 where padded, and its mask.
 
         Args:
-            motion: (B, T, input_dim) raw features at the configured frame rate, any T.
-            attention_mask: (B, T), True or 1 where a frame is real; padding only at the end.
+            motion: (B, P, T, input_dim) raw features at the configured frame rate, each person in a frame of its own;
+                or (B, T, input_dim) of one person.
+            attention_mask: (B, P, T) or (B, T), True or 1 where a frame is real; padding only at the end, and only
+                last people may be missing altogether. All real by default.
+            placements: (B, P, 3): x and z in metres and heading in radians, in person 1's first-frame frame. One
+                person needs none.
+
+        Returns:
+            Tokens (B, P, ceil(T / 4), hidden_size) and mask (B, P, ceil(T / 4)); with scene layers tokens
+            (B, P, ceil(T / 8), hidden_size + 4), without gradient: motion and place are known before training.
 
         Raises:
-            ValueError: wrong shape, a motion without frames, or gaps in the mask.
+            ValueError: wrong shapes, more people than configured, a motion without person 1, or gaps in the mask.
         """
-        if motion.ndim != 3 or motion.shape[-1] != self.config.input_dim:
-            raise ValueError(f"motion has shape {tuple(motion.shape)}; give (batch, frames, {self.config.input_dim})")
-        mask = motion.new_ones(motion.shape[:2], dtype=torch.bool) if attention_mask is None else attention_mask.bool()
-        if mask.shape != motion.shape[:2] or not bool(mask.any(1).all()):
-            raise ValueError("attention_mask does not fit the motions, or one of them has no real frame")
-        if bool((mask[:, 1:] & ~mask[:, :-1]).any()):
-            raise ValueError("attention_mask has gaps; pad motions at the end only")
-        lengths = mask.sum(1)
-        order = lengths.argsort(stable=True)
-        # Neighbours in length go through together: the result is the same, and little time goes into padding.
-        parts = [
-            self.motion_encoder(motion[part, : int(lengths[part[-1]])], mask[part, : int(lengths[part[-1]])])
-            for part in order.split(_CHUNK)
-        ]
-        return F.normalize(self.motion_projection(torch.cat(parts)[order.argsort()]), dim=-1)
+        motion, mask, placements = self._checked(motion, attention_mask, placements)
+        there = mask.any(-1)
+        motion, placements, frames = motion[there], placements[there], mask[there]
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.has_scene_layers):
+            lengths = frames.sum(1)
+            order = lengths.argsort(stable=True)
+            length = -(-motion.shape[1] // FRAMES_PER_TOKEN)
+            parts = []
+            # Neighbours in length go through together: the result is the same, and little time goes into padding.
+            for part in order.split(_CHUNK):
+                longest = int(lengths[part[-1]])
+                states, real = self.motion_encoder(motion[part, :longest], frames[part, :longest])
+                parts.append(F.pad(states.masked_fill(~real[..., None], 0), (0, 0, 0, length - states.shape[1])))
+            own, back = torch.cat(parts), order.argsort()
+            own = own[back]
+            real = torch.arange(length, device=own.device) < -(-lengths[:, None] // FRAMES_PER_TOKEN)
+            if self.has_scene_layers:
+                own, real = _halved(own, real)
+                paths = _paths(motion.masked_fill(~frames[..., None], 0), placements)[:, :: 2 * FRAMES_PER_TOKEN]
+                own = torch.cat([own, paths.to(own)], dim=-1).masked_fill(~real[..., None], 0)
+            tokens = own.new_zeros(*there.shape, *own.shape[1:])
+            tokens[there] = own
+        token_mask = torch.zeros(tokens.shape[:3], dtype=torch.bool, device=tokens.device)
+        token_mask[there] = real
+        return tokens, token_mask
+
+    def embed_tokens(self, tokens: torch.Tensor, token_mask: torch.Tensor) -> torch.Tensor:
+        """Embeddings (B, embed_dim), length 1, of `get_tokens`' result."""
+        if not self.has_scene_layers:
+            return F.normalize(self.motion_projection(_mean(tokens[:, 0], token_mask[:, 0])), dim=-1)
+        x = self.token_projection(tokens)
+        people, length, width = x.shape[1:]
+        x = x + positions(length, width, x) + self.person_embedding.weight[:people, None]
+        x, mask = self.dropout(x).flatten(1, 2), token_mask.flatten(1, 2)
+        # Real tokens first, and neighbours in number go through together: the same result without much padding.
+        front = (~mask).int().argsort(dim=1, stable=True)
+        counts = mask.sum(1)
+        order = counts.argsort(stable=True)
+        parts = []
+        for part in order.split(_CHUNK):
+            kept = front[part, : int(counts[part[-1]])]
+            own = mask[part].gather(1, kept)
+            parts.append(_mean(self.layers(x[part[:, None], kept], src_key_padding_mask=~own), own))
+        return F.normalize(self.scene_projection(torch.cat(parts)[order.argsort()]), dim=-1)
+
+    def get_motion_features(
+        self,
+        motion: torch.Tensor,
+        attention_mask: torch.Tensor | None = None,
+        placements: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """Embeddings (B, embed_dim), length 1, of motions; arguments and errors as those of `get_tokens`."""
+        return self.embed_tokens(*self.get_tokens(motion, attention_mask, placements))
 
     def get_text_features(self, text_embeddings: torch.Tensor) -> torch.Tensor:
         """Embeddings (B, embed_dim), length 1, of sentence embeddings (B, sentence_dim)."""
         return F.normalize(self.text_projection(text_embeddings), dim=-1)
 
-    def classify(self, motion_embeds: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Content logits (B, contents) and style logits (B, styles) of motion embeddings (B, embed_dim)."""
-        scaled = motion_embeds * math.sqrt(self.config.embed_dim)  # entries of about 1
+    def classify(self, tokens: torch.Tensor, token_mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Content logits (B, P, contents) and style logits (B, P, styles) of `get_tokens`' result.
+
+        Each person is judged by its own motion alone. With scene layers there are no style logits.
+        """
+        if self.has_scene_layers:
+            return self.content_head(_mean(tokens[..., : self.config.hidden_size], token_mask)), None
+        embeds = self.embed_tokens(tokens, token_mask)[:, None]
+        scaled = embeds * math.sqrt(self.config.embed_dim)  # entries of about 1
         return self.content_head(scaled), self.style_head(scaled)
 
     @torch.no_grad()
@@ -211,46 +328,81 @@ class MotionTextEvaluator(PreTrainedModel):
 
     def forward(
         self,
-        motion: torch.Tensor,
+        motion: torch.Tensor | None = None,
         attention_mask: torch.Tensor | None = None,
+        placements: torch.Tensor | None = None,
         text_embeddings: torch.Tensor | None = None,
         caption_ids: torch.Tensor | None = None,
         content_labels: torch.Tensor | None = None,
         style_labels: torch.Tensor | None = None,
+        tokens: torch.Tensor | None = None,
+        token_mask: torch.Tensor | None = None,
     ) -> MotionTextEvaluatorOutput:
         """Embed a batch; the loss has a term for each kind of label given.
 
         Args:
-            motion: (B, T, input_dim) raw features.
-            attention_mask: (B, T), True where a frame is real.
+            motion, attention_mask, placements: as in `get_tokens`.
             text_embeddings: (B, sentence_dim) sentence embeddings, row i of motion i.
             caption_ids: (B,) equal where the captions are equal words: those pairs are positives, not negatives.
                 All different by default.
-            content_labels: (B,) indices into `config.contents`.
-            style_labels: (B,) indices into `config.styles`.
+            content_labels: (B, P) indices into `config.contents`; -100 for people who are not there.
+            style_labels: (B, P) indices into `config.styles`, likewise; not with scene layers.
+            tokens, token_mask: of `get_tokens`, in place of the motion.
         """
-        motion_embeds = self.get_motion_features(motion, attention_mask)
-        content_logits, style_logits = self.classify(motion_embeds)
+        if tokens is None or token_mask is None:
+            if motion is None:
+                raise ValueError("give motion, or tokens and token_mask")
+            tokens, token_mask = self.get_tokens(motion, attention_mask, placements)
+        content_logits, style_logits = self.classify(tokens, token_mask)
         output = MotionTextEvaluatorOutput(
-            motion_embeds=motion_embeds, content_logits=content_logits, style_logits=style_logits
+            motion_embeds=self.embed_tokens(tokens, token_mask),
+            content_logits=content_logits,
+            style_logits=style_logits,
         )
         losses = []
         if text_embeddings is not None:
             output["text_embeds"] = self.get_text_features(text_embeddings)
             output["contrastive_loss"] = contrastive_loss(
-                motion_embeds, output["text_embeds"], caption_ids, self.logit_scale
+                output["motion_embeds"], output["text_embeds"], caption_ids, self.logit_scale
             )
             losses.append(output["contrastive_loss"])
         for name, logits, labels in (
             ("content_loss", content_logits, content_labels),
             ("style_loss", style_logits, style_labels),
         ):
-            if labels is not None:
-                output[name] = F.cross_entropy(logits, labels)
+            if labels is not None and logits is not None:
+                output[name] = F.cross_entropy(logits.flatten(0, 1), labels.flatten())
                 losses.append(self.config.classification_weight * output[name])
         if losses:
             output["loss"] = torch.stack(losses).sum()
         return output
+
+
+def _mean(states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """Mean of states (..., L, D) over the True of a mask (..., L); 0 where there is none."""
+    return (states * mask[..., None]).sum(-2) / mask.sum(-1, keepdim=True).clamp(min=1)
+
+
+def _halved(states: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """States (N, L, D), 0 where padded, and their mask, each two averaged to one."""
+    odd = states.shape[1] % 2
+    states, mask = F.pad(states, (0, 0, 0, odd)), F.pad(mask, (0, odd))
+    pairs = mask.view(len(mask), -1, 2)
+    return _mean(states.view(*pairs.shape, states.shape[-1]), pairs), pairs.any(-1)
+
+
+def _paths(motion: torch.Tensor, placements: torch.Tensor) -> torch.Tensor:
+    """Where people (N, T, D) are and face, frame by frame, in person 1's world: (N, T, 4), as the tokens have it.
+
+    The root's turn and steps of the features (Guo et al. 2022), summed up.
+    """
+    turn = F.pad(motion[..., 0].cumsum(-1)[..., :-1], (1, 0))  # half the angle, to the right
+    heading = placements[:, None, 2] - 2 * turn
+    step_x, step_z = F.pad(motion[..., :-1, 1], (1, 0)), F.pad(motion[..., :-1, 2], (1, 0))
+    sine, cosine = heading.sin(), heading.cos()
+    x = placements[:, None, 0] + (cosine * step_x + sine * step_z).cumsum(-1)
+    z = placements[:, None, 1] + (cosine * step_z - sine * step_x).cumsum(-1)
+    return torch.stack([x / _METERS, z / _METERS, sine, cosine], dim=-1)
 
 
 MotionTextEvaluator.register_for_auto_class("AutoModel")

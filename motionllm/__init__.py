@@ -9,12 +9,10 @@ from hub_scripts.hub.version import __version__
 from modeling_motionllm.best_of_motionllm import caption_best, generate_best
 from modeling_motionllm.configuration_evaluator import MotionTextEvaluatorConfig
 from modeling_motionllm.configuration_motionllm import MotionLLMConfig, MotionVQConfig
-from modeling_motionllm.configuration_scene_evaluator import SceneTextEvaluatorConfig
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.modeling_evaluator import MotionTextEvaluator
 from modeling_motionllm.modeling_motion_vq import MotionVQModel
 from modeling_motionllm.modeling_motionllm import MotionLLMForCausalLM
-from modeling_motionllm.modeling_scene_evaluator import SceneTextEvaluator
 from modeling_motionllm.motion import Motion
 from modeling_motionllm.motion_features import (
     HUMANML3D,
@@ -55,6 +53,8 @@ __all__ = [
     "MotionLLMTokenizer",
     "MotionVQConfig",
     "MotionVQModel",
+    "MotionTextEvaluator",
+    "MotionTextEvaluatorConfig",
     "MotionVocabulary",
     "Placement",
     "Skeleton",
@@ -80,15 +80,13 @@ __all__ = [
 
 AutoConfig.register("motion_vq", MotionVQConfig)
 AutoModel.register(MotionVQConfig, MotionVQModel)
+AutoConfig.register("motion_text_evaluator", MotionTextEvaluatorConfig)
+AutoModel.register(MotionTextEvaluatorConfig, MotionTextEvaluator)
 AutoConfig.register("motionllm", MotionLLMConfig)
 AutoModel.register(MotionLLMConfig, MotionLLMForCausalLM)
 AutoModelForCausalLM.register(MotionLLMConfig, MotionLLMForCausalLM)
 AutoTokenizer.register(MotionLLMConfig, fast_tokenizer_class=MotionLLMTokenizer)
 AutoProcessor.register(MotionLLMConfig, MotionLLMProcessor)
-AutoConfig.register("motion_text_evaluator", MotionTextEvaluatorConfig)
-AutoModel.register(MotionTextEvaluatorConfig, MotionTextEvaluator)
-AutoConfig.register("scene_text_evaluator", SceneTextEvaluatorConfig)
-AutoModel.register(SceneTextEvaluatorConfig, SceneTextEvaluator)
 for _task, _class in (("text-to-motion", TextToMotionPipeline), ("motion-to-text", MotionToTextPipeline)):
     PIPELINE_REGISTRY.register_pipeline(_task, _class, pt_model=AutoModelForCausalLM, type="multimodal")
 

@@ -280,11 +280,14 @@ def sentence_folder(tmp_path_factory: pytest.TempPathFactory, base_tokenizer: Pr
     return folder
 
 
-def make_evaluator(**options: Any) -> MotionTextEvaluator:
-    """A small evaluator with random weights."""
+def make_evaluator(scenes: bool = False, **options: Any) -> MotionTextEvaluator:
+    """A small evaluator with random weights, of motions of one person or of `scenes`."""
     torch.manual_seed(0)
     sizes = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
     sizes |= {"embed_dim": 8, "sentence_dim": 12, "contents": ["bow", "run"], "styles": ["normal", "proud", "sad"]}
+    if scenes:
+        sizes |= {"num_hidden_layers": 1, "contents": ["bow", "run", "walk"], "styles": [], "max_people": 3}
+        sizes |= {"num_scene_layers": 2, "scene_hidden_size": 12}
     return MotionTextEvaluator(MotionTextEvaluatorConfig(**(sizes | options))).eval()
 
 

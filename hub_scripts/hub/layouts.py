@@ -98,7 +98,7 @@ def check_evaluator(folder: Path) -> dict[str, Any]:
         MotionLLMError: it is none, something is missing, or its sentence encoder is a folder of this machine.
     """
     config = _read_config(folder)
-    if config.get("model_type") not in ("motion_text_evaluator", "scene_text_evaluator"):
+    if config.get("model_type") != "motion_text_evaluator":
         raise MotionLLMError(
             f"'{folder}' holds no evaluator (model type in config.json: {config.get('model_type')}); give what "
             "`motionllm train-evaluator` wrote"

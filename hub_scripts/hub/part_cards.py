@@ -86,9 +86,10 @@ compared with scores by another evaluator.
 from transformers import AutoModel
 
 evaluator = AutoModel.from_pretrained("{path}", trust_remote_code=True).eval()
-motion = evaluator.get_motion_features(features, attention_mask)  # features (B, T, {width}), raw
+judged = evaluator(features, attention_mask)  # features (B, T, {width}), raw
+motion = judged.motion_embeds
 text = evaluator.encode_text(["a person waves with the left hand"])
-content, style = evaluator.classify(motion)  # logits; names in evaluator.config.contents and .styles
+content, style = judged.content_logits, judged.style_logits  # (B, 1, classes); names in evaluator.config
 ```
 
 Trained on the train split of: {data} ({steps} steps, {minutes:.0f} minutes, seed {seed}; `training_record.json`).
@@ -123,10 +124,10 @@ from transformers import AutoModel
 
 evaluator = AutoModel.from_pretrained("{path}", trust_remote_code=True).eval()
 # motion (B, P, T, 263), raw; placements (B, P, 3): x, z in metres, heading in radians; mask (B, P, T)
-tokens, token_mask = evaluator.get_tokens(motion, placements, mask)
-scene = evaluator.embed_tokens(tokens, token_mask)
+judged = evaluator(motion, mask, placements)
+scene = judged.motion_embeds
 text = evaluator.encode_text(["one person waves goodbye while the other walks away"])
-content = evaluator.classify(tokens, token_mask)  # logits (B, P, contents); names in evaluator.config.contents
+content = judged.content_logits  # (B, P, contents); names in evaluator.config.contents
 ```
 
 Trained on the train split of: {data} ({steps} steps, {minutes:.0f} minutes, seed {seed}; `training_record.json`).
@@ -301,7 +302,7 @@ def render_evaluator_card(folder: Path, path: str) -> str:
         path: what users load it by, folder or repository.
     """
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    scenes = config["model_type"] == "scene_text_evaluator"
+    scenes = config.get("num_scene_layers", 0) > 0
     record = read_training_record(folder) or {}
     data, measured = data_of(record), record["real_motions"]
     columns = list(next(iter(measured.values())))

@@ -1,6 +1,5 @@
 """What a scene's caption fixes of where people start and whom they face, and how far a scene is from that."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf
@@ -8,13 +7,9 @@ from typing import Literal
 
 import numpy as np
 
-from hub_scripts.captions.words import NUMBERS
+from hub_scripts.captions.parsing import said_distance, said_side
 
-__all__ = ["ARRANGEMENTS", "Arrangement", "heading_errors", "place_errors", "said_distance", "said_side"]
-
-_NUMBERS = {word: number for number, word in NUMBERS.items()}
-_METERS = re.compile(rf"\b({'|'.join(_NUMBERS)})( and a half)? meters?\b")
-_SIDE = re.compile(r"\bon the (left|right)\b|\bto the (left|right) of\b")
+__all__ = ["ARRANGEMENTS", "Arrangement", "heading_errors", "place_errors"]
 
 
 @dataclass(frozen=True)
@@ -46,24 +41,6 @@ ARRANGEMENTS: dict[str, Arrangement] = {
     "three-greet": Arrangement("apart", "centre"),
     "dance": Arrangement("apart", "first"),
 }
-
-
-def said_distance(caption: str) -> tuple[float, float] | None:
-    """The distance of the first two people that a caption states, from and to, in metres; None where it states none.
-
-    "about two and a half meters apart" is (2.5, 2.5), "close together" is (0, 1).
-    """
-    found = _METERS.search(caption)
-    if found:
-        meters = _NUMBERS[found[1]] + (0.5 if found[2] else 0.0)
-        return meters, meters
-    return (0.0, 1.0) if "close together" in caption else None
-
-
-def said_side(caption: str) -> int:
-    """On which side of person 1 a caption says the others are: 1 for the left, -1 for the right, 0 for neither."""
-    found = _SIDE.search(caption)
-    return 0 if found is None else 1 if "left" in found.groups() else -1
 
 
 def place_errors(kind: str, caption: str, placements: np.ndarray) -> list[float]:

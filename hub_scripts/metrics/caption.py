@@ -1,4 +1,4 @@
-"""Metrics on captions: words in common with the references, and closeness of meaning."""
+"""Metrics on captions: words in common with the references, closeness of meaning, and what they name."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -7,11 +7,20 @@ from typing import Any
 
 import numpy as np
 
+from hub_scripts.captions.parsing import (
+    caption_words,
+    named_contents,
+    named_kind,
+    named_people,
+    named_styles,
+    plain_style,
+    scene_contents,
+)
 from hub_scripts.metrics.base import Metric
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.sentence_encoder import SentenceEncoder
 
-__all__ = ["Bleu", "Captions", "Cider", "RougeL", "SentenceSimilarity", "caption_words"]
+__all__ = ["Bleu", "CaptionLabelAccuracy", "Captions", "Cider", "RougeL", "SceneWords", "SentenceSimilarity"]
 
 
 @dataclass(frozen=True)
@@ -21,31 +30,29 @@ class Captions:
     Args:
         candidates: the captions that are judged.
         references: for each, the true sentences, at least one.
-        content, style: for each, the true label; None where there is none, or not given at all.
+        content, style: of one person, for each the true label; None where there is none, or not given at all.
+        contents: of scenes of several people, for each the true content of each person; "" where unknown.
+        kinds: of such scenes, for each the kind of scene.
     """
 
     candidates: Sequence[str]
     references: Sequence[Sequence[str]]
     content: Sequence[str | None] | None = None
     style: Sequence[str | None] | None = None
+    contents: Sequence[Sequence[str]] | None = None
+    kinds: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
         count = len(self.candidates)
         if count == 0:
             raise MotionLLMError("there are no captions to judge")
-        for name in ("references", "content", "style"):
+        for name in ("references", "content", "style", "contents", "kinds"):
             values = getattr(self, name)
             if values is not None and len(values) != count:
                 raise MotionLLMError(f"{len(values)} entries in '{name}' for {count} captions")
         empty = [index for index, references in enumerate(self.references) if not references]
         if empty:
             raise MotionLLMError(f"caption {empty[0]} has no reference sentence; give at least one")
-
-
-def caption_words(sentence: str) -> list[str]:
-    """Words in lower case without punctuation: what the metrics here call a word."""
-    letters = "".join(letter if letter.isalnum() or letter in "'-" else " " for letter in sentence.lower())
-    return [word for word in (part.strip("'-") for part in letters.split()) if word]
 
 
 class Bleu(Metric[Captions]):
@@ -180,3 +187,70 @@ class SentenceSimilarity(Metric[Captions]):
             best.append(float((flat[start : start + len(texts)] @ row).max()))
             start += len(texts)
         return [float(np.mean(best))]
+
+
+class CaptionLabelAccuracy(Metric[Captions]):
+    """Share of captions that name the true content (or style) of the motion, in the words of the Bandai-Namco captions.
+
+    A caption that names several labels with the same words counts if one of them is the true one; one that names no
+    content counts as wrong, and one that names no style as "normal". Captions in other words than the data's are not
+    understood: beside `content_words` stands the share that named any content at all, `content_words_named`.
+
+    Args:
+        kind: `content` or `style`.
+    """
+
+    name, units, better = "words", "share", "higher"
+
+    def __init__(self, kind: str):
+        if kind not in ("content", "style"):
+            raise MotionLLMError(f"there is no label '{kind}'; choose content or style")
+        self.kind = kind
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        name = f"{self.kind}_{self.name}"
+        return (name, f"{name}_named") if self.kind == "content" else (name,)
+
+    def compute(self, sample: Captions, rng: np.random.Generator) -> Sequence[float]:
+        labels = sample.content if self.kind == "content" else sample.style
+        known = [
+            (text, label) for text, label in zip(sample.candidates, labels or (), strict=False) if label is not None
+        ]
+        if not known:
+            raise MotionLLMError(f"none of {len(sample.candidates)} captions has a known {self.kind}")
+        if self.kind == "style":
+            return [float(np.mean([plain_style(label) in named_styles(text) for text, label in known]))]
+        named = [named_contents(text) for text, _ in known]
+        correct = [label in labels for (_, label), labels in zip(known, named, strict=True)]
+        return [float(np.mean(correct)), float(np.mean([bool(labels) for labels in named]))]
+
+
+class SceneWords(Metric[Captions]):
+    """How much of a scene its caption names, in the words of the composed scenes' captions.
+
+    `scene_content_words`: share of people whose content is named anywhere in their scene's caption
+    (`scene_contents`). `kind_words`: share of captions that name the true kind of scene (`named_kind`).
+    `people_words`: share of captions with the true number of people (`named_people`). Captions in other words than the
+    data's are not understood.
+    """
+
+    name, units, better = "scene_words", "share", "higher"
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return ("scene_content_words", "kind_words", "people_words")
+
+    def compute(self, sample: Captions, rng: np.random.Generator) -> Sequence[float]:
+        contents, kinds = sample.contents or (), sample.kinds or ()
+        named = [
+            any(content in labels for labels in scene_contents(text))
+            for text, several in zip(sample.candidates, contents, strict=False)
+            for content in several
+            if content
+        ]
+        if not named or not kinds:
+            raise MotionLLMError("none of the scenes has a known content and a kind")
+        right = [named_kind(text) == kind for text, kind in zip(sample.candidates, kinds, strict=True)]
+        people = [named_people(text) == len(several) for text, several in zip(sample.candidates, contents, strict=True)]
+        return [float(np.mean(values)) for values in (named, right, people)]

@@ -32,6 +32,8 @@ class EmbeddedMotions:
         real: (M, D) embeddings of real motions.
         groups: (G, K, D) embeddings of K motions for each of G sentences.
         content, style: N predicted labels.
+        likelihoods: for each motion (P, C) log-probabilities of the classifier's contents, of each of its people.
+        classes: the C contents.
         asked_content, asked_style: N true labels; None where a motion has none.
     """
 
@@ -42,6 +44,8 @@ class EmbeddedMotions:
     groups: np.ndarray | None = None
     content: Sequence[str] | None = None
     style: Sequence[str] | None = None
+    likelihoods: Sequence[np.ndarray] | None = None
+    classes: Sequence[str] = ()
     asked_content: Sequence[str | None] | None = None
     asked_style: Sequence[str | None] | None = None
 
@@ -55,7 +59,7 @@ class EmbeddedMotions:
                 raise MotionLLMError(f"embeddings '{name}' have shape {array.shape}; motions have {self.motion.shape}")
             if not np.isfinite(array).all():
                 raise MotionLLMError(f"embeddings '{name}' hold values that are NaN or infinite; check the motions")
-        for name in ("text", "captions", "content", "style", "asked_content", "asked_style"):
+        for name in ("text", "captions", "content", "style", "likelihoods", "asked_content", "asked_style"):
             values = getattr(self, name)
             if values is not None and len(values) != len(self.motion):
                 raise MotionLLMError(f"{len(values)} entries in '{name}' for {len(self.motion)} motions")

@@ -1,7 +1,8 @@
-"""`MotionJudge`: motions and sentences through the evaluator, ready for the metrics on embeddings."""
+"""`MotionJudge`: motions of one or more people and sentences through the evaluator, ready for the metrics."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -12,15 +13,9 @@ from hub_scripts.metrics.embedding import EmbeddedMotions
 from hub_scripts.metrics.reconstruction import batches_by_length
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.modeling_evaluator import MotionTextEvaluator
-from modeling_motionllm.processing_motionllm import pad_features
 from modeling_motionllm.sentence_encoder import SENTENCE_MODEL, SentenceEncoder
 
-__all__ = ["Judge", "MotionJudge", "load_evaluator", "load_sentence_encoder", "own_caption"]
-
-
-def own_caption(captions: Sequence[str], index: int) -> str:
-    """The caption that clip `index` is judged with; over a dataset all the places of the list come up alike."""
-    return captions[index % len(captions)]
+__all__ = ["Judge", "Judgement", "MotionJudge", "load_evaluator", "load_sentence_encoder", "pad_people"]
 
 
 def load_sentence_encoder(name: str = SENTENCE_MODEL, device: str = "cpu") -> SentenceEncoder:
@@ -36,7 +31,7 @@ def load_sentence_encoder(name: str = SENTENCE_MODEL, device: str = "cpu") -> Se
 
 
 def load_evaluator(path: str | os.PathLike[str], device: str = "cpu") -> MotionTextEvaluator:
-    """A trained evaluator, from a folder or the Hub.
+    """A trained evaluator of motions or of scenes, from a folder or the Hub.
 
     Raises:
         MotionLLMError: none there.
@@ -61,15 +56,41 @@ class Judge(Protocol):
     equal_captions: bool
     protocol: str
 
-    def embed_motions(self, clips: Sequence[np.ndarray]) -> np.ndarray:
+    def embed_motions(self, motions: Sequence[np.ndarray]) -> np.ndarray:
         """Embeddings (N, D) of raw features (T_i, 263)."""
 
-    def __call__(self, clips: Sequence[np.ndarray], captions: Sequence[str], **known: Any) -> EmbeddedMotions:
+    def __call__(self, motions: Sequence[np.ndarray], captions: Sequence[str], **known: Any) -> EmbeddedMotions:
         """Embed motions and their captions; `known` are further fields of `EmbeddedMotions`."""
 
 
+def pad_people(motions: Sequence[np.ndarray]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Arrays (P_i, T_i, D) to one float32 tensor (B, P, T, D), 0 where padded, and its bool mask (B, P, T)."""
+    people, frames = (max(motion.shape[axis] for motion in motions) for axis in (0, 1))
+    table = torch.zeros(len(motions), people, frames, motions[0].shape[2])
+    mask = torch.zeros(len(motions), people, frames, dtype=torch.bool)
+    for row, motion in enumerate(motions):
+        table[row, : len(motion), : motion.shape[1]] = torch.tensor(motion)
+        mask[row, : len(motion), : motion.shape[1]] = True
+    return table, mask
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What an evaluator says of N motions.
+
+    Args:
+        embeds: (N, D) embeddings.
+        contents: for each (P, C) log-probabilities of what each person does, judged by its own motion alone.
+        styles: the same of styles; None where the evaluator knows none.
+    """
+
+    embeds: np.ndarray
+    contents: list[np.ndarray]
+    styles: list[np.ndarray] | None
+
+
 class MotionJudge:
-    """Embeds motions and sentences with a `MotionTextEvaluator` and names their content and style.
+    """Embeds motions and sentences with a `MotionTextEvaluator` and names what people do, and how.
 
     Args:
         evaluator: the model, in eval mode.
@@ -89,25 +110,100 @@ class MotionJudge:
         self.evaluator, self.batch_size = evaluator, batch_size
         self.sentences = dict(sentences or {})
 
-    @torch.no_grad()
-    def embed_motions(self, clips: Sequence[np.ndarray]) -> np.ndarray:
-        """Embeddings (N, D) of raw features (T_i, 263).
+    def _people(
+        self, motions: Sequence[np.ndarray], placements: Sequence[np.ndarray] | None
+    ) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """Features (P, T, D) and placements (P, 3) of motions that the evaluator takes.
 
         Raises:
-            MotionLLMError: no clips, or one without frames or with another number of columns.
+            MotionLLMError: no motions, or one that it does not take.
         """
-        columns = self.evaluator.config.input_dim
-        for index, clip in enumerate(clips):
-            if clip.ndim != 2 or len(clip) == 0 or clip.shape[1] != columns:
-                raise MotionLLMError(f"motion {index} has shape {clip.shape}; the evaluator needs (frames, {columns})")
-        if not len(clips):
+        if not len(motions):
             raise MotionLLMError("there are no motions to judge")
-        table = np.zeros((len(clips), self.evaluator.config.embed_dim), dtype=np.float32)
-        for batch in batches_by_length([len(clip) for clip in clips], self.batch_size):
-            motion, mask = pad_features([clips[index] for index in batch])
-            device = self.evaluator.device
-            table[batch] = self.evaluator.get_motion_features(motion.to(device), mask.to(device)).cpu().numpy()
-        return table
+        most, columns = self.evaluator.config.max_people, self.evaluator.config.input_dim
+        people = [motion[None] if motion.ndim == 2 else motion for motion in motions]
+        places = [np.zeros((len(motion), 3)) for motion in people] if placements is None else list(placements)
+        for index, (motion, own, place) in enumerate(zip(motions, people, places, strict=True)):
+            if own.ndim != 3 or 0 in own.shape or own.shape[2] != columns or place.shape != (len(own), 3):
+                raise MotionLLMError(
+                    f"motion {index} has shape {motion.shape} and placements of shape {place.shape}; the evaluator "
+                    f"needs (frames, {columns}), or (people, frames, {columns}) and (people, 3)"
+                )
+            if len(own) > most:
+                raise MotionLLMError(f"motion {index} has {len(own)} people; the evaluator knows up to {most}")
+            if len(own) > 1 and placements is None:
+                raise MotionLLMError(f"motion {index} has {len(own)} people and no placements; give (people, 3)")
+        return people, places
+
+    @torch.no_grad()
+    def tokens(self, motions: Sequence[np.ndarray], placements: Sequence[np.ndarray] | None = None) -> list[np.ndarray]:
+        """What the evaluator makes of each person alone, (P, L, W) of each motion, see `get_tokens`; for training.
+
+        Raises:
+            MotionLLMError: as `read`.
+        """
+        people, places = self._people(motions, placements)
+        tokens: list[np.ndarray] = [np.empty(0)] * len(people)
+        for batch, motion, mask, start in self._batches(people, places):
+            made, real = (part.cpu() for part in self.evaluator.get_tokens(motion, mask, start))
+            for row, index in enumerate(batch):
+                tokens[index] = made[row, : len(people[index]), : int(real[row, 0].sum())].numpy()
+        return tokens
+
+    def read(self, motions: Sequence[np.ndarray], placements: Sequence[np.ndarray] | None = None) -> Judgement:
+        """Embed motions and judge what their people do.
+
+        Args:
+            motions: raw features (T, D) of one person, or (P, T, D) of P, each in a frame of its own.
+            placements: (P, 3) of each: x and z in metres and heading in radians, in person 1's frame; one person
+                needs none.
+
+        Raises:
+            MotionLLMError: no motions, or one that the evaluator does not take.
+        """
+        return self._judge(*self._people(motions, placements))
+
+    def read_tokens(self, tokens: Sequence[np.ndarray]) -> Judgement:
+        """The same of `tokens`."""
+        return self._judge(tokens, None)
+
+    def _batches(
+        self, arrays: Sequence[np.ndarray], placements: Sequence[np.ndarray] | None
+    ) -> Iterator[tuple[list[int], torch.Tensor, torch.Tensor, torch.Tensor | None]]:
+        """Indices, padded arrays, mask and placements of batches of neighbouring lengths."""
+        device = self.evaluator.device
+        for batch in batches_by_length([array.shape[1] for array in arrays], self.batch_size):
+            padded, mask = pad_people([arrays[index] for index in batch])
+            places = None
+            if placements is not None:
+                places = pad_people([placements[index][:, None] for index in batch])[0][:, :, 0].to(device)
+            yield batch, padded.to(device), mask.to(device), places
+
+    @torch.no_grad()
+    def _judge(self, arrays: Sequence[np.ndarray], placements: Sequence[np.ndarray] | None) -> Judgement:
+        """Judge features (P, T, D) with their placements, or tokens (P, L, W) without."""
+        embeds = np.zeros((len(arrays), self.evaluator.config.embed_dim), dtype=np.float32)
+        contents: list[np.ndarray] = [np.empty(0)] * len(arrays)
+        styles: list[np.ndarray] = [np.empty(0)] * len(arrays)
+        named = False
+        for batch, padded, mask, places in self._batches(arrays, placements):
+            if places is None:
+                output = self.evaluator(tokens=padded, token_mask=mask)
+            else:
+                output = self.evaluator(padded, mask, places)
+            embeds[batch] = output.motion_embeds.cpu().numpy()
+            named = output.style_logits is not None
+            for logits, table in ((output.content_logits, contents), (output.style_logits, styles)):
+                if logits is not None:
+                    for index, row in zip(batch, logits.log_softmax(-1).cpu().numpy(), strict=True):
+                        table[index] = row[: len(arrays[index])]
+        return Judgement(embeds, contents, styles if named else None)
+
+    def embed_motions(
+        self, motions: Sequence[np.ndarray], placements: Sequence[np.ndarray] | None = None
+    ) -> np.ndarray:
+        """Embeddings (N, D) of motions; arguments and errors as those of `read`."""
+        return self.read(motions, placements).embeds
 
     @torch.no_grad()
     def embed_sentences(self, captions: Sequence[str]) -> np.ndarray:
@@ -123,23 +219,38 @@ class MotionJudge:
         table = torch.stack([self.sentences[caption] for caption in captions]).to(self.evaluator.device)
         return self.evaluator.get_text_features(table).cpu().numpy()
 
-    @torch.no_grad()
-    def name_labels(self, motion_embeds: np.ndarray) -> tuple[list[str], list[str]]:
-        """The content and the style of each motion embedding (N, D)."""
+    def name_labels(self, judgement: Judgement) -> tuple[list[str], list[str] | None]:
+        """The likeliest content and style of every person of every motion, one after another."""
         config = self.evaluator.config
-        logits = self.evaluator.classify(torch.from_numpy(motion_embeds).to(self.evaluator.device))
-        content, style = (scores.argmax(-1).tolist() for scores in logits)
-        return [config.contents[index] for index in content], [config.styles[index] for index in style]
+        contents = [config.contents[index] for people in judgement.contents for index in people.argmax(-1)]
+        if judgement.styles is None:
+            return contents, None
+        return contents, [config.styles[index] for people in judgement.styles for index in people.argmax(-1)]
 
-    def __call__(self, clips: Sequence[np.ndarray], captions: Sequence[str], **known: Any) -> EmbeddedMotions:
+    def embedded(self, judgement: Judgement, captions: Sequence[str], **known: Any) -> EmbeddedMotions:
+        """Judged motions and their captions as the metrics take them; `known` are further fields."""
+        if all(len(people) == 1 for people in judgement.contents):
+            content, style = self.name_labels(judgement)
+            known |= {"content": content, "style": style}
+        known |= {"likelihoods": judgement.contents, "classes": self.evaluator.config.contents}
+        return EmbeddedMotions(judgement.embeds, self.embed_sentences(captions), list(captions), **known)
+
+    def __call__(
+        self,
+        motions: Sequence[np.ndarray],
+        captions: Sequence[str],
+        *,
+        placements: Sequence[np.ndarray] | None = None,
+        **known: Any,
+    ) -> EmbeddedMotions:
         """Embed motions and their captions.
 
         Args:
-            clips: raw features (T_i, 263).
-            captions: one for each.
+            motions, placements: as those of `read`.
+            captions: one for each motion.
             known: further fields of `EmbeddedMotions`.
+
+        Raises:
+            MotionLLMError: as `read`.
         """
-        motion = self.embed_motions(clips)
-        content, style = self.name_labels(motion)
-        text = self.embed_sentences(captions)
-        return EmbeddedMotions(motion, text, list(captions), content=content, style=style, **known)
+        return self.embedded(self.read(motions, placements), captions, **known)

@@ -8,9 +8,9 @@ from itertools import permutations
 
 import numpy as np
 
+from hub_scripts.captions.parsing import tells_roles
 from hub_scripts.metrics.arrangement import heading_errors, place_errors
 from hub_scripts.metrics.base import Metric
-from hub_scripts.metrics.scene_words import tells_roles
 from modeling_motionllm.collisions_motionllm import OVERLAP_TOLERANCE, body_gaps
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.motion_features import features_to_joints
@@ -24,6 +24,7 @@ __all__ = [
     "PlacementError",
     "RoleAccuracy",
     "SceneMetric",
+    "measure_people",
 ]
 
 
@@ -186,3 +187,24 @@ class Interpenetration(SceneMetric):
 
     def values(self, sample: JudgedScenes) -> np.ndarray:
         return np.concatenate(sample.gaps) < -OVERLAP_TOLERANCE
+
+
+_METRICS: tuple[SceneMetric, ...] = (
+    PeopleContent(),
+    RoleAccuracy(),
+    PlacementError(),
+    HeadingError(),
+    Interpenetration(),
+)
+
+
+def measure_people(sample: JudgedScenes) -> tuple[dict[str, float], dict[str, int]]:
+    """The metrics of scenes that can judge any of these, and how many values each of them is made of."""
+    scores: dict[str, float] = {}
+    judged: dict[str, int] = {}
+    for metric in _METRICS:
+        count = len(metric.values(sample))
+        if count:
+            scores |= metric(sample)
+            judged[metric.name] = count
+    return scores, judged

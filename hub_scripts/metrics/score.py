@@ -1,4 +1,4 @@
-"""Scoring any system: motions and their captions in, one table of scores out; from arrays or from a folder of npz."""
+"""Scoring any system: motions of one or more people and their captions in, one row of scores out."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -8,11 +8,28 @@ from typing import Any
 
 import numpy as np
 
-from hub_scripts.captions.labels import CaptionLabelAccuracy, plain_style
+from hub_scripts.captions.parsing import plain_style
 from hub_scripts.metrics.base import Metric, Score, repeat
-from hub_scripts.metrics.caption import Bleu, Captions, Cider, RougeL, SentenceSimilarity
-from hub_scripts.metrics.embedding import FID, Diversity, LabelAccuracy, MMDist, Multimodality, RPrecision
+from hub_scripts.metrics.caption import (
+    Bleu,
+    CaptionLabelAccuracy,
+    Captions,
+    Cider,
+    RougeL,
+    SceneWords,
+    SentenceSimilarity,
+)
+from hub_scripts.metrics.embedding import (
+    FID,
+    Diversity,
+    EmbeddedMotions,
+    LabelAccuracy,
+    MMDist,
+    Multimodality,
+    RPrecision,
+)
 from hub_scripts.metrics.judge import Judge
+from hub_scripts.metrics.people import JudgedScenes, measure_people
 from hub_scripts.metrics.physics import FloorDistance, FootSkating, Jerk, LengthError, MotionClips
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.motion import Motion
@@ -27,6 +44,8 @@ from modeling_motionllm.motion_features import (
 
 __all__ = [
     "FolderMotions",
+    "Scenes",
+    "Scores",
     "load_motion_folder",
     "match_folder",
     "score_captions",
@@ -53,34 +72,69 @@ def _body(clip: np.ndarray) -> np.ndarray:
     return canonicalize_joints(clip, skeleton_of_joints(clip.shape[1]))
 
 
+@dataclass(frozen=True)
+class Scenes:
+    """The motions of N scenes of several people.
+
+    Args:
+        features: N arrays of raw features (P, T, 263), each person in a frame of its own.
+        placements: N arrays (P, 3): x and z in metres and heading in radians, in person 1's frame.
+    """
+
+    features: Sequence[np.ndarray]
+    placements: Sequence[np.ndarray]
+
+
+class Scores(dict[str, Score]):
+    """Column to score.
+
+    Attributes:
+        judged: for the columns that cannot judge every scene, how many people, scenes or frames they judged.
+        by_kind: kind of scene to its number of `scenes` and to the columns that can be told for a few scenes.
+    """
+
+    judged: dict[str, int]
+    by_kind: dict[str, dict[str, float]]
+
+    def __init__(self, scores: Mapping[str, Score]):
+        super().__init__(scores)
+        self.judged, self.by_kind = {}, {}
+
+
 def score_motions(
     judge: Judge,
-    draws: Sequence[Sequence[np.ndarray]],
+    draws: Sequence[Sequence[np.ndarray] | Scenes],
     captions: Sequence[str],
-    real: Sequence[np.ndarray],
+    real: Sequence[np.ndarray] | np.ndarray,
     *,
     content: Sequence[str | None] | None = None,
     style: Sequence[str | None] | None = None,
     seconds: Sequence[float | None] | None = None,
+    contents: Sequence[Sequence[str]] | None = None,
+    kinds: Sequence[str] | None = None,
     repeats: int = 20,
     seed: int = 0,
     pool: int = 32,
-) -> dict[str, Score]:
+) -> Scores:
     """Every metric on motions that what is given allows.
 
     Repeat r judges draw r (modulo their number) with pools and pairs of its own. For the ground-truth row, give the
-    real motions of the captions as the one draw.
+    real motions of the captions as the one draw. On scenes R-precision, FID, MM-Dist, diversity and multimodality are
+    those of InterGen's protocol (Liang et al. 2023), through our evaluator.
 
     Args:
-        judge: the evaluator: `MotionJudge`, or `T2MJudge` (which names no labels).
+        judge: the evaluator: `MotionJudge`, or `T2MJudge` (which names no labels, and knows one person only).
         draws: K times N motions, one for each caption: features (T, 263), or joints (T, 22, 3) at 20 fps, metres, Y up.
             Joints are put on the bones of the features and on the floor first, as features are. Of KIT-ML, features
-            (T, 251) in millimetres, or joints (T, 21, 3) at 12.5 fps in metres, which keep their bones. With K > 1
-            multimodality is measured too.
+            (T, 251) in millimetres, or joints (T, 21, 3) at 12.5 fps in metres, which keep their bones. Of several
+            people, K `Scenes`. With K > 1 multimodality is measured too.
         captions: N sentences.
-        real: real motions, in the same forms, of any number; FID is against these.
-        content, style: N true labels, None where unknown: for the accuracies.
+        real: real motions of one person, in the same forms, of any number, or embeddings (M, D) by the judge; FID is
+            against these.
+        content, style: N true labels of one person, None where unknown: for the accuracies.
         seconds: N lengths that were asked for.
+        contents: of scenes, what each person should do; "" where unknown.
+        kinds: of scenes, the kind of each.
         repeats: 20 in the protocol.
         seed: of all draws.
         pool: size of an R-precision pool.
@@ -94,15 +148,24 @@ def score_motions(
     if not draws or not captions:
         raise MotionLLMError("there are no motions to score")
     for number, draw in enumerate(draws):
-        if len(draw) != len(captions):
-            raise MotionLLMError(f"draw {number} has {len(draw)} motions for {len(captions)} captions; give one each")
-    clips = [[_features(clip, index) for index, clip in enumerate(draw)] for draw in draws]
-    known: dict[str, Any] = {"real": judge.embed_motions([_features(clip, i) for i, clip in enumerate(real)])}
+        count = len(draw.features if isinstance(draw, Scenes) else draw)
+        if count != len(captions):
+            raise MotionLLMError(f"draw {number} has {count} motions for {len(captions)} captions; give one each")
+    known: dict[str, Any] = {}
+    if isinstance(real, np.ndarray):
+        known["real"] = real
+    else:
+        known["real"] = judge.embed_motions([_features(clip, index) for index, clip in enumerate(real)])
     if content is not None:
         known["asked_content"] = list(content)
     if style is not None:
         known["asked_style"] = [None if name is None else plain_style(name) for name in style]
-    samples = [judge(draw, captions, **known) for draw in clips]
+    samples = []
+    for draw in draws:
+        if isinstance(draw, Scenes):
+            samples.append(judge(draw.features, captions, placements=draw.placements, **known))
+        else:
+            samples.append(judge([_features(clip, index) for index, clip in enumerate(draw)], captions, **known))
     metrics: list[Metric[Any]] = [RPrecision(pool=pool, equal_captions=judge.equal_captions), FID(), MMDist()]
     metrics.append(Diversity())
     if len(samples) > 1:
@@ -110,26 +173,66 @@ def score_motions(
         samples = [replace(sample, groups=groups) for sample in samples]
         metrics.append(Multimodality())
     metrics += [LabelAccuracy(name) for name in ("content", "style") if any(known.get(f"asked_{name}", ()))]
-    scores = repeat(metrics, lambda number: samples[number % len(samples)], repeats, seed)
+    scores = Scores(repeat(metrics, lambda number: samples[number % len(samples)], repeats, seed))
+    scores |= _physics(draws, seconds)
+    if kinds is not None and contents is not None:
+        scenes = [draw for draw in draws if isinstance(draw, Scenes)]
+        _score_people(scores, scenes, samples, captions, contents, kinds)
+    return scores
 
-    skeleton = skeleton_of_features(clips[0][0].shape[1])
-    bodies = [
-        MotionClips(
-            [_body(clip) for clip in draw],
-            fps=skeleton.fps,
-            seconds=seconds,
-            toes=(skeleton.feet[1], skeleton.feet[3]),
+
+def _physics(
+    draws: Sequence[Sequence[np.ndarray] | Scenes], seconds: Sequence[float | None] | None
+) -> dict[str, Score]:
+    """What needs no evaluator, of every person in a frame of its own."""
+    bodies = []
+    for draw in draws:
+        people = [person for scene in draw.features for person in scene] if isinstance(draw, Scenes) else list(draw)
+        width = people[0].shape[1]
+        skeleton = skeleton_of_features(width) if people[0].ndim == 2 else skeleton_of_joints(width)
+        bodies.append(
+            MotionClips(
+                [_body(person) for person in people],
+                fps=skeleton.fps,
+                seconds=seconds,
+                toes=(skeleton.feet[1], skeleton.feet[3]),
+            )
         )
-        for draw in draws
-    ]
-    physical: list[Metric[Any]] = [FootSkating(), FloorDistance(), Jerk()]
+    metrics: list[Metric[Any]] = [FootSkating(), FloorDistance(), Jerk()]
     if any(value is not None for value in seconds or ()):
-        physical.append(LengthError())
-    return scores | repeat(physical, lambda number: bodies[number], len(bodies), seed)  # they draw nothing at random
+        metrics.append(LengthError())
+    return repeat(metrics, lambda number: bodies[number], len(bodies))  # they draw nothing at random
+
+
+def _score_people(
+    scores: Scores,
+    scenes: Sequence[Scenes],
+    samples: Sequence[EmbeddedMotions],
+    captions: Sequence[str],
+    contents: Sequence[Sequence[str]],
+    kinds: Sequence[str],
+) -> None:
+    """Add who does what, where people start and whether they run into each other, of all draws at once."""
+    times = len(scenes)
+    together = JudgedScenes(
+        features=[scene for draw in scenes for scene in draw.features],
+        placements=[places for draw in scenes for places in draw.placements],
+        captions=list(captions) * times,
+        kinds=list(kinds) * times,
+        contents=list(contents) * times,
+        likelihoods=[people for sample in samples for people in sample.likelihoods or ()],
+        classes=samples[0].classes,
+    )
+    measured, scores.judged = measure_people(together)
+    scores |= {name: Score(value, 0.0, 1) for name, value in measured.items()}
+    for kind in sorted(set(kinds)):
+        part = together.of_kind(kind)
+        skating = FootSkating()(MotionClips(part.people))
+        scores.by_kind[kind] = {"scenes": len(part.features) // times, **measure_people(part)[0], **skating}
 
 
 def score_captions(sample: Captions, similarity: SentenceSimilarity | None = None) -> dict[str, Score]:
-    """Every metric on captions that what is given allows: BLEU 1 and 4, ROUGE-L, CIDEr, words of content and style.
+    """Every metric on captions that what is given allows: BLEU 1 and 4, ROUGE-L, CIDEr, what they name.
 
     Args:
         sample: captions, their references and, where known, labels.
@@ -140,6 +243,8 @@ def score_captions(sample: Captions, similarity: SentenceSimilarity | None = Non
     """
     metrics: list[Metric[Any]] = [Bleu(1), Bleu(4), RougeL(), Cider()]
     metrics += [CaptionLabelAccuracy(name) for name in ("content", "style") if any(getattr(sample, name) or ())]
+    if sample.kinds is not None and any(content for several in sample.contents or () for content in several):
+        metrics.append(SceneWords())
     if similarity is not None:
         metrics.append(similarity)
     return repeat(metrics, lambda _: sample, repeats=1)
@@ -220,7 +325,7 @@ class FolderMotions:
             f"{self.pool}, {repeats} repeats, seed {seed}"
         )
 
-    def score(self, judge: Judge, repeats: int = 20, seed: int = 0, pool: int | None = None) -> dict[str, Score]:
+    def score(self, judge: Judge, repeats: int = 20, seed: int = 0, pool: int | None = None) -> Scores:
         """Column to score, see `score_motions`; FID is against all rows."""
         fps = skeleton_of_features(self.rows[0]["features"].shape[1]).fps
         return score_motions(
@@ -285,7 +390,7 @@ def score_folder(
     repeats: int = 20,
     seed: int = 0,
     pool: int | None = None,
-) -> dict[str, Score]:
+) -> Scores:
     """Score the motions of a folder against a split of a dataset; arguments and errors as those of `match_folder` and
     `score_motions`, `pool` 32 by default, or all captions where there are fewer."""
     return match_folder(folder, rows).score(judge, repeats, seed, pool)

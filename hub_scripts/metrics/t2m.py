@@ -180,9 +180,9 @@ class T2MJudge:
     def __init__(self, evaluator: T2MEvaluator, words: T2MWords, tokens: Mapping[str, str]):
         self.evaluator, self.words, self.tokens = evaluator, words, tokens
 
-    def embed_motions(self, clips: Sequence[np.ndarray]) -> np.ndarray:
+    def embed_motions(self, motions: Sequence[np.ndarray]) -> np.ndarray:
         """See `T2MEvaluator.embed_motions`."""
-        return self.evaluator.embed_motions(clips)
+        return self.evaluator.embed_motions(motions)
 
     def embed_sentences(self, captions: Sequence[str]) -> np.ndarray:
         """Embeddings (N, 512) of sentences.
@@ -196,6 +196,6 @@ class T2MJudge:
         vectors, classes, lengths = zip(*(self.words(self.tokens[text].split()) for text in captions), strict=True)
         return self.evaluator.embed_words(np.stack(vectors), np.stack(classes), lengths)
 
-    def __call__(self, clips: Sequence[np.ndarray], captions: Sequence[str], **known: Any) -> EmbeddedMotions:
+    def __call__(self, motions: Sequence[np.ndarray], captions: Sequence[str], **known: Any) -> EmbeddedMotions:
         """Embed motions and their captions; `known` are further fields of `EmbeddedMotions`."""
-        return EmbeddedMotions(self.embed_motions(clips), self.embed_sentences(captions), list(captions), **known)
+        return EmbeddedMotions(self.embed_motions(motions), self.embed_sentences(captions), list(captions), **known)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from test_scene_evaluator import make_scene_evaluator
+from conftest import make_evaluator
 
 from hub_scripts import evaluate_motionllm
 from hub_scripts.data.scenes_features import scene_features
@@ -16,9 +16,8 @@ from hub_scripts.evaluate_motionllm import main as evaluate
 from hub_scripts.evaluate_scenes import SCENE_COLUMNS
 from hub_scripts.evaluation.outputs import Decoding, OutputStore
 from hub_scripts.evaluation.scene_outputs import generate_scene_captions, generate_scenes
-from hub_scripts.metrics.judge import load_evaluator
-from hub_scripts.metrics.scene_judge import SceneJudge, load_scene_evaluator
-from hub_scripts.metrics.score_scenes import Scenes, score_scenes
+from hub_scripts.metrics.judge import MotionJudge, load_evaluator
+from hub_scripts.metrics.score import Scenes, score_motions
 from hub_scripts.options.checkpoint import DEFAULT_EVALUATOR, DEFAULT_SCENE_EVALUATOR
 from modeling_motionllm.errors_motionllm import MotionLLMError
 
@@ -31,7 +30,7 @@ PEOPLE, LENGTHS = [2, 3, 2, 2], [5, 6, 9, 9]
 @pytest.fixture(scope="module")
 def scene_evaluator(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("scene-evaluator")
-    make_scene_evaluator(contents=["call", "walk"]).save_pretrained(folder)
+    make_evaluator(True, contents=["call", "walk"]).save_pretrained(folder)
     return folder
 
 
@@ -44,7 +43,7 @@ def sentences_by_hash(monkeypatch):
             rows = [torch.randn(12, generator=torch.Generator().manual_seed(sum(s.encode()))) for s in sentences]
             return torch.nn.functional.normalize(torch.stack(rows), dim=-1)
 
-    monkeypatch.setattr("hub_scripts.metrics.scene_judge.load_sentence_encoder", lambda *_: Encoder())
+    monkeypatch.setattr("hub_scripts.metrics.judge.load_sentence_encoder", lambda *_: Encoder())
     monkeypatch.setattr(evaluate_motionllm, "load_sentence_encoder", lambda *_: Encoder())
 
 
@@ -173,25 +172,25 @@ def test_scores_of_scenes_from_python(scenes_folder):
     rows = read_scenes(scenes_folder, "train", SCENE_COLUMNS)
     scenes = Scenes(*scene_features(rows, "train"))
     captions = [row["captions"][0] for row in rows]
-    model = make_scene_evaluator(contents=["call", "walk"])
-    judge = SceneJudge(model, {caption: torch.randn(12) for caption in captions})
-    known = (captions, [row["kind"] for row in rows], [row["contents"] for row in rows])
-    real = judge.embed_scenes(judge.tokens(scenes.features, scenes.placements))
-    once = score_scenes(judge, [scenes], *known, real, repeats=2, pool=6)
-    twice = score_scenes(judge, [scenes, scenes], *known, real, repeats=2, pool=6)
-    assert twice.overall["multimodality"].mean == pytest.approx(0, abs=1e-6)
-    assert twice.overall["people_content"] == once.overall["people_content"]
+    model = make_evaluator(True, contents=["call", "walk"])
+    judge = MotionJudge(model, {caption: torch.randn(12) for caption in captions})
+    known = {"kinds": [row["kind"] for row in rows], "contents": [row["contents"] for row in rows]}
+    real = judge.embed_motions(scenes.features, scenes.placements)
+    once = score_motions(judge, [scenes], captions, real, **known, repeats=2, pool=6)
+    twice = score_motions(judge, [scenes, scenes], captions, real, **known, repeats=2, pool=6)
+    assert twice["multimodality"].mean == pytest.approx(0, abs=1e-6)
+    assert twice["people_content"] == once["people_content"]
     assert twice.judged["people_content"] == 2 * once.judged["people_content"]
-    assert "role_accuracy" not in once.overall  # these captions do not tell the roles
-    with pytest.raises(MotionLLMError, match="draw 0 has 6 scenes for 5 captions"):
-        score_scenes(judge, [scenes], captions[:5], *known[1:], real)
-    with pytest.raises(MotionLLMError, match="no scenes to score"):
-        score_scenes(judge, [], *known, real)
+    assert "role_accuracy" not in once  # these captions do not tell the roles
+    with pytest.raises(MotionLLMError, match="draw 0 has 6 motions for 5 captions"):
+        score_motions(judge, [scenes], captions[:5], real, **known)
+    with pytest.raises(MotionLLMError, match="no motions to score"):
+        score_motions(judge, [], captions, real, **known)
 
 
 def test_the_shipped_evaluator_loads():
     folder = DEFAULT_SCENE_EVALUATOR
-    evaluator = load_scene_evaluator(folder)
+    evaluator = load_evaluator(folder)
     assert evaluator.config.max_people == 3
     assert sum(parameter.numel() for parameter in evaluator.parameters()) < 2_100_000
     single = load_evaluator(DEFAULT_EVALUATOR)
@@ -202,7 +201,7 @@ def test_the_shipped_evaluator_loads():
 
 def test_bad_input(scene_checkpoint, thin_checkpoint, scenes_folder, dataset_folder, scene_evaluator, tmp_path):
     cases = {
-        "holds no scene evaluator": {"scene-evaluator": tmp_path},
+        "holds no evaluator": {"scene-evaluator": tmp_path},
         "holds no scenes": {"scenes": dataset_folder},
         "which is not for scenes": {"tasks": "reconstruction"},
         "leave --vq and --folder out": {"folder": tmp_path, "data": dataset_folder},

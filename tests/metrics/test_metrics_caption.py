@@ -7,9 +7,9 @@ import pytest
 from nltk.translate.bleu_score import corpus_bleu
 
 from hub_scripts.captions.clips import describe
-from hub_scripts.captions.labels import CaptionLabelAccuracy, named_contents, named_styles
+from hub_scripts.captions.parsing import caption_words, named_contents, named_styles
 from hub_scripts.captions.words import ACTIONS, STYLES
-from hub_scripts.metrics.caption import Bleu, Captions, Cider, RougeL, SentenceSimilarity, caption_words
+from hub_scripts.metrics.caption import Bleu, CaptionLabelAccuracy, Captions, Cider, RougeL, SentenceSimilarity
 from hub_scripts.metrics.score import score_captions
 from modeling_motionllm.errors_motionllm import MotionLLMError
 

@@ -83,7 +83,7 @@ def test_where_the_floor_of_a_file_is_does_not_matter(judge, make_joints):
 
 def test_labels_lengths_and_several_draws(judge, short, captions):
     count = len(short)
-    content, style = judge.name_labels(judge.embed_motions(short))
+    content, style = judge.name_labels(judge.read(short))
     other = [clip[::-1].copy() for clip in short]
     scores = score_motions(
         judge,
@@ -115,7 +115,7 @@ def test_equal_seeds_give_equal_scores(judge, short, captions):
 class TestFolder:
     @pytest.fixture
     def rows(self, clips, captions, judge):
-        content, style = judge.name_labels(judge.embed_motions(clips))
+        content, style = judge.name_labels(judge.read(clips))
         return [
             {"name": f"clip{i}", "captions": [captions[i]], "features": clip, "content": content[i], "style": style[i]}
             for i, clip in enumerate(clips)

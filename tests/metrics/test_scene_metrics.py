@@ -6,9 +6,19 @@ import numpy as np
 import pytest
 from conftest import read_golden
 
+from hub_scripts.captions.parsing import (
+    judged_caption,
+    named_kind,
+    named_people,
+    said_distance,
+    said_side,
+    scene_contents,
+    tells_roles,
+)
 from hub_scripts.captions.scene_words import SENTENCES
 from hub_scripts.data.scenes_kinds import KINDS
-from hub_scripts.metrics.arrangement import ARRANGEMENTS, heading_errors, place_errors, said_distance, said_side
+from hub_scripts.metrics.arrangement import ARRANGEMENTS, heading_errors, place_errors
+from hub_scripts.metrics.caption import Captions, SceneWords
 from hub_scripts.metrics.people import (
     HeadingError,
     Interpenetration,
@@ -16,15 +26,6 @@ from hub_scripts.metrics.people import (
     PeopleContent,
     PlacementError,
     RoleAccuracy,
-)
-from hub_scripts.metrics.scene_words import (
-    SceneCaptions,
-    SceneWords,
-    judged_caption,
-    named_kind,
-    named_people,
-    scene_contents,
-    tells_roles,
 )
 from modeling_motionllm.errors_motionllm import MotionLLMError
 
@@ -232,10 +233,11 @@ class TestWords:
         assert named_kind("a person bows forward") is None
 
     def test_words_of_scenes(self):
-        sample = SceneCaptions(
+        sample = Captions(
             ["one person calls out and the other walks over", "three people bow in a circle", "they jump"],
-            [["call", "run"], ["bow", "bow"], ["", "bow"]],
-            ["call-come", "three-greet", "bow"],
+            [["x"]] * 3,
+            contents=[["call", "run"], ["bow", "bow"], ["", "bow"]],
+            kinds=["call-come", "three-greet", "bow"],
         )
         # call, bow, bow of five named; two kinds; only the first tells of the right number of people
         assert SceneWords()(sample) == {
@@ -244,9 +246,9 @@ class TestWords:
             "people_words": pytest.approx(1 / 3),
         }
         with pytest.raises(MotionLLMError, match="known content"):
-            SceneWords()(SceneCaptions(["a"], [["", ""]], ["interhuman"]))
-        with pytest.raises(MotionLLMError, match="1 captions, 2 lists"):
-            SceneCaptions(["a"], [[], []], ["bow"])
+            SceneWords()(Captions(["a"], [["x"]], contents=[["", ""]], kinds=["interhuman"]))
+        with pytest.raises(MotionLLMError, match="2 entries in 'contents' for 1 captions"):
+            Captions(["a"], [["x"]], contents=[[], []], kinds=["bow"])
 
 
 def test_radians():

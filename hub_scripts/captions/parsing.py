@@ -1,29 +1,41 @@
-"""What the caption of a scene says: who does what, how many people there are, what kind of scene it is."""
+"""What a caption says: actions and styles, who does what, how many people there are, what kind of scene it is.
+
+It reads sentences in the words of `captions.words`, with which the captions of the data are written too.
+"""
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache, lru_cache
 
-import numpy as np
-
-from hub_scripts.captions.labels import content_patterns
 from hub_scripts.captions.scene_words import GOING
-from hub_scripts.captions.words import ACTIONS, STYLES
-from hub_scripts.metrics.base import Metric
-from hub_scripts.metrics.caption import caption_words
-from hub_scripts.metrics.judge import own_caption
-from modeling_motionllm.errors_motionllm import MotionLLMError
+from hub_scripts.captions.words import ACTIONS, IRREGULAR, NUMBERS, STYLE_ALIASES, STYLES
 
 __all__ = [
-    "SceneCaptions",
-    "SceneWords",
+    "caption_words",
     "judged_caption",
+    "named_contents",
     "named_kind",
     "named_people",
+    "named_styles",
+    "own_caption",
+    "plain_style",
+    "said_distance",
+    "said_side",
     "scene_contents",
     "tells_roles",
 ]
+
+# What the measured fields of an action may look like in a sentence.
+_FIELDS = {
+    "my": r"(?:their|your|his|her|its|the)",
+    "dist": r"(?:about )?[a-z0-9]+ (?:meters?|metres?|m)",
+    "angle": r"[a-z0-9]+",
+    "times": r"(?:[a-z]+ )?[a-z0-9]+ times",
+    "height": r"(?:above the head|high in the air|(?:at|to|near|close to) (?:the )?(?:head|shoulder)(?: height)?"
+    r"|no higher than the shoulder)",
+    "depth": r"[a-z]+",
+}
+_SIDES = ("left", "right")
 
 # Said of the people of a scene, and not of single clips; written as in `caption_words.ACTIONS`.
 _SCENE_ACTIONS: dict[str, tuple[str, ...]] = {
@@ -77,65 +89,110 @@ _TRIPLES = {
     "three-greet": r"circle|triangle|facing each other|stand around|group of three",
 }
 
+_NUMBERS = {word: number for number, word in NUMBERS.items()}
+_METERS = re.compile(rf"\b({'|'.join(_NUMBERS)})( and a half)? meters?\b")
+_SIDE = re.compile(r"\bon the (left|right)\b|\bto the (left|right) of\b")
 
-@dataclass(frozen=True)
-class SceneCaptions:
-    """N written captions of scenes and what is true of these.
+
+def caption_words(sentence: str) -> list[str]:
+    """Words in lower case without punctuation: what the metrics here call a word."""
+    letters = "".join(letter if letter.isalnum() or letter in "'-" else " " for letter in sentence.lower())
+    return [word for word in (part.strip("'-") for part in letters.split()) if word]
+
+
+def own_caption(captions: Sequence[str], index: int) -> str:
+    """The caption that clip `index` is judged with; over a dataset all the places of the list come up alike."""
+    return captions[index % len(captions)]
+
+
+def plain_style(style: str) -> str:
+    """The style under the name that its words have: `old` is `elderly`, `masculinity` is `masculine`."""
+    return STYLE_ALIASES.get(style, style)
+
+
+def _verb(base: str) -> str:
+    """All forms of a verb: walk, walks, walking, walked."""
+    stem = base[:-1] if base.endswith("e") else base
+    forms = {base, f"{base}s", f"{base}es", f"{stem}ing", f"{stem}ed", *IRREGULAR.get(base, ())}
+    return f"(?:{'|'.join(sorted(forms, key=len, reverse=True))})"
+
+
+def _pattern(action: str, side: str) -> re.Pattern[str]:
+    """An action of `ACTIONS` as a pattern over the words of a sentence; `side` says which sides fit."""
+    parts = []
+    for word in action.replace(",", "").split():
+        if word.startswith("["):
+            parts.append(_verb(word.strip("[]")))
+        elif word.startswith("{"):
+            parts.append(side if word == "{side}" else _FIELDS[word.strip("{}")])
+        else:
+            parts.append(re.escape(word))
+    return re.compile(rf"\b{' '.join(parts)}\b")
+
+
+def _content_patterns(actions: Mapping[str, Sequence[str]]) -> Mapping[str, tuple[re.Pattern[str], ...]]:
+    """The words of each content as patterns over `caption_words`; of a content with a side, with that side alone.
 
     Args:
-        candidates: the captions that are judged.
-        contents: for each, the content of each person; "" where unknown.
-        kinds: for each, the kind of scene.
+        actions: content to its actions, written as in `caption_words.ACTIONS`.
     """
-
-    candidates: Sequence[str]
-    contents: Sequence[Sequence[str]]
-    kinds: Sequence[str]
-
-    def __post_init__(self) -> None:
-        if not self.candidates or not len(self.candidates) == len(self.contents) == len(self.kinds):
-            raise MotionLLMError(
-                f"{len(self.candidates)} captions, {len(self.contents)} lists of contents and {len(self.kinds)} kinds; "
-                "give one of each for each scene, and at least one scene"
-            )
-
-
-class SceneWords(Metric[SceneCaptions]):
-    """How much of a scene its caption names, in the words of the composed scenes' captions.
-
-    `scene_content_words`: share of people whose content is named anywhere in their scene's caption
-    (`scene_contents`). `kind_words`: share of captions that name the true kind of scene (`named_kind`).
-    `people_words`: share of captions with the true number of people (`named_people`). Captions in other words than the
-    data's are not understood.
-    """
-
-    name, units, better = "scene_words", "share", "higher"
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        return ("scene_content_words", "kind_words", "people_words")
-
-    def compute(self, sample: SceneCaptions, rng: np.random.Generator) -> Sequence[float]:
-        named = [
-            any(content in labels for labels in scene_contents(text))
-            for text, contents in zip(sample.candidates, sample.contents, strict=True)
-            for content in contents
-            if content
-        ]
-        if not named:
-            raise MotionLLMError("none of the scenes has a known content")
-        kinds = [named_kind(text) == kind for text, kind in zip(sample.candidates, sample.kinds, strict=True)]
-        people = [
-            named_people(text) == len(contents)
-            for text, contents in zip(sample.candidates, sample.contents, strict=True)
-        ]
-        return [float(np.mean(values)) for values in (named, kinds, people)]
+    patterns = {}
+    for content, several in actions.items():
+        own = [side for side in _SIDES if side in content.split("-")]
+        side = f"(?:{'|'.join(own or _SIDES)})"
+        patterns[content] = tuple(_pattern(action, side) for action in several)
+    return patterns
 
 
 @cache
-def _patterns() -> Mapping[str, tuple[re.Pattern[str], ...]]:
+def _action_patterns() -> Mapping[str, tuple[re.Pattern[str], ...]]:
+    return _content_patterns(ACTIONS)
+
+
+@cache
+def _style_patterns() -> Mapping[str, tuple[re.Pattern[str], ...]]:
+    return {
+        style: tuple(
+            re.compile(rf"\b{re.escape(' '.join(caption_words(phrase)))}\b")
+            for phrase in (*words.ways, *words.adverbs, *words.who)
+        )
+        for style, words in STYLES.items()
+    }
+
+
+def _longest(sentence: str, patterns: Mapping[str, tuple[re.Pattern[str], ...]]) -> frozenset[str]:
+    """The labels one of whose patterns matches the most words of a sentence; empty where none matches."""
+    text = " ".join(caption_words(sentence))
+    lengths = {
+        label: max((len(match[0].split()) for one in several for match in one.finditer(text)), default=0)
+        for label, several in patterns.items()
+    }
+    most = max(lengths.values())
+    return frozenset(label for label, length in lengths.items() if length == most and most > 0)
+
+
+@lru_cache(maxsize=65536)
+def named_contents(sentence: str) -> frozenset[str]:
+    """The contents that a caption names: those whose words match the longest stretch of it.
+
+    Empty where it uses none of the words; several where the words are the same (`dance-long` and `dance-short`).
+    """
+    return _longest(sentence, _action_patterns())
+
+
+@lru_cache(maxsize=65536)
+def named_styles(sentence: str) -> frozenset[str]:
+    """The styles that a caption names: those whose words match the longest stretch of it; else `normal`.
+
+    Several where a word stands for several ("wearily": exhausted and tired).
+    """
+    return _longest(sentence, _style_patterns()) or frozenset({"normal"})
+
+
+@cache
+def _scene_patterns() -> Mapping[str, tuple[re.Pattern[str], ...]]:
     contents = dict.fromkeys([*ACTIONS, *_SCENE_ACTIONS])
-    return content_patterns(
+    return _content_patterns(
         {
             content: [
                 _SOMEONE.sub("someone", action)
@@ -155,7 +212,7 @@ def scene_contents(sentence: str) -> tuple[frozenset[str], ...]:
     """
     text = _SOMEONE.sub("someone", " ".join(caption_words(sentence)))
     spans: dict[tuple[int, int], set[str]] = {}
-    for content, patterns in _patterns().items():
+    for content, patterns in _scene_patterns().items():
         for pattern in patterns:
             for match in pattern.finditer(text):
                 spans.setdefault(match.span(), set()).add(content)
@@ -180,9 +237,9 @@ def tells_roles(caption: str, contents: Sequence[str]) -> bool:
 
 
 def judged_caption(captions: Sequence[str], contents: Sequence[str], index: int) -> str:
-    """The caption that scene `index` is generated and judged with: one that names what everybody does, where there is
-    one; of n such the (index mod n)-th."""
-    telling = [caption for caption in captions if tells_roles(caption, contents)]
+    """The caption that motion `index` is generated and judged with; of several people one that names what everybody
+    does, where there is one; of n such the (index mod n)-th."""
+    telling = [caption for caption in captions if len(contents) > 1 and tells_roles(caption, contents)]
     return own_caption(telling or captions, index)
 
 
@@ -209,3 +266,21 @@ def named_kind(sentence: str) -> str | None:
     text = " ".join(caption_words(sentence))
     kinds: dict[str, str] = {3: _TRIPLES, 2: _PAIRS}.get(named_people(sentence), {})
     return next((kind for kind, phrases in kinds.items() if re.search(phrases, text)), None)
+
+
+def said_distance(caption: str) -> tuple[float, float] | None:
+    """The distance of the first two people that a caption states, from and to, in metres; None where it states none.
+
+    "about two and a half meters apart" is (2.5, 2.5), "close together" is (0, 1).
+    """
+    found = _METERS.search(caption)
+    if found:
+        meters = _NUMBERS[found[1]] + (0.5 if found[2] else 0.0)
+        return meters, meters
+    return (0.0, 1.0) if "close together" in caption else None
+
+
+def said_side(caption: str) -> int:
+    """On which side of person 1 a caption says the others are: 1 for the left, -1 for the right, 0 for neither."""
+    found = _SIDE.search(caption)
+    return 0 if found is None else 1 if "left" in found.groups() else -1
