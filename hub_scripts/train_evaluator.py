@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 from transformers import HfArgumentParser, TrainingArguments, set_seed
 
-from hub_scripts.data.storage import dataset_hash, existing_splits, read_summary
-from hub_scripts.evaluation.motions import RealMotion, read_motions
+from hub_scripts.data.store import dataset_hash, existing_splits, read_summary
+from hub_scripts.evaluation.motions import RealMotion, read_real_motions
 from hub_scripts.hub.part_cards import write_evaluator_card
 from hub_scripts.metrics.base import Score
 from hub_scripts.metrics.judge import MotionJudge, load_evaluator
@@ -151,7 +151,7 @@ def main(argv: Sequence[str]) -> int:
     splits = [
         split for split in ("train", "val", "test") if split != "test" or split in existing_splits(arguments.data)
     ]
-    motions = {split: read_motions(arguments.data, split) for split in splits}
+    motions = {split: read_real_motions(arguments.data, split) for split in splits}
     single = None
     if max(motion.num_people for motion in motions["train"]) > 1:
         single = load_evaluator(arguments.evaluator)

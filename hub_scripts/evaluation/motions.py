@@ -7,11 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from hub_scripts.captions.parsing import judged_caption, plain_style
-from hub_scripts.data.scenes_features import scene_features
-from hub_scripts.data.scenes_storage import read_scenes
-from hub_scripts.data.storage import dataset_columns, read_split
+from hub_scripts.data.store import dataset_columns, read_motions
 
-__all__ = ["RealMotion", "read_motions"]
+__all__ = ["RealMotion", "read_real_motions"]
 
 
 @dataclass
@@ -25,9 +23,9 @@ class RealMotion:
         styles: how; "" where unknown.
         features: raw (P, T, D), each person in a frame of its own.
         placements: (P, 3): x and z in metres and heading in radians, in person 1's frame.
-        kind: of a scene of several people, what kind of scene it is; None for a clip of one.
+        kind: of a scene of several people, what kind of scene it is; "" for one person.
         composed: whether it is put together from clips of single people.
-        caption_tokens: for each caption its words with their classes, where the dataset has them.
+        tokens: for each caption its words with their classes, where the dataset has them.
         recording_frames: feature rows of the whole recording that it is a part of.
     """
 
@@ -37,9 +35,9 @@ class RealMotion:
     styles: Sequence[str]
     features: np.ndarray
     placements: np.ndarray
-    kind: str | None = None
+    kind: str = ""
     composed: bool = False
-    caption_tokens: Sequence[str] | None = None
+    tokens: Sequence[str] | None = None
     recording_frames: int = 0
 
     @property
@@ -56,32 +54,19 @@ class RealMotion:
         return judged_caption(self.captions, self.contents, index)
 
 
-def read_motions(folder: str | os.PathLike[str], split: str) -> list[RealMotion]:
-    """The motions of a split, all of clips or all of scenes.
+def read_real_motions(folder: str | os.PathLike[str], split: str) -> list[RealMotion]:
+    """The motions of a split.
 
     Raises:
         MotionLLMError: no such dataset or split, or a damaged file.
     """
-    columns = dataset_columns(folder, split)
-    if "num_people" in columns:
-        rows = read_scenes(folder, split, ["name", "kind", "composed", "contents", "captions", "joints"])
-        joints = [{"joints": row.pop("joints")} for row in rows]
-        return [
-            RealMotion(**row, styles=[""] * len(places), features=features, placements=places)
-            for row, features, places in zip(rows, *scene_features(joints, split), strict=True)
-        ]
-    wanted = ["name", "content", "style", "captions", "features"]
-    known = ["tokens", "recording_frames"]
-    return [
-        RealMotion(
-            row["name"],
-            row["captions"],
-            [row["content"]],
-            [plain_style(row["style"])],
-            row["features"][None],
-            np.zeros((1, 3)),
-            caption_tokens=row.get("tokens"),
-            recording_frames=row.get("recording_frames", len(row["features"])),
-        )
-        for row in read_split(folder, split, [*wanted, *(name for name in known if name in columns)])
-    ]
+    columns = ["name", "captions", "contents", "styles", "kind", "features", "placements"]
+    known = dataset_columns(folder, split)
+    columns += [name for name in ("composed", "tokens", "recording_frames") if name in known]
+    motions = []
+    for row in read_motions(folder, split, columns):
+        styles = [plain_style(style) for style in row.pop("styles")]
+        motion = RealMotion(**row, styles=styles)
+        motion.recording_frames = motion.recording_frames or motion.num_frames
+        motions.append(motion)
+    return motions

@@ -14,7 +14,7 @@ from conftest import make_evaluator, pickled_files
 from safetensors.torch import load_file
 
 from hub_scripts.data.storage import dataset_hash, read_split
-from hub_scripts.evaluation.motions import RealMotion, read_motions
+from hub_scripts.evaluation.motions import RealMotion, read_real_motions
 from hub_scripts.metrics.judge import load_evaluator
 from hub_scripts.train_evaluator import main
 from hub_scripts.train_motion_vq import feature_statistics
@@ -241,7 +241,7 @@ def test_resuming_on_scenes_equals_training_in_one_go(scene_run, scene_arguments
 
 
 def test_examples_of_scenes_are_a_function_of_seed_and_index(scenes_folder):
-    motions = read_motions(scenes_folder, "train")
+    motions = read_real_motions(scenes_folder, "train")
     tokens = [
         np.full((motion.num_people, 4 + number, 20), number, dtype=np.float16) for number, motion in enumerate(motions)
     ]
