@@ -19,6 +19,7 @@ __all__ = [
     "mirror_people",
     "split_people",
     "stand_on_floor",
+    "turned",
 ]
 
 POSITION_LIMIT = 6.4  # metres; positions lie in [-6.4, 6.4)
@@ -152,7 +153,7 @@ def split_people(joints: np.ndarray, skeleton: Skeleton = HUMANML3D) -> tuple[np
     start = motion_start(joints, skeleton)
     offset = start[..., :2] - start[..., :1, :2]
     first = start[..., :1, :]
-    x, z = _turned(offset[..., 0], offset[..., 1], -first[..., 2]) * first[..., 3]
+    x, z = turned(offset[..., 0], offset[..., 1], -first[..., 2]) * first[..., 3]
     heading = start[..., 2] - first[..., 2]
     heading = math.pi - np.mod(math.pi - heading, 2 * math.pi)
     return canonicalize_joints(joints, skeleton), np.stack([x, z, heading], axis=-1)
@@ -179,7 +180,7 @@ def join_people(canonical: np.ndarray, placements: np.ndarray) -> np.ndarray:
             "give (people, frames, joints, 3) and (people, 3)"
         )
     place = placements[..., None, None, :]
-    x, z = _turned(canonical[..., 0].astype(np.float64), canonical[..., 2].astype(np.float64), place[..., 2])
+    x, z = turned(canonical[..., 0].astype(np.float64), canonical[..., 2].astype(np.float64), place[..., 2])
     world = np.stack([x + place[..., 0], canonical[..., 1], z + place[..., 1]], axis=-1)
     return world.astype(canonical.dtype)
 
@@ -212,7 +213,7 @@ def mirror_people(
     return split_people(mirror_joints(join_people(canonical, placements), skeleton), skeleton)
 
 
-def _turned(x: np.ndarray, z: np.ndarray, angle: np.ndarray) -> np.ndarray:
+def turned(x: np.ndarray, z: np.ndarray, angle: np.ndarray | float) -> np.ndarray:
     """Points (2, ...) turned about Y by `angle`, from +Z towards +X."""
     cos, sin = np.cos(angle), np.sin(angle)
     return np.stack([cos * x + sin * z, cos * z - sin * x])

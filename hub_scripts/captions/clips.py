@@ -9,6 +9,7 @@ import numpy as np
 
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.motion_features import canonicalize_joints
+from modeling_motionllm.placement_motionllm import turned
 
 from .words import ACTIONS, ADVERBS_OF_PACE, IRREGULAR, NUMBERS, STYLE_ALIASES, STYLES, SUBJECTS, StyleWords
 
@@ -264,7 +265,7 @@ def _swings(body: np.ndarray, wrist: int, least: float = 0.08) -> int:
     """How often a raised hand changes its sideways direction, counting swings of at least `least` metres."""
     heading = _heading(body)
     arm = body[:, wrist] - body[:, _NECK]
-    sideways = np.cos(heading) * arm[:, 0] - np.sin(heading) * arm[:, 2]
+    sideways = turned(arm[:, 0], arm[:, 2], -heading)[0]
     raised = body[:, wrist, 1] > body[:, [_LEFT_SHOULDER, _RIGHT_SHOULDER], 1].mean(axis=1) - 0.15
     turns, direction, low, high = 0, 0, np.inf, -np.inf
     for value in sideways[raised]:

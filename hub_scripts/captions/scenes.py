@@ -8,8 +8,8 @@ from functools import cache
 
 import numpy as np
 
-from hub_scripts.data.scenes_clips import FPS
 from modeling_motionllm.errors_motionllm import MotionLLMError
+from modeling_motionllm.motion_features import HUMANML3D
 
 from .clips import action_phrases, content_of, inflect
 from .scene_words import GOING, MANY_STYLES, SENTENCES
@@ -106,9 +106,9 @@ def describe_part(content: str, style: str, joints: np.ndarray, wait: int = 0, m
     if words is None:
         raise MotionLLMError(f"no words for style '{style}'; known: {', '.join(sorted(STYLES))}")
     action = action_phrases(content, joints, random.Random(0), mirrored)[0]
-    seconds = round(wait / FPS)
+    seconds = round(wait / HUMANML3D.fps)
     waits = ""
-    if wait >= _SHORTEST_WAIT * FPS:
+    if wait >= _SHORTEST_WAIT * HUMANML3D.fps:
         waits = f"waits for {NUMBERS[seconds]} second{'s' if seconds > 1 else ''} and then "
     manner = f" {words.ways[0]}" if words.ways else ""
     return f"a person {waits}{inflect(action, 's')}{manner}"

@@ -16,7 +16,7 @@ from hub_scripts.skeletons.maps import BUILT_IN_MAPS
 from modeling_motionllm.errors_motionllm import MotionLLMError
 
 from .bvh import Bvh, parse_bvh
-from .dataset_card import BANDAI_CARD, BANDAI_CARD_METADATA
+from .cards import DatasetCard, dataset_card
 from .retarget import BvhOptions, retarget
 from .sources import Clip, MotionSource
 from .splits import Split, assign_splits
@@ -58,7 +58,7 @@ class BandaiSource(MotionSource):
     """
 
     name = "bandai-namco"
-    license = BANDAI_CARD_METADATA["license"]
+    license = dataset_card("bandai").license
 
     def __init__(self, src: str | os.PathLike[str]):
         self.src = os.fspath(src)
@@ -96,8 +96,8 @@ class BandaiSource(MotionSource):
     def splits(self, clips: Iterable[Clip]) -> dict[str, Split]:
         return assign_splits((clip.name, clip.content, clip.style) for clip in clips)
 
-    def card(self) -> tuple[str, dict[str, str]]:
-        return BANDAI_CARD, BANDAI_CARD_METADATA
+    def card(self) -> DatasetCard:
+        return dataset_card("bandai")
 
 
 def bandai_joints(bvh: Bvh, name: str = "this BVH file") -> np.ndarray:

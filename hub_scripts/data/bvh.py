@@ -14,7 +14,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
+from hub_scripts.skeletons import kinematics
 from modeling_motionllm.errors_motionllm import MotionLLMError
 
 __all__ = ["Bvh", "forward_kinematics", "parse_bvh", "read_bvh", "rest_positions", "with_end_sites"]
@@ -224,11 +226,7 @@ def with_end_sites(bvh: Bvh) -> Bvh:
 
 def rest_positions(bvh: Bvh) -> np.ndarray:
     """Positions float64 (J, 3) of all joints where no joint is turned, from the root's OFFSET, in units of the file."""
-    positions = bvh.offsets.copy()
-    for joint, parent in enumerate(bvh.parents):
-        if parent >= 0:
-            positions[joint] += positions[parent]
-    return positions
+    return kinematics.rest_positions(bvh.parents, bvh.offsets)
 
 
 def forward_kinematics(bvh: Bvh, joints: Sequence[int] | None = None) -> np.ndarray:
@@ -273,29 +271,9 @@ def _positions(bvh: Bvh, frames: np.ndarray, chain: list[int]) -> np.ndarray:
             if channel.endswith("position"):
                 translation[:, places, axis] = values
             else:
-                turn = _axis_rotation(axis, np.radians(values))
+                turn = Rotation.from_euler(channel[0], values[..., None], degrees=True).as_matrix()
                 turns = turn if turns is None else turns @ turn
         if turns is not None:
             rotation[:, places] = turns
-    place_of = {joint: place for place, joint in enumerate(chain)}
-    positions = np.empty((len(frames), len(chain), 3))
-    for place, joint in enumerate(chain):
-        if bvh.parents[joint] < 0:
-            positions[:, place] = translation[:, place]
-        else:
-            parent = place_of[bvh.parents[joint]]
-            above = rotation[:, parent]
-            positions[:, place] = positions[:, parent] + (above @ translation[:, place, :, None])[..., 0]
-            rotation[:, place] = above @ rotation[:, place]
-    return positions
-
-
-def _axis_rotation(axis: int, angle: np.ndarray) -> np.ndarray:
-    """Rotation matrices (..., 3, 3) about x, y or z by `angle` (...) radians."""
-    first, second = (axis + 1) % 3, (axis + 2) % 3
-    matrix = np.zeros((*angle.shape, 3, 3))
-    matrix[..., axis, axis] = 1.0
-    matrix[..., first, first] = matrix[..., second, second] = np.cos(angle)
-    matrix[..., second, first] = np.sin(angle)
-    matrix[..., first, second] = -matrix[..., second, first]
-    return matrix
+    place_of = {joint: place for place, joint in enumerate(chain)} | {-1: -1}
+    return kinematics.forward_kinematics([place_of[bvh.parents[joint]] for joint in chain], translation, rotation)

@@ -18,7 +18,7 @@ from modeling_motionllm.motion_features import HUMANML3D
 
 from .bvh import parse_bvh
 from .caption_table import CaptionEntry, read_caption_table
-from .dataset_card import bvh_folder_card
+from .cards import DatasetCard, dataset_card
 from .retarget import BvhOptions, retarget
 from .sources import Clip, MotionSource
 from .splits import Split, assign_splits
@@ -154,8 +154,8 @@ class BvhFolderSource(MotionSource):
         splits = said | drawn
         return {clip.name: splits[clip.recording] for clip in clips}
 
-    def card(self) -> tuple[str, dict[str, str]]:
-        return bvh_folder_card(self.name, self.license)
+    def card(self) -> DatasetCard:
+        return dataset_card("bvh", name=self.name, license=self.license)
 
     def _cut(self, joints: np.ndarray) -> list[np.ndarray]:
         """Equal pieces of at most `clip_seconds`."""

@@ -20,9 +20,9 @@ from modeling_motionllm.files_motionllm import ensure_folder
 from modeling_motionllm.motion_features import resample_joints
 from modeling_motionllm.placement_motionllm import encode_placements, join_people, mirror_people, split_people
 
+from .cards import dataset_card
+from .composed.drawing import MAX_FRAMES
 from .preparation import Preparation
-from .scenes_card import INTERHUMAN_CARD, INTERHUMAN_CARD_METADATA
-from .scenes_drawing import MAX_FRAMES
 from .splits import SPLITS
 from .store import put_in_place, start_dataset, write_card, write_shard, write_summary
 from .workers import batched
@@ -91,12 +91,13 @@ def prepare_interhuman(
         shutil.rmtree(work)
         return Preparation(None, failures)
     put_in_place(folder, shards)
-    write_card(folder, shards, INTERHUMAN_CARD, INTERHUMAN_CARD_METADATA)
+    card = dataset_card("interhuman")
+    write_card(folder, shards, card)
     summary = {
         "name": "interhuman",
         "type": "scenes",
         "composed": False,
-        "license": INTERHUMAN_CARD_METADATA["license"],
+        "license": card.license,
         "fps": _FPS,
         "mirrored": mirror,
         "limit": limit,

@@ -86,7 +86,7 @@ def prepare(
             return Preparation(None, reading.failures, reading.notes)
         shards, counts = _write_shards(source, reading.clips, mirror, work, pool, num_proc)
     put_in_place(folder, shards)
-    write_card(folder, shards, *source.card())
+    write_card(folder, shards, source.card())
     summary = {
         "name": source.name,
         "license": source.license,

@@ -9,6 +9,7 @@ import numpy as np
 
 from modeling_motionllm.errors_motionllm import MotionLLMError
 
+from .cards import DatasetCard
 from .splits import Split
 
 __all__ = ["Clip", "MotionSource", "Recording"]
@@ -106,5 +107,5 @@ class MotionSource(ABC):
         """Clip name -> split."""
 
     @abstractmethod
-    def card(self) -> tuple[str, dict[str, str]]:
-        """Text of the dataset card, and its metadata."""
+    def card(self) -> DatasetCard:
+        """The card of the dataset."""

@@ -19,6 +19,7 @@ from modeling_motionllm.files_motionllm import atomic_path, ensure_folder
 from modeling_motionllm.motion_features import joints_to_features
 from modeling_motionllm.placement_motionllm import split_people
 
+from .cards import DatasetCard
 from .splits import SPLITS, Split
 from .tables import read_table, table_columns, table_features, write_table
 
@@ -244,16 +245,16 @@ def read_summary(folder: str | os.PathLike[str]) -> dict[str, Any]:
     return summary
 
 
-def write_card(folder: str | os.PathLike[str], splits: Iterable[str], text: str, metadata: dict[str, str]) -> None:
-    """Write the dataset card `README.md`: YAML with the splits' files and `metadata`, then `text`.
+def write_card(folder: str | os.PathLike[str], splits: Iterable[str], card: DatasetCard) -> None:
+    """Write the dataset card `README.md`: YAML with its metadata and the splits' files, then its text.
 
     Raises:
         MotionLLMError: no shards there yet, or the card cannot be written.
     """
-    lines = ["---", *(f"{key}: {value}" for key, value in metadata.items())]
+    lines = ["---", *(f"{key}: {value}" for key, value in card.metadata.items())]
     # `datasets` caches a local folder by its configuration alone: without the hash it would go on serving old data.
     lines += ["configs:", "- config_name: default", f"  description: data {dataset_hash(folder)}", "  data_files:"]
     for split in splits:
         lines += [f"  - split: {split}", f"    path: data/{split}-*.arrow"]
     with atomic_path(Path(folder) / "README.md") as temporary:
-        temporary.write_text("\n".join([*lines, "---", "", text.strip(), ""]), encoding="utf-8")
+        temporary.write_text("\n".join([*lines, "---", "", card.text, ""]), encoding="utf-8")

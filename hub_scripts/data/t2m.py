@@ -21,6 +21,7 @@ import torch
 
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.motion_features import Skeleton, features_to_joints, integrate_root
+from modeling_motionllm.placement_motionllm import turned
 
 from .splits import SPLITS, Split
 
@@ -169,8 +170,8 @@ def _last_frame(features: np.ndarray, joints: np.ndarray, skeleton: Skeleton) ->
     first = 4 + 9 * (skeleton.num_joints - 1)
     x, y, z = features[-1, first:-4].astype(np.float64).reshape(-1, 3).T
     angle = 2 * float(integrate_root(torch.from_numpy(features.astype(np.float64)))[0][-1])
-    cos, sin = math.cos(angle), math.sin(angle)
-    return (joints[-1] + np.stack([cos * x - sin * z, y, cos * z + sin * x], axis=-1))[None]
+    left, ahead = turned(x, z, -angle)
+    return (joints[-1] + np.stack([left, y, ahead], axis=-1))[None]
 
 
 def read_rows(

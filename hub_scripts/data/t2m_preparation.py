@@ -14,14 +14,15 @@ from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.files_motionllm import ensure_folder
 from modeling_motionllm.motion_features import SKELETONS, Skeleton
 
+from .cards import dataset_card
 from .preparation import Preparation
 from .store import put_in_place, start_dataset, write_card, write_shard, write_summary
 from .t2m import read_lists, read_rows, read_statistics
-from .t2m_card import T2M_CARDS
 from .workers import batched
 
 __all__ = ["prepare_t2m"]
 
+_NAMES = {"humanml3d": "humanml3d", "kit": "kit-ml"}
 _ROWS_PER_SHARD = 512
 _FAR = 0.25  # deviations that a column's mean may be away from the published one
 
@@ -45,7 +46,7 @@ def prepare_t2m(
     Raises:
         MotionLLMError: `src` has not this layout, `out` cannot be written or holds a dataset already.
     """
-    source, skeleton, card = Path(src), SKELETONS[kind], T2M_CARDS[kind]
+    source, skeleton, card = Path(src), SKELETONS[kind], dataset_card(kind)
     failures: list[tuple[str, str]] = []
     notes: Counter[str] = Counter()
     lists = read_lists(source, failures)
@@ -57,7 +58,7 @@ def prepare_t2m(
     counts: dict[str, Counter[str]] = {}
     for split, names in lists.items():
         bar = tqdm(names[:limit], desc=f"reading {split}", unit=" motions")
-        for batch in batched(sums.see(_rows(source, bar, skeleton, card.name, failures, notes)), _ROWS_PER_SHARD):
+        for batch in batched(sums.see(_rows(source, bar, skeleton, _NAMES[kind], failures, notes)), _ROWS_PER_SHARD):
             path = work / f"{split}-{len(shards.get(split, [])):05d}.arrow"
             write_shard(path, batch)
             shards.setdefault(split, []).append(path)
@@ -72,10 +73,10 @@ def prepare_t2m(
     if statistics is not None and limit is None and sums.far_from(*statistics):
         notes["Mean.npy is not the mean of these motions: are some missing, or from elsewhere?"] += 1
     put_in_place(folder, shards)
-    write_card(folder, shards, card.text, card.metadata)
+    write_card(folder, shards, card)
     summary = {
-        "name": card.name,
-        "license": card.metadata["license"],
+        "name": _NAMES[kind],
+        "license": card.license,
         "fps": skeleton.fps,
         "skeleton": kind,
         "limit": limit,

@@ -9,6 +9,7 @@ time, so that it neither flips nor jitters.
 
 import numpy as np
 
+from hub_scripts.skeletons.kinematics import rest_positions
 from hub_scripts.skeletons.smpl import smpl_motion
 from modeling_motionllm.body_motionllm import PARENTS, body_scale
 from modeling_motionllm.errors_motionllm import MotionLLMError
@@ -24,7 +25,6 @@ from .rig import (
     check_skeleton,
     rename_joints,
     resample_rotations,
-    rest_positions,
 )
 from .rotations import align_signs, conjugate, from_matrix, multiply, rotate, slerp, swing
 

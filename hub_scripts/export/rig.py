@@ -1,14 +1,14 @@
 """`Rig` and `RigMotion`: a skeleton of fixed bones in T-pose, and joint rotations over time that move it."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from hub_scripts.skeletons import kinematics
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.motion_features import HUMANML3D
 
-from .rotations import align_signs, multiply, rotate, slerp
+from .rotations import align_signs, multiply, slerp, to_matrix
 
 __all__ = [
     "JOINT_NAMES",
@@ -19,7 +19,6 @@ __all__ = [
     "forward_kinematics",
     "rename_joints",
     "resample_rotations",
-    "rest_positions",
 ]
 
 # The 22 joints in the words of other programs; "" where a skeleton has no such joint.
@@ -46,15 +45,6 @@ JOINT_NAMES: dict[str, tuple[str, ...]] = {
 }
 
 
-def rest_positions(parents: Sequence[int], offsets: np.ndarray) -> np.ndarray:
-    """Joints (J, 3) from their offsets (J, 3) to their parents; the root is at the origin."""
-    positions = np.zeros_like(offsets)
-    for joint, parent in enumerate(parents):
-        if parent >= 0:
-            positions[joint] = positions[parent] + offsets[joint]
-    return positions
-
-
 @dataclass(frozen=True, eq=False)
 class Rig:
     """A skeleton of fixed bones; its rest pose is a T-pose that faces +Z, with identity rotations everywhere.
@@ -78,7 +68,7 @@ class Rig:
     @property
     def rest_positions(self) -> np.ndarray:
         """Joints in the rest pose, float64 (J, 3), metres; the root is at the origin."""
-        return rest_positions(self.parents, self.offsets)
+        return kinematics.rest_positions(self.parents, self.offsets)
 
     def children(self, joint: int) -> tuple[int, ...]:
         """Indices of the joints below `joint`."""
@@ -104,15 +94,9 @@ class RigMotion:
 
 def forward_kinematics(motion: RigMotion) -> np.ndarray:
     """Positions of all joints, float64 (T, J, 3), metres."""
-    positions = np.empty((*motion.rotations.shape[:2], 3))
-    world = np.empty_like(motion.rotations)
-    for joint, parent in enumerate(motion.rig.parents):
-        if parent < 0:
-            positions[:, joint], world[:, joint] = motion.root_positions, motion.rotations[:, joint]
-        else:
-            positions[:, joint] = positions[:, parent] + rotate(world[:, parent], motion.rig.offsets[joint])
-            world[:, joint] = multiply(world[:, parent], motion.rotations[:, joint])
-    return positions
+    offsets = np.tile(motion.rig.offsets, (len(motion.rotations), 1, 1))
+    offsets[:, 0] = motion.root_positions
+    return kinematics.forward_kinematics(motion.rig.parents, offsets, to_matrix(motion.rotations))
 
 
 def check_skeleton(skeleton: str) -> None:

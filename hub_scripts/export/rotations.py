@@ -1,6 +1,7 @@
 """Rotations as unit quaternions (w, x, y, z), batched over leading dimensions, in float64."""
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 from modeling_motionllm.errors_motionllm import MotionLLMError
 
@@ -22,19 +23,17 @@ _TINY = 1e-12
 _GIMBAL = 1e-5  # cosine of the middle angle below which the outer two cannot be told apart
 
 
+def _quaternions(rotation: Rotation) -> np.ndarray:
+    return np.asarray(rotation.as_quat(scalar_first=True))
+
+
+def _rotations(quaternions: np.ndarray) -> Rotation:
+    return Rotation.from_quat(quaternions, scalar_first=True)
+
+
 def multiply(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Product: the rotation that applies `second`, then `first`; (..., 4) each, broadcast."""
-    w1, x1, y1, z1 = np.moveaxis(first, -1, 0)
-    w2, x2, y2, z2 = np.moveaxis(second, -1, 0)
-    return np.stack(
-        [
-            w1 * w2 - x1 * x2 - y1 * y2 - z1 * z2,
-            w1 * x2 + x1 * w2 + y1 * z2 - z1 * y2,
-            w1 * y2 - x1 * z2 + y1 * w2 + z1 * x2,
-            w1 * z2 + x1 * y2 - y1 * x2 + z1 * w2,
-        ],
-        axis=-1,
-    )
+    return _quaternions(_rotations(first) * _rotations(second))
 
 
 def conjugate(rotation: np.ndarray) -> np.ndarray:
@@ -44,38 +43,17 @@ def conjugate(rotation: np.ndarray) -> np.ndarray:
 
 def rotate(rotation: np.ndarray, vectors: np.ndarray) -> np.ndarray:
     """`vectors` (..., 3) turned by `rotation` (..., 4), broadcast."""
-    axis = rotation[..., 1:]
-    twice = 2.0 * np.cross(axis, vectors)
-    return vectors + rotation[..., :1] * twice + np.cross(axis, twice)
+    return np.asarray(_rotations(rotation).apply(vectors))
 
 
 def to_matrix(rotation: np.ndarray) -> np.ndarray:
     """Matrices (..., 3, 3) that turn column vectors."""
-    return np.stack([rotate(rotation, axis) for axis in np.eye(3)], axis=-1)
+    return np.asarray(_rotations(rotation).as_matrix())
 
 
 def from_matrix(matrix: np.ndarray) -> np.ndarray:
-    """Quaternions (..., 4) of rotation matrices (..., 3, 3), by the largest of the four components (Shepperd 1978)."""
-    m = matrix
-    trace = m[..., 0, 0] + m[..., 1, 1] + m[..., 2, 2]
-    squares = np.stack([trace, m[..., 0, 0], m[..., 1, 1], m[..., 2, 2]], axis=-1)
-    x, y, z = (m[..., 2, 1] - m[..., 1, 2], m[..., 0, 2] - m[..., 2, 0], m[..., 1, 0] - m[..., 0, 1])
-    xy, xz, yz = (m[..., 0, 1] + m[..., 1, 0], m[..., 0, 2] + m[..., 2, 0], m[..., 1, 2] + m[..., 2, 1])
-    # Four times q q^T; its row with the largest diagonal is the quaternion up to its length.
-    diagonal = 1.0 + 2.0 * squares - trace[..., None]
-    diagonal[..., 0] = 1.0 + trace
-    rows = np.stack(
-        [
-            np.stack([diagonal[..., 0], x, y, z], axis=-1),
-            np.stack([x, diagonal[..., 1], xy, xz], axis=-1),
-            np.stack([y, xy, diagonal[..., 2], yz], axis=-1),
-            np.stack([z, xz, yz, diagonal[..., 3]], axis=-1),
-        ],
-        axis=-2,
-    )
-    best = squares.argmax(axis=-1)[..., None, None]
-    row = np.take_along_axis(rows, best, axis=-2)[..., 0, :]
-    return row / np.linalg.norm(row, axis=-1, keepdims=True)
+    """Quaternions (..., 4) of rotation matrices (..., 3, 3)."""
+    return _quaternions(Rotation.from_matrix(matrix))
 
 
 def swing(start: np.ndarray, end: np.ndarray) -> np.ndarray:
@@ -99,31 +77,12 @@ def align_signs(rotation: np.ndarray) -> np.ndarray:
 
 
 def slerp(first: np.ndarray, second: np.ndarray, share: np.ndarray | float) -> np.ndarray:
-    """From `first` (share 0) to `second` (share 1), (..., 4), along the great arc between the two as their signs are.
+    """From `first` (share 0) to `second` (share 1), (..., 4), the shorter way at constant speed.
 
-    With signs as `align_signs` leaves them that is the shorter way. `share` is broadcast against `first[..., 0]`.
+    `share` is broadcast against `first[..., 0]`.
     """
-    share = np.asarray(share)[..., None]
-    cosine = np.clip((first * second).sum(axis=-1, keepdims=True), -1.0, 1.0)
-    angle = np.arccos(cosine)
-    sine = np.sin(angle)
-    near = sine < 1e-6
-    safe = np.where(near, 1.0, sine)
-    before = np.where(near, 1.0 - share, np.sin((1.0 - share) * angle) / safe)
-    after = np.where(near, share, np.sin(share * angle) / safe)
-    mixed = before * first + after * second
-    return mixed / np.linalg.norm(mixed, axis=-1, keepdims=True)
-
-
-def _about(axis: int, angle: np.ndarray) -> np.ndarray:
-    """Matrices (..., 3, 3) of rotations about a coordinate axis."""
-    first, second = (axis + 1) % 3, (axis + 2) % 3
-    matrix = np.zeros((*angle.shape, 3, 3))
-    matrix[..., axis, axis] = 1.0
-    matrix[..., first, first] = matrix[..., second, second] = np.cos(angle)
-    matrix[..., second, first] = np.sin(angle)
-    matrix[..., first, second] = -matrix[..., second, first]
-    return matrix
+    step = _rotations(multiply(conjugate(first), second)).as_rotvec()
+    return multiply(first, _quaternions(Rotation.from_rotvec(np.asarray(share)[..., None] * step)))
 
 
 def _hold(values: np.ndarray, known: np.ndarray) -> np.ndarray:
@@ -155,7 +114,7 @@ def euler_angles(rotation: np.ndarray, order: str = "ZXY") -> np.ndarray:
     matrix = to_matrix(rotation)
     known = np.hypot(matrix[..., j, k], matrix[..., k, k]) > _GIMBAL
     outer = _hold(np.arctan2(-sign * matrix[..., j, k], matrix[..., k, k]), known)
-    rest = np.swapaxes(_about(i, outer), -1, -2) @ matrix
+    rest = Rotation.from_euler(order[0], -outer[..., None]).as_matrix() @ matrix
     middle = np.arctan2(sign * rest[..., i, k], rest[..., k, k])
     inner = np.arctan2(sign * rest[..., j, i], rest[..., j, j])
     angles = np.stack([outer, middle, inner], axis=-1)

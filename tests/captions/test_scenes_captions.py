@@ -8,7 +8,7 @@ import pytest
 from hub_scripts.captions.scene_words import GOING, MANY_STYLES, SENTENCES
 from hub_scripts.captions.scenes import _aside, describe_scene
 from hub_scripts.captions.words import STYLES
-from hub_scripts.data.scenes_kinds import KINDS
+from hub_scripts.data.composed.kinds import KINDS
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.motion_features import canonicalize_joints, mirror_joints
 from modeling_motionllm.placement_motionllm import join_people

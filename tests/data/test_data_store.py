@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from hub_scripts.data.cards import DatasetCard
 from hub_scripts.data.store import (
     dataset_hash,
     read_motions,
@@ -62,7 +63,7 @@ def folder(tmp_path: Path) -> Path:
     write_shard(shard_path(tmp_path, "train", 1, 2), make_rows(3, 2))
     write_shard(shard_path(tmp_path, "val", 0, 1), make_rows(2, 3))
     write_shard(shard_path(tmp_path, "test", 0, 1), make_rows(2, 4))
-    write_card(tmp_path, ("train", "val", "test"), "# Title\n", {"license": "cc-by-nc-4.0"})
+    write_card(tmp_path, ("train", "val", "test"), DatasetCard("# Title", {"license": "cc-by-nc-4.0"}))
     return tmp_path
 
 
@@ -124,7 +125,7 @@ def test_load_dataset_notices_new_data_in_the_same_folder(
     cache = str(tmp_path_factory.mktemp("cache"))
     assert datasets.load_dataset(str(folder), split="val", cache_dir=cache)[0]["name"] == "clip_3_0"
     write_shard(shard_path(folder, "val", 0, 1), make_rows(2, 5))
-    write_card(folder, ("train", "val", "test"), "# Title\n", {"license": "cc-by-nc-4.0"})
+    write_card(folder, ("train", "val", "test"), DatasetCard("# Title", {"license": "cc-by-nc-4.0"}))
     assert datasets.load_dataset(str(folder), split="val", cache_dir=cache)[0]["name"] == "clip_5_0"
 
 

@@ -108,7 +108,7 @@ def test_long_scenes_are_divided_into_whole_codes(source, tmp_path):
 def test_what_cannot_be_used_is_named(source, tmp_path, capsys):
     out = prepare(source, tmp_path / "out")
     problems = capsys.readouterr().err
-    assert "2 scenes were left out" in problems
+    assert "left out, 2 scenes" in problems
     assert "3.txt" in problems
     assert "scene '5' has 9 frames" in problems
     summary = read_summary(out)

@@ -9,11 +9,11 @@ import pytest
 from datasets import load_dataset
 
 from hub_scripts.captions.scene_words import SENTENCES
-from hub_scripts.data import scenes as scenes_module
-from hub_scripts.data.scenes import MIN_GAP, compose_scene
-from hub_scripts.data.scenes_clips import ClipPool, load_pool
-from hub_scripts.data.scenes_kinds import KINDS
-from hub_scripts.data.scenes_tracks import sew, stand, travel
+from hub_scripts.data.composed import scenes as scenes_module
+from hub_scripts.data.composed.clips import ClipPool, load_pool
+from hub_scripts.data.composed.kinds import KINDS
+from hub_scripts.data.composed.scenes import MIN_GAP, compose_scene
+from hub_scripts.data.composed.tracks import sew, stand, travel
 from hub_scripts.data.store import dataset_hash, read_motions, read_summary, shard_path, write_shard, write_summary
 from hub_scripts.prepare_data import main
 from modeling_motionllm.collisions_motionllm import body_gaps

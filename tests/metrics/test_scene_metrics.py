@@ -16,7 +16,7 @@ from hub_scripts.captions.parsing import (
     tells_roles,
 )
 from hub_scripts.captions.scene_words import SENTENCES
-from hub_scripts.data.scenes_kinds import KINDS
+from hub_scripts.data.composed.kinds import KINDS
 from hub_scripts.metrics.arrangement import ARRANGEMENTS, heading_errors, place_errors
 from hub_scripts.metrics.caption import Captions, SceneWords
 from hub_scripts.metrics.people import (

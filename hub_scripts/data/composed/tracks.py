@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from modeling_motionllm.motion_features import canonicalize_joints, motion_start
+from modeling_motionllm.placement_motionllm import turned
 
-from .scenes_clips import ClipPool
+from .clips import ClipPool
 
 __all__ = ["sew", "stand", "travel"]
 
@@ -104,7 +105,5 @@ def _placed(frame: np.ndarray) -> tuple[float, float, float]:
 def _carried(joints: np.ndarray, x: float, z: float, heading: float) -> np.ndarray:
     """A motion moved and turned as a whole, so that its first frame is at x, z and faces `heading`."""
     from_x, from_z, from_heading = _placed(joints[:1])
-    turn = heading - from_heading
-    cos, sin = np.cos(turn), np.sin(turn)
-    left, ahead = joints[..., 0] - from_x, joints[..., 2] - from_z
-    return np.stack([cos * left + sin * ahead + x, joints[..., 1], cos * ahead - sin * left + z], axis=-1)
+    left, ahead = turned(joints[..., 0] - from_x, joints[..., 2] - from_z, heading - from_heading)
+    return np.stack([left + x, joints[..., 1], ahead + z], axis=-1)

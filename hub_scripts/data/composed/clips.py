@@ -10,7 +10,7 @@ from hub_scripts.captions.words import STYLE_ALIASES
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.motion_features import canonicalize_joints
 
-from .store import read_motions
+from ..store import read_motions
 
 __all__ = ["FPS", "Clip", "ClipPool", "load_pool"]
 

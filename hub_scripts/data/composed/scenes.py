@@ -19,13 +19,14 @@ from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.files_motionllm import atomic_path, ensure_folder
 from modeling_motionllm.placement_motionllm import encode_placements, join_people, mirror_people, split_people
 
-from .scenes_card import SCENES_CARD, SCENES_CARD_METADATA
-from .scenes_clips import FPS, ClipPool, load_pool
-from .scenes_drawing import Actor
-from .scenes_kinds import KINDS, Kind
-from .splits import SPLITS
-from .store import dataset_hash, put_in_place, start_dataset, write_card, write_shard, write_summary
-from .workers import batched, in_order, workers
+from ..cards import dataset_card
+from ..preparation import Preparation
+from ..splits import SPLITS
+from ..store import dataset_hash, put_in_place, start_dataset, write_card, write_shard, write_summary
+from ..workers import batched, in_order, workers
+from .clips import FPS, ClipPool, load_pool
+from .drawing import Actor
+from .kinds import KINDS, Kind
 
 __all__ = ["MIN_GAP", "compose_scene", "prepare_pairs"]
 
@@ -44,7 +45,7 @@ def prepare_pairs(
     num_proc: int = 2,
     mirror: bool = True,
     overwrite: bool = False,
-) -> dict[str, Any]:
+) -> Preparation:
     """Compose scenes of the clips in `data`, each of clips of one split.
 
     Args:
@@ -57,7 +58,8 @@ def prepare_pairs(
         overwrite: replace a finished dataset in `out`.
 
     Returns:
-        The summary as written: counts by split and kind, and how often a scene was drawn again, by reason.
+        The summary as written, with counts by split and kind and how often a scene was drawn again, by reason, which
+        the notes tell too.
 
     Raises:
         MotionLLMError: `data` cannot be read, `out` cannot be written or holds a dataset already.
@@ -89,11 +91,12 @@ def prepare_pairs(
             per_split[task_split].update(made)
             tries.update(task_tries)
             bar.update(made["scenes"])
+    card = dataset_card("scenes")
     summary = {
         "name": "bandai-namco-composed-scenes",
         "type": "scenes",
         "composed": True,
-        "license": SCENES_CARD_METADATA["license"],
+        "license": card.license,
         "fps": FPS,
         "seed": seed,
         "mirrored": mirror,
@@ -104,10 +107,14 @@ def prepare_pairs(
     if not any(made["scenes"] for made in per_split.values()):
         raise MotionLLMError(f"no scene could be composed of the clips in '{data}'; prepare more of them")
     put_in_place(folder, shards)
-    write_card(folder, shards, SCENES_CARD, SCENES_CARD_METADATA)
+    write_card(folder, shards, card)
     written = write_summary(folder, summary)
     shutil.rmtree(work)
-    return written
+    notes = Counter({f"drawn again: {reason}": count for reason, count in written["drawn_again"].items()})
+    for split, numbers in written["splits"].items():
+        for kind, count in numbers["given_up"].items():
+            notes[f"left out, of these clips none could be composed ({split}, {kind})"] = count
+    return Preparation(written, [], notes)
 
 
 def _summed(made: Counter[str]) -> dict[str, Any]:

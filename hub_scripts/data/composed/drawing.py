@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .scenes_clips import Clip, ClipPool
-from .scenes_tracks import stand
+from .clips import Clip, ClipPool
+from .tracks import stand
 
 __all__ = ["FARTHEST", "MAX_FRAMES", "Actor", "Draw", "NoFit", "polar", "whole_frames"]
 

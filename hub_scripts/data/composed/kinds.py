@@ -8,9 +8,9 @@ import numpy as np
 
 from hub_scripts.captions.clips import side_of
 
-from .scenes_clips import FPS, Clip, ClipPool
-from .scenes_drawing import FARTHEST, MAX_FRAMES, Actor, Draw, NoFit, polar, whole_frames
-from .scenes_tracks import travel
+from .clips import FPS, Clip, ClipPool
+from .drawing import FARTHEST, MAX_FRAMES, Actor, Draw, NoFit, polar, whole_frames
+from .tracks import travel
 
 __all__ = ["KINDS", "Kind"]
 

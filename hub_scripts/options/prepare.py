@@ -1,0 +1,238 @@
+"""The sources that `motionllm prepare` reads: for each what it is, its options, and what prepares it."""
+
+import argparse
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from hub_scripts.options.bvh import add_bvh_arguments, bvh_options
+from modeling_motionllm.errors_motionllm import MotionLLMError
+
+if TYPE_CHECKING:
+    from hub_scripts.data.preparation import Preparation
+
+__all__ = ["SOURCES", "Source", "add_source"]
+
+_AGAIN = """\
+An interrupted run continues where it stopped when the same command is given again. Equal input gives equal files.
+"""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A word after `motionllm prepare`.
+
+    Args:
+        title: one line.
+        description: the whole help.
+        example: arguments of an example.
+        src: name and help of the positional argument.
+        prepare: does it with the parsed arguments.
+        options: the shared options it takes, of `_OPTIONS`.
+        add_arguments: adds its own options.
+        epilog: said before the example.
+    """
+
+    title: str
+    description: str
+    example: str
+    src: tuple[str, str]
+    prepare: "Callable[[argparse.Namespace], Preparation]"
+    options: tuple[str, ...] = ("limit", "overwrite")
+    add_arguments: Callable[[argparse.ArgumentParser], None] | None = None
+    epilog: str = ""
+
+
+_OPTIONS: dict[str, dict[str, Any]] = {
+    "num-proc": {"type": int, "default": 2, "metavar": "N", "help": "worker processes (default: 2)"},
+    "limit": {"type": int, "metavar": "N", "help": "only the first N of each split, or of all, for a quick try"},
+    "mirror": {
+        "action": argparse.BooleanOptionalAction,
+        "default": True,
+        "help": "store mirrored copies of the train motions (default: yes)",
+    },
+    "overwrite": {"action": "store_true", "help": "replace a dataset that is already in DIR"},
+}
+
+
+def add_source(sources: Any, kind: str) -> None:
+    """Add the parser of one source to the subparsers of `motionllm prepare`."""
+    source = SOURCES[kind]
+    parser = sources.add_parser(
+        kind,
+        help=source.title,
+        description=source.description,
+        epilog=f"{source.epilog}\nexample: motionllm prepare {kind} {source.example}\n".lstrip(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    name, meaning = source.src
+    parser.add_argument(name.lower(), metavar=name, help=meaning)
+    parser.add_argument("--out", required=True, metavar="DIR", help="folder for the dataset; created if needed")
+    if source.add_arguments is not None:
+        source.add_arguments(parser)
+    for option in source.options:
+        parser.add_argument(f"--{option}", **_OPTIONS[option])
+    parser.set_defaults(prepare=source.prepare)
+
+
+def _bandai(args: argparse.Namespace) -> "Preparation":
+    from hub_scripts.data.bandai import BandaiSource
+    from hub_scripts.data.preparation import prepare
+
+    return prepare(BandaiSource(args.src), args.out, args.num_proc, args.limit, args.mirror, args.overwrite)
+
+
+def _bvh(args: argparse.Namespace) -> "Preparation":
+    from hub_scripts.data.bvh_folder import BvhFolderSource
+    from hub_scripts.data.preparation import prepare
+
+    if args.clip_seconds is not None and not args.clip_seconds >= 1:
+        raise MotionLLMError(f"--clip-seconds is {args.clip_seconds:g}; give 1 or more")
+    source = BvhFolderSource(
+        args.folder,
+        args.captions,
+        maps=args.out,
+        options=bvh_options(args),
+        clip_seconds=args.clip_seconds,
+        name=args.name,
+        license=args.license,
+    )
+    return prepare(source, args.out, args.num_proc, args.limit, args.mirror, args.overwrite)
+
+
+def _t2m(args: argparse.Namespace) -> "Preparation":
+    from hub_scripts.data.t2m_preparation import prepare_t2m
+
+    return prepare_t2m(args.dataset, args.src, args.out, args.limit, args.overwrite)
+
+
+def _pairs(args: argparse.Namespace) -> "Preparation":
+    from hub_scripts.data.composed.scenes import prepare_pairs
+
+    counts = {"train": args.train, "val": args.val, "test": args.test}
+    return prepare_pairs(args.data, args.out, counts, args.seed, args.num_proc, args.mirror, args.overwrite)
+
+
+def _interhuman(args: argparse.Namespace) -> "Preparation":
+    from hub_scripts.data.interhuman import prepare_interhuman
+
+    return prepare_interhuman(args.src, args.out, args.mirror, args.limit, args.overwrite)
+
+
+def _add_bvh(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--captions", required=True, metavar="CSV", help="table with the columns file and caption")
+    parser.add_argument(
+        "--clip-seconds", type=float, metavar="S", help="cut longer recordings into equal pieces of at most S seconds"
+    )
+    add_bvh_arguments(parser)
+    parser.add_argument("--name", help="name of the dataset (default: that of FOLDER)")
+    parser.add_argument(
+        "--license", default="other", help="of the recordings and captions, such as cc-by-4.0 (default: other)"
+    )
+
+
+def _add_pairs(parser: argparse.ArgumentParser) -> None:
+    for split, count in (("train", 2000), ("val", 150), ("test", 300)):
+        parser.add_argument(
+            f"--{split}", type=int, default=count, metavar="N", help=f"{split} scenes (default: {count})"
+        )
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="another seed, other scenes (default: 0)")
+
+
+_PUBLISHED = """\
+docs/datasets.md tells what is done with the files, and what could not be tried on the real ones.
+"""
+SOURCES: dict[str, Source] = {
+    "bandai": Source(
+        "Bandai-Namco-Research-Motiondataset 1 and 2",
+        """\
+Prepare the Bandai-Namco-Research-Motiondataset 1 and 2 (3,076 clips with content and style labels; CC BY-NC 4.0).
+
+SRC is the folder that holds dataset-1.tar.xz and dataset-2.tar.xz (they are read as they are, nothing is unpacked), one
+such archive, or a folder of unpacked .bvh files. Captions are written from the labels and from what the motion does.
+Train clips are stored twice, as recorded and mirrored. A clip that cannot be used is named at the end and left out.
+""",
+        "~/bandai-namco --out data/bandai",
+        ("SRC", "folder with the archives, one archive, or a folder of .bvh files"),
+        _bandai,
+        options=("num-proc", "limit", "mirror", "overwrite"),
+        epilog=_AGAIN,
+    ),
+    "bvh": Source(
+        "your own .bvh files and a table of sentences",
+        """\
+Prepare your own motion capture: a folder of .bvh files and a table of sentences.
+
+The table is a CSV file with the columns `file` (path in FOLDER, with or without .bvh) and `caption`; a file may have
+several rows. Optional columns: `content` and `style` (labels), `split` (train, val or test; else fixed by a hash of the
+names). Known skeletons are Bandai-Namco, CMU, iClone, Mixamo, LAFAN1, Xsens and SMPL; for others a map to complete is
+written into DIR. Unit, up axis and a T-pose before the motion are found out and said. Train clips are stored twice, as
+recorded and mirrored; captions that name a side are mirrored too. A file that cannot be used is named at the end.
+""",
+        "recordings/ --captions captions.csv --clip-seconds 10 --out data/mine",
+        ("FOLDER", "folder with .bvh files, also in subfolders"),
+        _bvh,
+        options=("num-proc", "limit", "mirror", "overwrite"),
+        add_arguments=_add_bvh,
+        epilog=_AGAIN + "docs/own_data.md shows the way from such a folder to a model of your own.\n",
+    ),
+    "humanml3d": Source(
+        "HumanML3D, as published",
+        """\
+Prepare HumanML3D (Guo et al. 2022) as its authors publish it. The movements come from AMASS, under whose licence you
+must have obtained them; the result is for you alone.
+
+SRC is the folder with new_joint_vecs/, texts/, train.txt, val.txt, test.txt and, where there, new_joints/, Mean.npy and
+Std.npy. Sentences, word classes, splits and the mirrored copies (M...) are the published ones; a sentence with times
+becomes a clip of its own. Files that are missing or damaged are named at the end and left out.
+""",
+        "~/HumanML3D --out data/humanml3d",
+        ("SRC", "the published folder"),
+        _t2m,
+        epilog=_PUBLISHED,
+    ),
+    "kit": Source(
+        "KIT-ML in HumanML3D's form, as published",
+        """\
+Prepare KIT-ML (Plappert et al. 2016) in the form that Guo et al. 2022 publish: 21 joints, 251 features, 12.5 fps.
+
+SRC is the folder with new_joint_vecs/, texts/, train.txt, val.txt, test.txt and, where there, new_joints/, Mean.npy and
+Std.npy. It has a skeleton of its own: a model trained on it is for KIT-ML alone; its motions are shown and exported on
+the body of 22 joints.
+""",
+        "~/KIT-ML --out data/kit",
+        ("SRC", "the published folder"),
+        _t2m,
+        epilog=_PUBLISHED,
+    ),
+    "pairs": Source(
+        "scenes of two and three people, composed from prepared clips",
+        """\
+Compose scenes of two and three people from the clips of one person each that `motionllm prepare bandai` wrote: bowing
+to each other, waving goodbye to someone who walks away, walking side by side, passing by, and more (docs/scenes.md).
+
+Clips of one split only are put together. Bodies that would run into each other are drawn again. Each scene gets six
+captions; train scenes are stored twice, as composed and mirrored.
+""",
+        "data/bandai --out data/scenes --seed 0",
+        ("DATA", "folder written by `motionllm prepare bandai`"),
+        _pairs,
+        options=("num-proc", "mirror", "overwrite"),
+        add_arguments=_add_pairs,
+        epilog=_AGAIN,
+    ),
+    "interhuman": Source(
+        "InterHuman: recorded scenes of two people",
+        """\
+Prepare InterHuman (Liang et al. 2023; CC BY-NC-SA 4.0, on request from its authors, not to be passed on) as scenes
+of two people with their own captions and splits.
+
+SRC is the published folder: motions_processed/person1/*.npy and person2/*.npy, annots/*.txt, split/train.txt, val.txt
+and test.txt. Train scenes are stored twice, as recorded and mirrored. A scene that cannot be used is named at the end.
+""",
+        "~/interhuman --out data/interhuman",
+        ("SRC", "folder with motions_processed/, annots/ and split/"),
+        _interhuman,
+        options=("limit", "mirror", "overwrite"),
+    ),
+}
