@@ -54,7 +54,7 @@ def describe_scene(
     The first is plain and leaves the styles out; others state a style that is everybody's, or each person's own.
 
     Args:
-        kind: kind of scene, see `scenes_kinds.KINDS`.
+        kind: kind of scene, see `KINDS` of the composed scenes.
         contents: content label of each person's recorded clip (not swapped for a mirrored copy).
         styles: style label of each person, with aliases resolved.
         joints: (P, T, 22, 3) metres, in one world; already mirrored where `mirrored`.
