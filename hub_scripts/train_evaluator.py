@@ -17,7 +17,6 @@ from hub_scripts.hub.part_cards import write_evaluator_card
 from hub_scripts.metrics.base import Score
 from hub_scripts.metrics.judge import MotionJudge, load_evaluator
 from hub_scripts.options.checkpoint import DEFAULT_EVALUATOR, quiet
-from hub_scripts.train_motion_vq import feature_statistics
 from hub_scripts.training.evaluator import (
     EvaluatorExamples,
     EvaluatorTrainer,
@@ -25,6 +24,7 @@ from hub_scripts.training.evaluator import (
     collate,
     real_scores,
 )
+from hub_scripts.training.motion_vq import feature_statistics
 from hub_scripts.training.trainer import check_resume, read_training_record, training_outcome, write_training_record
 from modeling_motionllm.configuration_evaluator import MotionTextEvaluatorConfig
 from modeling_motionllm.errors_motionllm import MotionLLMError

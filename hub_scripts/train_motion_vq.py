@@ -1,21 +1,20 @@
 """`motionllm train-vq`: train the motion VQ-VAE on a prepared dataset with `transformers.Trainer`."""
 
 import json
-import logging
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import torch
-from torch.utils.data import Dataset
-from transformers import HfArgumentParser, TrainingArguments, set_seed
+from transformers import HfArgumentParser, set_seed
 
-from hub_scripts.data.codes import weights_hash
 from hub_scripts.data.store import dataset_hash, read_motions, read_summary
-from hub_scripts.metrics.reconstruction import check_columns, reconstruction_metrics
+from hub_scripts.training.motion_vq import (
+    MotionVQTrainer,
+    MotionWindows,
+    VQArguments,
+    VQTrainingArguments,
+    build_vq,
+    collate,
+)
 from hub_scripts.training.trainer import (
-    ModelTrainer,
     check_resume,
     read_training_record,
     training_outcome,
@@ -23,152 +22,8 @@ from hub_scripts.training.trainer import (
 )
 from modeling_motionllm.configuration_motionllm import MotionVQConfig
 from modeling_motionllm.errors_motionllm import MotionLLMError
-from modeling_motionllm.modeling_motion_vq import MotionVQModel
-from modeling_motionllm.motion_features import feature_groups, skeleton_of_features
-from modeling_motionllm.processing_motionllm import pad_features
 
-__all__ = ["MotionWindows", "feature_statistics", "main"]
-
-logger = logging.getLogger(__name__)
-
-
-@dataclass
-class VQArguments:
-    """The VQ-VAE and its data."""
-
-    data: str = field(metadata={"help": "Folder written by `motionllm prepare`."})
-    window: int = field(default=64, metadata={"help": "Frames per training window (shorter clips are padded)."})
-    width: int = field(default=256, metadata={"help": "Channels of the convolutions (the reference has 512)."})
-    depth: int = field(default=3, metadata={"help": "Residual blocks per resolution."})
-    codebook_size: int = field(default=512, metadata={"help": "Number of codes."})
-    code_dim: int = field(default=256, metadata={"help": "Dimension of a code vector (the reference has 512)."})
-    velocity_weight: float = field(default=0.5, metadata={"help": "Weight of the loss on local joint positions."})
-    root_weight: float = field(default=4.0, metadata={"help": "Weight of the four root columns."})
-    path_weight: float = field(default=0.5, metadata={"help": "Weight of the loss on the integrated root path."})
-    commitment_weight: float = field(default=0.02, metadata={"help": "Weight of the commitment loss."})
-    dead_code_threshold: float = field(
-        default=0.1, metadata={"help": "Redraw codes used less often than this per step; mind the codes per batch."}
-    )
-    init_from: str | None = field(
-        default=None, metadata={"help": "Folder of a trained VQ-VAE to go on from; sizes and statistics are its own."}
-    )
-    decoder_only: bool = field(
-        default=False, metadata={"help": "With init_from: train the decoder alone, so that all codes stay as they are."}
-    )
-
-
-@dataclass
-class VQTrainingArguments(TrainingArguments):
-    """Trainer arguments with defaults for this model."""
-
-    output_dir: str = field(default="runs/motion_vq", metadata={"help": "Checkpoints, logs and the final model."})
-    max_steps: int = field(default=8000)
-    per_device_train_batch_size: int = field(default=64)
-    learning_rate: float = field(default=4e-4)
-    lr_scheduler_type: str = field(default="cosine")
-    warmup_steps: float = field(default=200)
-    weight_decay: float = field(default=0.0)
-    adam_beta2: float = field(default=0.99)
-    logging_steps: float = field(default=100)
-    eval_strategy: str = field(default="steps")
-    eval_steps: float | None = field(default=1000)
-    save_steps: float = field(default=1000)
-    save_total_limit: int | None = field(default=2)
-    report_to: str = field(default="none")
-    remove_unused_columns: bool = field(default=False)
-    resume: bool = field(default=False, metadata={"help": "Go on from the last checkpoint in output_dir."})
-
-
-class MotionWindows(Dataset):
-    """Fixed-length windows of clips. Window i is a function of `seed` and i alone, so that a resumed run is exact.
-
-    Clips are drawn in proportion to their length; one window in eight starts at the clip's first frame, whose row is
-    special (it carries the turn from the first facing to the smoothed one).
-    """
-
-    def __init__(self, clips: list[np.ndarray], window: int, size: int, seed: int):
-        self.clips, self.window, self.size, self.seed = clips, window, size, seed
-        weights = np.array([len(clip) for clip in clips], dtype=np.float64)
-        self.cumulative = np.cumsum(weights / weights.sum())
-
-    def __len__(self) -> int:
-        return self.size
-
-    def __getitem__(self, index: int) -> np.ndarray:
-        draw = np.random.default_rng((self.seed, index)).random(3)
-        clip = self.clips[min(int(np.searchsorted(self.cumulative, draw[0])), len(self.clips) - 1)]
-        room = len(clip) - self.window
-        start = 0 if room <= 0 or draw[1] < 0.125 else int(draw[2] * (room + 1))
-        return clip[start : start + self.window]
-
-
-def collate(windows: list[np.ndarray]) -> dict[str, torch.Tensor]:
-    """Windows (T_i, D) to a padded batch; without a mask where nothing is padded."""
-    motion, mask = pad_features(windows)
-    return {"motion": motion} if bool(mask.all()) else {"motion": motion, "attention_mask": mask}
-
-
-def feature_statistics(clips: list[np.ndarray]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mean per column, and standard deviation averaged within each column group, over all frames of all clips."""
-    count = sum(len(clip) for clip in clips)
-    mean = sum(clip.sum(0, dtype=np.float64) for clip in clips) / count
-    variance = sum(np.square(clip - mean).sum(0) for clip in clips) / count
-    std = np.sqrt(variance)
-    for group in feature_groups(skeleton_of_features(clips[0].shape[1])):
-        std[group] = std[group].mean() or 1.0  # 0 where nothing ever changes, as with feet that never leave the ground
-    return torch.tensor(mean, dtype=torch.float32), torch.tensor(std, dtype=torch.float32)
-
-
-class MotionVQTrainer(ModelTrainer):
-    """Trainer that logs the parts of the loss and evaluates on whole clips."""
-
-    control: Any
-
-    def __init__(self, *args: Any, eval_clips: list[np.ndarray], **kwargs: Any):
-        super().__init__(*args, **kwargs)
-        self.eval_clips = eval_clips
-        self.parts: dict[str, list[float]] = {}
-
-    def compute_loss(self, model: Any, inputs: dict, return_outputs: bool = False, **kwargs: Any) -> Any:
-        outputs = model(**inputs)
-        for name in ("perplexity", "reconstruction_loss", "velocity_loss", "path_loss", "commitment_loss"):
-            self.parts.setdefault(name, []).append(float(outputs[name].detach()))
-        return (outputs.loss, outputs) if return_outputs else outputs.loss
-
-    def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
-        if "loss" in logs:
-            logs |= {name: round(float(np.mean(values)), 5) for name, values in self.parts.items()}
-            self.parts.clear()
-        super().log(logs, *args, **kwargs)
-
-    def evaluate(self, *args: Any, metric_key_prefix: str = "eval", **kwargs: Any) -> dict[str, float]:
-        metrics = reconstruction_metrics(self.accelerator.unwrap_model(self.model), self.eval_clips)
-        metrics = {f"{metric_key_prefix}_{name}": round(value, 4) for name, value in metrics.items()}
-        self.log(metrics)
-        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
-        return metrics
-
-
-def _build_model(arguments: VQArguments, clips: list[np.ndarray]) -> MotionVQModel:
-    """A new model with the statistics of the clips, or the one to go on from with the losses of this run."""
-    settings = ("velocity_weight", "root_weight", "path_weight", "commitment_weight", "dead_code_threshold")
-    weights = {name: getattr(arguments, name) for name in settings}
-    if arguments.init_from is None:
-        if arguments.decoder_only:
-            raise MotionLLMError("--decoder-only needs a trained VQ-VAE; add --init-from FOLDER")
-        sizes = {name: getattr(arguments, name) for name in ("width", "depth", "codebook_size", "code_dim")}
-        skeleton = skeleton_of_features(clips[0].shape[1])
-        body = {"input_dim": skeleton.feature_dim, "num_joints": skeleton.num_joints, "fps": skeleton.fps}
-        body["metres_per_unit"] = skeleton.metres_per_unit
-        model = MotionVQModel(MotionVQConfig(**body, **sizes, **weights))
-        model.set_normalization(*feature_statistics(clips))
-        return model
-    weights_hash(arguments.init_from)  # says clearly when there is no model
-    model = MotionVQModel.from_pretrained(arguments.init_from, **weights)
-    check_columns(model, clips)
-    if arguments.decoder_only:
-        model.freeze_codes()
-    return model
+__all__ = ["main"]
 
 
 def main(argv: list[str]) -> int:
@@ -194,7 +49,7 @@ def main(argv: list[str]) -> int:
     if not clips or not eval_clips:
         raise MotionLLMError(f"'{arguments.data}' has {len(clips)} train and {len(eval_clips)} val clips; prepare more")
 
-    model = _build_model(arguments, clips)
+    model = build_vq(arguments, clips)
     print(f"{len(clips)} train clips, {len(eval_clips)} val clips, {model.num_parameters() / 1e6:.2f} M parameters")
 
     windows_needed = training.max_steps * training.train_batch_size * training.gradient_accumulation_steps

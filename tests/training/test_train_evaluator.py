@@ -17,8 +17,8 @@ from hub_scripts.data.storage import dataset_hash, read_split
 from hub_scripts.evaluation.motions import RealMotion, read_real_motions
 from hub_scripts.metrics.judge import load_evaluator
 from hub_scripts.train_evaluator import main
-from hub_scripts.train_motion_vq import feature_statistics
 from hub_scripts.training.evaluator import EvaluatorExamples, cached_sentence_embeddings, collate, real_scores
+from hub_scripts.training.motion_vq import feature_statistics
 from modeling_motionllm.errors_motionllm import MotionLLMError
 
 pytest_plugins = ("scene_fixtures",)

@@ -11,7 +11,8 @@ from conftest import make_vq, pickled_files
 from safetensors.torch import load_file
 
 from hub_scripts.data.store import dataset_hash, read_motions, shard_path, write_shard, write_summary
-from hub_scripts.train_motion_vq import MotionWindows, collate, feature_statistics, main
+from hub_scripts.train_motion_vq import main
+from hub_scripts.training.motion_vq import MotionWindows, collate, feature_statistics
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.modeling_motion_vq import MotionVQModel
 from modeling_motionllm.motion_features import feature_groups
