@@ -49,7 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--dataset-out",
         metavar="FOLDER",
-        help="write a dataset (Parquet, one row a motion); then other files only if --formats says which",
+        help="write a dataset (Arrow, one row a motion); then other files only if --formats says which",
     )
     add_generation_arguments(parser, "motions")
     add_model_arguments(parser)
