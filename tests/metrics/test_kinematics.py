@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from conftest import FIXTURES, read_golden
 
 from hub_scripts.captions.sentence_content import parse_sentence
 from hub_scripts.data.motion_files import load_motion
@@ -8,7 +9,6 @@ from hub_scripts.metrics.kinematics import Kinematics
 from hub_scripts.metrics.shown_actions import JUDGED_ACTIONS, describe_motion, main_action, shows
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.motion_features import mirror_joints
-from tests.conftest import FIXTURES, read_golden
 
 SHOWN = {
     "dataset-1_bow_masculinity_001": "bow",

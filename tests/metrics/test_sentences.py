@@ -2,10 +2,10 @@ import math
 
 import numpy as np
 import pytest
+from conftest import read_golden
 
 from hub_scripts.metrics.sentences import ContentRight, SentenceMotions, SentenceToShow
 from modeling_motionllm.errors_motionllm import MotionLLMError
-from tests.conftest import read_golden
 
 RIGHT_WAVE = "dataset-2_wave-right-hand_youthful_001"
 LEFT_RAISE = "dataset-2_raise-up-left-hand_elderly_001"
