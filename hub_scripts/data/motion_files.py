@@ -11,8 +11,8 @@ from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.motion import Motion
 from modeling_motionllm.motion_features import HUMANML3D, SKELETONS, features_to_joints
 
-from .bvh import Bvh, read_bvh
-from .gltf_file import GLTF_SUFFIXES
+from .bvh import Bvh
+from .recordings import read_recording, recording_suffix
 from .retarget import BvhOptions, JointPositions, retarget_people
 
 __all__ = ["load_motion"]
@@ -45,17 +45,9 @@ def load_motion(
         return Motion.load(path)
     if suffix == ".npy":
         return _load_npy(path)
-    options = options or BvhOptions()
-    if suffix == ".bvh":
-        return _load_skeletons([read_bvh(path)], path, options, tell)
-    if suffix == ".amc":
-        from .acclaim import ACCLAIM_FPS, read_amc  # here, as scipy takes a while to import
-
-        return _load_skeletons([read_amc(path, options.fps or ACCLAIM_FPS)], path, options, tell)
-    if suffix in GLTF_SUFFIXES:
-        from .glb import read_glb
-
-        return _load_skeletons(read_glb(path).read(options.animation), path, options, tell)
+    if recording_suffix(path):
+        options = options or BvhOptions()
+        return _load_skeletons(read_recording(path, options), path, options, tell)
     raise MotionLLMError(f"'{path}' is not .npz, .npy, .bvh, .amc, .glb or .gltf; convert it to one of these")
 
 

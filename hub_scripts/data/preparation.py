@@ -1,4 +1,4 @@
-"""Making a dataset of recordings: BVH in, Arrow shards out; parallel, resumable, the same bytes every time."""
+"""Making a dataset of recordings: files in, Arrow shards out; parallel, resumable, the same bytes every time."""
 
 import hashlib
 import json
@@ -18,6 +18,7 @@ from tqdm.auto import tqdm
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.files_motionllm import atomic_path, ensure_folder
 from modeling_motionllm.motion_features import HUMANML3D, joints_to_features, mirror_joints
+from modeling_motionllm.placement_motionllm import join_people, mirror_people, split_people
 
 from .sources import Clip, MotionSource, Recording
 from .splits import SPLITS
@@ -90,6 +91,7 @@ def prepare(
     summary = {
         "name": source.name,
         "license": source.license,
+        "licenses": dict(Counter(clip.license or source.license for clip in reading.clips)),
         "fps": HUMANML3D.fps,
         "mirrored": mirror,
         "limit": limit,
@@ -162,7 +164,7 @@ def _digest(recording: Recording) -> str:
 
 
 def _save_part(path: Path, part: _Reading) -> None:
-    arrays = [clip.joints for clip in part.clips]
+    arrays = [clip.people.reshape(-1, 22, 3) for clip in part.clips]
     labels = [{name: value for name, value in vars(clip).items() if name != "joints"} for clip in part.clips]
     about = {"clips": labels, "failures": part.failures, "notes": dict(part.notes)}
     with atomic_path(path) as temporary:
@@ -171,6 +173,7 @@ def _save_part(path: Path, part: _Reading) -> None:
             allow_pickle=False,
             joints=np.concatenate(arrays) if arrays else np.empty((0, 22, 3), dtype=np.float32),
             lengths=np.array([*map(len, arrays)], int),
+            people=np.array([len(clip.people) for clip in part.clips], int),
             about=np.array(json.dumps(about)),
         )
 
@@ -179,8 +182,12 @@ def _load_part(path: Path) -> _Reading:
     with np.load(path, allow_pickle=False) as part:
         about = json.loads(str(part["about"]))
         arrays = np.split(part["joints"], np.cumsum(part["lengths"])[:-1]) if about["clips"] else []
+        people = part["people"].tolist()
     return _Reading(
-        [Clip(**labels, joints=joints) for labels, joints in zip(about["clips"], arrays, strict=True)],
+        [
+            Clip(**labels, joints=joints if count == 1 else joints.reshape(count, -1, 22, 3))
+            for labels, joints, count in zip(about["clips"], arrays, people, strict=True)
+        ],
         [(name, problem) for name, problem in about["failures"]],
         Counter(about["notes"]),
     )
@@ -203,7 +210,8 @@ def _write_shards(
         counts[split] = {
             "rows": len(rows),
             "clips": len(mine),
-            "frames": sum(len(clip.joints) for clip, _ in rows),
+            "people": sum(len(clip.people) for clip in mine),
+            "frames": sum(clip.num_frames for clip, _ in rows),
         }
         for batch in batched(rows, _ROWS_PER_SHARD):
             names = [f"{clip.name}:{clip.source_sha256}:{mirrored}" for clip, mirrored in batch]
@@ -224,22 +232,33 @@ def _make_shard(task: tuple[MotionSource, Path, list[tuple[Clip, bool]]]) -> int
 
 
 def _row(source: MotionSource, clip: Clip, mirrored: bool) -> dict[str, Any]:
-    joints = np.asarray(mirror_joints(clip.joints), dtype=np.float32) if mirrored else clip.joints
-    return {
+    people = clip.people
+    if len(people) > 1:
+        canonical, placements = split_people(people)
+        if mirrored:
+            canonical, placements = mirror_people(canonical, placements)
+        joints = join_people(canonical, placements).astype(np.float32)
+    else:
+        placements = np.zeros((1, 3))
+        joints = canonical = np.asarray(mirror_joints(people), dtype=np.float32) if mirrored else people
+    row = {
         "name": f"{clip.name}_mirrored" if mirrored else clip.name,
         "source": clip.source,
-        "num_people": 1,
-        "contents": [source.content(clip, mirrored)],
-        "styles": [clip.style],
+        "num_people": len(people),
+        "contents": [source.content(clip, mirrored)] * len(people),
+        "styles": [clip.style] * len(people),
         "mirrored": mirrored,
-        "captions": source.captions(clip, joints, mirrored),
+        "captions": source.captions(clip, joints[0], mirrored),
         "fps": HUMANML3D.fps,
-        "num_frames": len(joints),
-        "joints": joints[None],
-        "features": joints_to_features(joints)[None],
+        "num_frames": clip.num_frames,
+        "joints": joints,
+        "features": joints_to_features(canonical).astype(np.float32),
         "source_file": clip.source_file,
         "source_sha256": clip.source_sha256,
     }
+    if source.scenes:
+        row |= {"kind": "", "composed": False, "placements": placements, "license": clip.license or source.license}
+    return row
 
 
 def _key(names: Iterable[str]) -> str:

@@ -21,6 +21,7 @@ from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.motion_features import HUMANML3D, resample_joints
 
 from .bvh import Bvh, forward_kinematics, rest_positions, with_end_sites
+from .loops import move_forward, repeat_motion
 
 __all__ = ["BvhOptions", "JointPositions", "RetargetedMotion", "retarget", "retarget_people"]
 
@@ -41,6 +42,8 @@ class BvhOptions:
         start: seconds of the file (at its right rate) before the motion, left out.
         end: second of the file at which the motion ends.
         animation: name of the one to read, in a file of several.
+        repeat: how often it is played, for loops.
+        speed: metres per second that an animation in place goes forward, or "feet", see `move_forward`.
     """
 
     skeleton_map: SkeletonMap | None = None
@@ -50,6 +53,8 @@ class BvhOptions:
     start: float | None = None
     end: float | None = None
     animation: str | None = None
+    repeat: int = 1
+    speed: float | str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,6 +138,10 @@ def retarget(recording: Bvh | JointPositions, name: str, options: BvhOptions = B
     if starts_with_rest_pose(joints, unturned):
         joints = joints[1:]
         notes.append("the first frame is a rest pose before the motion, left out")
+    if options.repeat > 1:
+        joints = repeat_motion(joints, options.repeat)
+    if options.speed is not None:
+        joints = move_forward(joints, fps, options.speed, name)
     check_sides(joints, name)
     lift = floor_offset(joints)
     if lift:

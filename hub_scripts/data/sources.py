@@ -39,12 +39,13 @@ class Clip:
     Args:
         name: unique in the dataset.
         recording: name of the recording it is from; clips of one recording stay in one split.
-        content: label.
-        style: label.
+        content: label, of all people.
+        style: label, likewise.
         source: what its collection is called.
         source_file: path of the recording in that collection.
         source_sha256: hash of the recording.
-        joints: float32 (T, 22, 3), metres, 20 fps.
+        joints: float32 (T, 22, 3), or (P, T, 22, 3) of several people in one world; metres, 20 fps.
+        license: of the motion, where clips of a dataset differ in it.
     """
 
     name: str
@@ -55,12 +56,22 @@ class Clip:
     source_file: str
     source_sha256: str
     joints: np.ndarray
+    license: str = ""
 
     def __post_init__(self) -> None:
-        if len(self.joints) < _MIN_FRAMES:
+        if self.num_frames < _MIN_FRAMES:
             raise MotionLLMError(
-                f"'{self.name}.bvh' has {len(self.joints)} frames at 20 fps; at least {_MIN_FRAMES} are needed"
+                f"'{self.source_file}' has {self.num_frames} frames at 20 fps; at least {_MIN_FRAMES} are needed"
             )
+
+    @property
+    def num_frames(self) -> int:
+        return self.joints.shape[-3]
+
+    @property
+    def people(self) -> np.ndarray:
+        """Joints (P, T, 22, 3)."""
+        return self.joints.reshape(-1, *self.joints.shape[-3:])
 
 
 class MotionSource(ABC):
@@ -71,12 +82,14 @@ class MotionSource(ABC):
         license: of the dataset, as the Hub spells it.
         recipe: what the joints depend on beside the recordings; kept joints of another recipe are not used.
         wording: likewise for the captions.
+        scenes: clips may have several people or licences of their own; rows say so.
     """
 
     name: str
     license: str
     recipe: str = ""
     wording: str = ""
+    scenes: bool = False
 
     @abstractmethod
     def recordings(self, failures: list[tuple[str, str]]) -> Iterator[Recording]:

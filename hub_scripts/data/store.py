@@ -67,6 +67,7 @@ _COLUMNS: dict[str, Any] = {
     "source_clips": [["string"]],
     "source_file": "string",
     "source_sha256": "string",
+    "license": "string",
 }
 _NEEDED = ("name", "source", "num_people", "contents", "styles", "mirrored", "captions", "fps", "num_frames", "joints")
 
@@ -110,7 +111,7 @@ def write_shard(path: str | os.PathLike[str], rows: Sequence[Mapping[str, Any]])
             (P, T, J, 3) in one world. Any of these, as the first row has them: `features` float32 (P, T-1, D);
             `placements` (P, 3) x, z, heading; `parts` (P sentences of what each person does, or none), `roles`, `kind`,
             `composed`, `split` and `source_clips` of scenes; `tokens` (one string a caption) and `recording_frames`
-            of published data; `source_file`, `source_sha256`.
+            of published data; `source_file`, `source_sha256`; `license`.
 
     Raises:
         MotionLLMError: the file cannot be written.

@@ -2,7 +2,7 @@
 
 import argparse
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from hub_scripts.options.bvh import add_bvh_arguments, bvh_options
@@ -82,21 +82,27 @@ def _bandai(args: argparse.Namespace) -> "Preparation":
     return prepare(BandaiSource(args.src), args.out, args.num_proc, args.limit, args.mirror, args.overwrite)
 
 
-def _bvh(args: argparse.Namespace) -> "Preparation":
-    from hub_scripts.data.bvh_folder import BvhFolderSource
+def _recordings(args: argparse.Namespace) -> "Preparation":
+    from hub_scripts.data.cmu import cmu_table
     from hub_scripts.data.preparation import prepare
+    from hub_scripts.data.recording_folder import RecordingFolderSource
 
     if args.clip_seconds is not None and not args.clip_seconds >= 1:
         raise MotionLLMError(f"--clip-seconds is {args.clip_seconds:g}; give 1 or more")
-    source = BvhFolderSource(
+    failures: list[tuple[str, str]] = []
+    captions = args.captions
+    if args.dataset == "cmu":
+        captions = cmu_table(args.folder, args.sentences, args.captions, failures)
+    source = RecordingFolderSource(
         args.folder,
-        args.captions,
+        captions,
         maps=args.out,
         options=bvh_options(args),
         clip_seconds=args.clip_seconds,
         name=args.name,
         license=args.license,
     )
+    source.passed_over += failures
     return prepare(source, args.out, args.num_proc, args.limit, args.mirror, args.overwrite)
 
 
@@ -119,8 +125,23 @@ def _interhuman(args: argparse.Namespace) -> "Preparation":
     return prepare_interhuman(args.src, args.out, args.mirror, args.limit, args.overwrite)
 
 
-def _add_bvh(parser: argparse.ArgumentParser) -> None:
+def _add_recordings(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--captions", required=True, metavar="CSV", help="table with the columns file and caption")
+    _add_reading(parser)
+
+
+def _add_cmu(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--sentences",
+        required=True,
+        metavar="PATH",
+        help="HumanML3D's folder with index.csv, texts/ and the split lists, or a JSONL file of them",
+    )
+    parser.add_argument("--captions", metavar="CSV", help="table of own sentences, and of what is to be said of files")
+    _add_reading(parser)
+
+
+def _add_reading(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--clip-seconds", type=float, metavar="S", help="cut longer recordings into equal pieces of at most S seconds"
     )
@@ -142,6 +163,31 @@ def _add_pairs(parser: argparse.ArgumentParser) -> None:
 _PUBLISHED = """\
 docs/datasets.md tells what is done with the files, and what could not be tried on the real ones.
 """
+_OWN = Source(
+    "your own .bvh, .glb, .amc ... files and a table of sentences",
+    """\
+Prepare your own motion: a folder of recorded or animated skeletons (.bvh, .glb, .gltf, .vrma, .amc with its .asf, .npz)
+and a table of sentences.
+
+The table is a CSV file with the columns `file` (path in FOLDER, with or without suffix) and `caption`; a clip may have
+several rows. Optional columns: `content` and `style` (labels); `split` (train, val or test; else fixed by a hash of the
+names); `animation` (one of several in a file); `start` and `end` (seconds; each part is a clip); `partner` (file of a
+second person in the same world: a scene of two); `fps`, `up`, `scale` and `map` (as the options below, for one file);
+`repeat` (plays a loop so many times); `speed` (metres a second that an animation in place goes forward, or `feet` to
+find it out); `license` and `name` of the clip.
+
+Skeletons of Bandai-Namco, CMU, iClone, Mixamo, LAFAN1, Xsens and SMPL are known; others (Unreal, Unity, VRM, Rigify,
+3ds Max, DAZ ...) are told by their names and tree; for the rest a map to complete is written into DIR. Unit, up axis
+and a T-pose before the motion are found out and said. Train clips are stored twice, as recorded and mirrored; captions
+that name a side are mirrored too. A file that cannot be used is named at the end.
+""",
+    "recordings/ --captions captions.csv --clip-seconds 10 --out data/mine",
+    ("FOLDER", "folder with the files, also in subfolders"),
+    _recordings,
+    options=("num-proc", "limit", "mirror", "overwrite"),
+    add_arguments=_add_recordings,
+    epilog=_AGAIN + "docs/own_data.md shows the way from such a folder to a model of your own.\n",
+)
 SOURCES: dict[str, Source] = {
     "bandai": Source(
         "Bandai-Namco-Research-Motiondataset 1 and 2",
@@ -158,23 +204,28 @@ Train clips are stored twice, as recorded and mirrored. A clip that cannot be us
         options=("num-proc", "limit", "mirror", "overwrite"),
         epilog=_AGAIN,
     ),
-    "bvh": Source(
-        "your own .bvh files and a table of sentences",
+    "bvh": _OWN,
+    "glb": replace(_OWN, title="the same, for animations", example=_OWN.example.replace("recordings/", "animations/")),
+    "cmu": Source(
+        "recordings of the CMU database, with HumanML3D's sentences",
         """\
-Prepare your own motion capture: a folder of .bvh files and a table of sentences.
+Prepare recordings of the CMU motion capture database (mocap.cs.cmu.edu), in any format and conversion, with the
+sentences that HumanML3D has about them: each part of a trial that it describes becomes a clip, in HumanML3D's split.
 
-The table is a CSV file with the columns `file` (path in FOLDER, with or without .bvh) and `caption`; a file may have
-several rows. Optional columns: `content` and `style` (labels), `split` (train, val or test; else fixed by a hash of the
-names). Known skeletons are Bandai-Namco, CMU, iClone, Mixamo, LAFAN1, Xsens and SMPL; for others a map to complete is
-written into DIR. Unit, up axis and a T-pose before the motion are found out and said. Train clips are stored twice, as
-recorded and mirrored; captions that name a side are mirrored too. A file that cannot be used is named at the end.
+FOLDER holds files named after their trials (60_01.bvh, 02/02_01.amc); else --captions gives each its trial in the
+column `trial`. Otherwise that table is as for `motionllm prepare bvh`: its rows are clips too, and what it says of a
+file (fps, content ...) holds for the described parts. Parts that share a moment with a clip for testing are left out.
+The conversion's header may name a wrong rate (Daz-friendly salsa: 60, not 120): give the column fps.
 """,
-        "recordings/ --captions captions.csv --clip-seconds 10 --out data/mine",
-        ("FOLDER", "folder with .bvh files, also in subfolders"),
-        _bvh,
+        "~/cmu --sentences ~/HumanML3D --out data/cmu",
+        ("FOLDER", "folder with the recordings, also in subfolders"),
+        _recordings,
         options=("num-proc", "limit", "mirror", "overwrite"),
-        add_arguments=_add_bvh,
-        epilog=_AGAIN + "docs/own_data.md shows the way from such a folder to a model of your own.\n",
+        add_arguments=_add_cmu,
+        epilog="""\
+CMU asks for this line: "The data used in this project was obtained from mocap.cs.cmu.edu. The database was created with
+funding from NSF EIA-0196217." The sentences are HumanML3D's (MIT).
+""",
     ),
     "humanml3d": Source(
         "HumanML3D, as published",

@@ -74,14 +74,11 @@ def recognise_joints(names: Sequence[str], parents: Sequence[int]) -> dict[str, 
     for side in ("left", "right"):
         chains = [_leg(tree, side), _arm(tree, side)]
         found |= {f"{side}_{joint}": (index,) for chain in chains for joint, index in chain.items()}
-    for upper, lower in _BONES:
-        steps = {
-            side: len(_until(tree, found[f"{side}_{lower}"][0], found[f"{side}_{upper}"][0]))
-            for side in ("left", "right")
-            if {f"{side}_{upper}", f"{side}_{lower}"} <= found.keys()
-        }
-        if len(set(steps.values())) > 1:  # one of them is another joint: a hip joint where the thigh is not known
-            del found[f"{max(steps, key=lambda side: steps[side])}_{upper}"]
+    for side in ("left", "right"):
+        for upper, lower in _BONES:
+            ends = f"{side}_{upper}", f"{side}_{lower}"
+            if set(ends) <= found.keys() and not _is_bone(tree, side, found[ends[0]][0], found[ends[1]][0]):
+                del found[ends[0]]
     if {"left_hip", "right_hip", "left_shoulder", "right_shoulder"} <= found.keys():
         found |= _middle(tree, found)
     return found
@@ -165,6 +162,14 @@ def _until(tree: _Tree, joint: int, top: int) -> list[int]:
     """Joints between `joint` and `top`, nearest to `joint` first."""
     above = list(tree.above(joint))
     return above[: above.index(top)]
+
+
+def _is_bone(tree: _Tree, side: str, upper: int, lower: int) -> bool:
+    """Whether nothing but twists and parts of the same limb are between two joints; else the upper one is another: a
+    hip joint, where the thigh has a name that says nothing.
+    """
+    between = _until(tree, lower, upper)
+    return all(not tree.words[j] or (tree.sides[j] == side and tree.words[j] in _LIMB_WORDS) for j in between)
 
 
 def _spine(spine: list[int]) -> dict[str, tuple[int, ...]]:

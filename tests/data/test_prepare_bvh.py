@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from bvh_writer import NAMES, bvh_bytes
 
-from hub_scripts.data import bvh_folder
-from hub_scripts.data.bvh_folder import BvhFolderSource
+from hub_scripts.data import recordings
+from hub_scripts.data.recording_folder import RecordingFolderSource
 from hub_scripts.data.storage import existing_splits, read_split, read_summary
 from hub_scripts.encode_motions import main as encode
 from hub_scripts.prepare_data import main
@@ -171,8 +171,8 @@ def test_a_continued_run_converts_nothing_twice_and_sees_changed_words(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     parsed: list[str] = []
-    parse = bvh_folder.parse_bvh
-    monkeypatch.setattr(bvh_folder, "parse_bvh", lambda data, name: (parsed.append(name), parse(data, name))[1])
+    parse = recordings.parse_bvh
+    monkeypatch.setattr(recordings, "parse_bvh", lambda data, name: (parsed.append(name), parse(data, name))[1])
     with monkeypatch.context() as patch:
         patch.setattr("datasets.arrow_writer.ArrowWriter.write_batch", _refuse)
         with pytest.raises(MotionLLMError, match="No space left"):
@@ -200,7 +200,7 @@ def test_splits_come_from_the_table_and_else_from_the_names(tmp_path: Path) -> N
     table.write_text("file,caption,content\n" + "".join(f"walk{i},walks,c{i // 4}\n" for i in range(12)))
 
     def splits() -> dict[str, str]:
-        source = BvhFolderSource(folder, table, tmp_path)
+        source = RecordingFolderSource(folder, table, tmp_path)
         clips = [
             clip
             for recording in source.recordings([])
@@ -267,7 +267,7 @@ def test_a_name_that_is_there_twice_must_be_said_with_its_folder(folder: Path) -
     shutil.copy(folder / "cmu" / "02_01.bvh", folder / "b")
     (folder.parent / "captions.csv").write_text("file,caption\n01_01,stands\n02_01,walks\ncmu/01_01,stands\n")
     failures: list[tuple[str, str]] = []
-    source = BvhFolderSource(folder, folder.parent / "captions.csv", folder)
+    source = RecordingFolderSource(folder, folder.parent / "captions.csv", folder)
     assert [recording.name for recording in source.recordings(failures)] == ["01_01", "cmu/01_01"]
     problems = dict(failures)
     assert "which is there 2 times; write its folder, as 'b/02_01'" in problems["02_01"]

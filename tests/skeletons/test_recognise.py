@@ -145,5 +145,7 @@ def test_a_hip_joint_does_not_stand_in_for_a_thigh_of_another_name() -> None:
         parents.append(0)
         parents[names.index(f"{side}femur")] = len(names) - 1
     assert in_words(recognise_joints(names, parents)) == ALL
-    names[names.index("lfemur")] = "bone"
-    assert "left_hip" not in recognise_joints(names, parents)
+    for side in ("l", "r"):
+        names[names.index(f"{side}femur")] = f"bone {side}"
+        assert "left_hip" not in recognise_joints(names, parents)
+    assert {"left_knee", "right_knee"} <= recognise_joints(names, parents).keys()

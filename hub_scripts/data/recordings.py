@@ -1,0 +1,78 @@
+"""The formats that recorded skeletons come in: which they are, and one way to parse them all."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from modeling_motionllm.errors_motionllm import MotionLLMError
+
+from .bvh import Bvh, parse_bvh
+from .gltf_file import GLTF_SUFFIXES
+from .joint_arrays import read_joint_arrays
+from .retarget import BvhOptions, JointPositions
+
+__all__ = ["RECORDING_SUFFIXES", "parse_recording", "read_recording", "recording_suffix"]
+
+RECORDING_SUFFIXES = (".bvh", ".amc", *GLTF_SUFFIXES, ".glb.xz", ".npz")
+_LOOP_FPS = 120.0  # repeated glTF animations are sampled finely, so that they close
+
+
+def recording_suffix(name: str | os.PathLike[str]) -> str:
+    """The suffix of a file of a recording, in lower case; "" if it is none."""
+    text = os.fspath(name).lower()
+    return next((suffix for suffix in RECORDING_SUFFIXES if text.endswith(suffix)), "")
+
+
+def read_recording(path: str | os.PathLike[str], options: BvhOptions) -> Sequence[Bvh | JointPositions]:
+    """Read the skeletons of a file, see `parse_recording`.
+
+    Raises:
+        MotionLLMError: it cannot be read, or `parse_recording` refuses it.
+    """
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise MotionLLMError(f"cannot read '{path}' ({error.strerror}); check the path") from error
+    return parse_recording(data, path, os.fspath(path), options)
+
+
+def parse_recording(
+    data: bytes, path: str | os.PathLike[str], name: str, options: BvhOptions
+) -> Sequence[Bvh | JointPositions]:
+    """Parse a file by its suffix.
+
+    Args:
+        data: its bytes.
+        path: where it is; what belongs to it (the `.asf` of an `.amc`, the `.bin` of a `.gltf`) lies beside it.
+        name: what error messages call it.
+        options: `animation` and `fps` are looked at.
+
+    Returns:
+        One recording for each skeleton in it.
+
+    Raises:
+        MotionLLMError: no such format, or a damaged file.
+    """
+    path, suffix = Path(path), recording_suffix(path)
+    if suffix == ".bvh":
+        return [parse_bvh(data, name)]
+    if suffix == ".amc":
+        from .acclaim import ACCLAIM_FPS, find_asf, parse_amc, parse_asf  # here, as scipy takes a while to import
+
+        skeleton = find_asf(path)
+        try:
+            asf = parse_asf(skeleton.read_bytes(), os.fspath(skeleton))
+        except OSError as error:
+            raise MotionLLMError(f"cannot read '{skeleton}' ({error.strerror}); check the path") from error
+        return [parse_amc(data, name, asf, options.fps or ACCLAIM_FPS)]
+    if suffix == ".npz":
+        return read_joint_arrays(data, path, name, options.animation)
+    if suffix:
+        from .glb import GltfAnimations
+        from .gltf_file import parse_gltf
+
+        animations = GltfAnimations(parse_gltf(data, name, path.parent))
+        return (
+            animations.read(options.animation, _LOOP_FPS) if options.repeat > 1 else animations.read(options.animation)
+        )
+    raise MotionLLMError(f"'{name}' is none of {', '.join(RECORDING_SUFFIXES)}; convert it to one of these")
