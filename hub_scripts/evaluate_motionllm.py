@@ -49,7 +49,8 @@ from hub_scripts.evaluation.tables import (
     scene_caption_table,
     scene_table,
 )
-from hub_scripts.hub.card import SHEET, T2M, read_evaluation, write_evaluation
+from hub_scripts.hub.card import T2M, write_evaluation
+from hub_scripts.hub.records import SHEET, read_evaluation
 from hub_scripts.metrics.base import Score
 from hub_scripts.metrics.caption import Captions, SentenceSimilarity
 from hub_scripts.metrics.judge import Judge, MotionJudge, load_evaluator, load_sentence_encoder

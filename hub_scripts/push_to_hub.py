@@ -11,7 +11,6 @@ from huggingface_hub import CommitInfo, CommitOperationAdd, CommitOperationDelet
 from huggingface_hub.errors import HfHubHTTPError, HTTPError
 from huggingface_hub.utils import enable_progress_bars, validate_repo_id
 
-from hub_scripts.hub.card import CARD
 from hub_scripts.hub.errors import hub_errors, is_transient
 from hub_scripts.hub.layouts import (
     LAYOUTS,
@@ -22,6 +21,7 @@ from hub_scripts.hub.layouts import (
     check_thin_checkpoint,
     layout_files,
 )
+from hub_scripts.hub.records import CARD
 from hub_scripts.options.checkpoint import DEFAULT_CHECKPOINT, DEFAULT_EVALUATOR, quiet, require_shipped
 from modeling_motionllm.checkpoint_motionllm import ADAPTERS_FOLDER
 from modeling_motionllm.errors_motionllm import MotionLLMError

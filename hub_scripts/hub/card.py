@@ -1,7 +1,8 @@
-"""Filling `model_card.md` from the records a checkpoint folder holds."""
+"""Filling `templates/model.md` from the records a checkpoint folder holds."""
 
+import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,46 +16,95 @@ from hub_scripts.evaluation.tables import (
     scene_caption_table,
     scene_table,
 )
-from hub_scripts.hub.card_data import data_of, licence_of
-from hub_scripts.hub.card_mark import is_unchanged, mark
 from hub_scripts.hub.eval_results import RECONSTRUCTION, eval_results, write_eval_results
+from hub_scripts.hub.licences import data_of, licence_of
+from hub_scripts.hub.records import (
+    CARD,
+    EVALUATION,
+    SHEET,
+    TRAINING_RECORD,
+    VQ_RECORD,
+    read_evaluation,
+    read_record,
+    read_training_record,
+)
 from hub_scripts.options.checkpoint import DEFAULT_EVALUATOR
-from hub_scripts.training.trainer import TRAINING_RECORD, read_training_record
 from modeling_motionllm.checkpoint_motionllm import ADAPTERS_FOLDER, MOTION_VQ_FOLDER, looks_like_path
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.files_motionllm import atomic_path
 from modeling_motionllm.motion_features import HUMANML3D, skeleton_of_features
 
 __all__ = [
-    "CARD",
-    "EVALUATION",
-    "SHEET",
     "T2M",
-    "VQ_RECORD",
+    "card_metadata",
     "evaluated_data",
+    "fill_card",
     "has_own_card",
     "is_local_base",
-    "read_evaluation",
+    "mark",
     "render_model_card",
     "write_evaluation",
     "write_model_card",
 ]
 
-EVALUATION = "evaluation.json"
-VQ_RECORD = "training_record_vq.json"  # of a full checkpoint, which has one folder for all
-CARD = "README.md"
-SHEET = "evaluation_sheet.png"  # generated beside real motions, where an evaluation drew one
 T2M = "t2m"  # what figures call the published evaluator
-_TEMPLATE = Path(__file__).with_name("model_card.md")
+_TEMPLATES = Path(__file__).with_name("templates")
+_MARK = "<!-- written by motionllm, {digest}; change the card and motionllm leaves it alone -->"
 
 
-def _read(path: Path) -> dict[str, Any] | None:
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+def _line(text: str) -> str:
+    return _MARK.format(digest=hashlib.sha256(text.encode()).hexdigest()[:16])
 
 
-def read_evaluation(folder: Path) -> dict[str, Any] | None:
-    """The figures of the last `motionllm evaluate --card`, or None where nothing was measured."""
-    return _read(folder / EVALUATION)
+def mark(text: str) -> str:
+    """A card of ours with a last line, invisible to readers, by which it is known as long as nobody changes it."""
+    text = text.rstrip() + "\n"
+    return f"{text}\n{_line(text)}\n"
+
+
+def has_own_card(folder: Path) -> bool:
+    """Whether the folder has a card that somebody wrote or changed; ours, as `mark` left it, may be written anew."""
+    if not (folder / CARD).is_file():
+        return False
+    text, _, line = (folder / CARD).read_text(encoding="utf-8").rstrip().rpartition("\n")
+    return line != _line(text.rstrip() + "\n")
+
+
+def is_local_base(name: str | None) -> bool:
+    """Whether a base model is named by a path of this machine, which nobody else can load."""
+    return name is None or Path(name).is_dir() or looks_like_path(name)
+
+
+def card_metadata(
+    data: Mapping[str, str], tags: list[str], base: str | None = None, relation: str = "finetune", **fields: Any
+) -> ModelCardData:
+    """The head of a card.
+
+    Args:
+        data: what was trained on, of `data_of`.
+        tags: for the search of the Hub.
+        base: base model; one that only this machine has is left out, as it means nothing to others.
+        relation: to the base, as the Hub calls it.
+        fields: others of `ModelCardData`.
+    """
+    known_base = {} if is_local_base(base) else {"base_model": base, "base_model_relation": relation}
+    datasets = [data["name"]] if data.get("name") else None
+    fields = {"library_name": "transformers", "datasets": datasets, "tags": tags, **known_base, **fields}
+    return ModelCardData(**licence_of(data), **fields)
+
+
+def fill_card(template: str, metadata: ModelCardData, repo: str = "", **fields: Any) -> str:
+    """A card from `templates/`.
+
+    Args:
+        template: name of the file, without its ending.
+        metadata: of `card_metadata`.
+        repo: what users load the model by; its last part is the `name` in the template.
+        fields: of the template.
+    """
+    fields = {"repo": repo, "name": repo.rstrip("/").rsplit("/", 1)[-1], **fields}
+    card = ModelCard.from_template(metadata, template_path=str(_TEMPLATES / f"{template}.md"), **fields)
+    return str(card).rstrip() + "\n"
 
 
 def _records(folder: Path, adapter_name: str) -> tuple[str, dict[str, Any] | None, dict[str, Any] | None]:
@@ -62,13 +112,7 @@ def _records(folder: Path, adapter_name: str) -> tuple[str, dict[str, Any] | Non
     if (folder / ADAPTERS_FOLDER).is_dir():
         adapter = read_training_record(folder / ADAPTERS_FOLDER / adapter_name)
         return "thin", adapter, read_training_record(folder / MOTION_VQ_FOLDER)
-    return "full", read_training_record(folder), _read(folder / VQ_RECORD)
-
-
-def has_own_card(folder: Path) -> bool:
-    """Whether the folder has a card that somebody wrote or changed; ours may be written anew."""
-    card = folder / CARD
-    return card.is_file() and not is_unchanged(card.read_text(encoding="utf-8"))
+    return "full", read_training_record(folder), read_record(folder, VQ_RECORD)
 
 
 def evaluated_data(folder: Path, evaluation: dict[str, Any], adapter_name: str = "default") -> str:
@@ -147,14 +191,11 @@ def render_model_card(
     layout = layout or folder_layout
     model_path = model_path or folder.as_posix()
     model_name = _model_name(folder, model_path)
-    config = _read(folder / "config.json") or {}
-    processor = _read(folder / "processor_config.json") or {}
+    config = read_record(folder, "config.json") or {}
+    processor = read_record(folder, "processor_config.json") or {}
     evaluation = read_evaluation(folder)
     data = data_of(record, vq_record)
     base_model = config.get("base_model_name_or_path")
-    # The Hub knows models by id; a folder of the author's machine means nothing there.
-    known_base = {} if is_local_base(base_model) else {"base_model": base_model}
-    relation = {"base_model_relation": "adapter" if layout == "thin" else "finetune"} if known_base else {}
     measured: dict[str, Any] = {}
     measured_on = "the data above"
     if evaluation is not None:
@@ -162,21 +203,13 @@ def render_model_card(
         measured = {"model_name": model_name, "eval_results": eval_results(evaluation, dataset)}
         if evaluation.get("data_sha256", record["data_sha256"]) != record["data_sha256"]:
             measured_on = f"{dataset} (SHA-256 `{evaluation['data_sha256']}`), not of the data above"
-    metadata = ModelCardData(
-        library_name="transformers",
-        pipeline_tag="text-to-3d",
-        **licence_of(data),
-        datasets=[data["name"]] if data["name"] else None,
-        **known_base,
-        **relation,
-        language="en",
-        tags=["motion", "text-to-motion", "motion-captioning", "human-motion", "vq-vae", "peft", "lora"],
-        **measured,
-    )
+    tags = ["motion", "text-to-motion", "motion-captioning", "human-motion", "vq-vae", "peft", "lora"]
+    relation = "adapter" if layout == "thin" else "finetune"
+    metadata = card_metadata(data, tags, base_model, relation, pipeline_tag="text-to-3d", language="en", **measured)
     rows_sentence = "" if record.get("frozen_rows") else ", and the new vocabulary rows of the motion tokens"
-    card = ModelCard.from_template(
+    card = fill_card(
+        "model",
         metadata,
-        template_path=str(_TEMPLATE),
         model_name=model_name,
         model_path=model_path,
         thin=layout == "thin",
@@ -201,7 +234,7 @@ def render_model_card(
         **{name: record[name] for name in ("command", "seed", "hardware", "steps", "train_seconds", "train_loss")},
         data_sha256=record["data_sha256"],
     )
-    return mark(str(card))
+    return mark(card)
 
 
 def _judged_by(evaluation: dict[str, Any]) -> str:
@@ -240,8 +273,3 @@ def _tables(evaluation: dict[str, Any]) -> dict[str, str]:
         "scene_caption_table": (scene_caption_table, evaluation.get("scene_captioning", {}).get("rows")),
     }
     return {name: markdown(table(values)) if values else "" for name, (table, values) in parts.items()}
-
-
-def is_local_base(name: str | None) -> bool:
-    """Whether a base model is named by a path of this machine, which nobody else can load."""
-    return name is None or Path(name).is_dir() or looks_like_path(name)

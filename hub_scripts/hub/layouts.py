@@ -1,6 +1,5 @@
 """The files of each Hub layout, made from a thin checkpoint."""
 
-import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,23 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import motionllm  # registers the Auto classes
-from hub_scripts.hub.card import (
-    CARD,
-    EVALUATION,
-    SHEET,
-    VQ_RECORD,
-    evaluated_data,
-    has_own_card,
-    is_local_base,
-    read_evaluation,
-    render_model_card,
-)
+from hub_scripts.hub.card import evaluated_data, has_own_card, is_local_base, render_model_card
 from hub_scripts.hub.eval_results import EVAL_RESULTS, RECONSTRUCTION, RESULT_FILES, part_of, write_eval_results
 from hub_scripts.hub.licences import redistribution_obstacle
 from hub_scripts.hub.part_cards import render_adapters_card, render_evaluator_card, render_vq_card
 from hub_scripts.hub.pickled import is_pickled
 from hub_scripts.hub.plain import write_plain
-from hub_scripts.training.trainer import TRAINING_RECORD
+from hub_scripts.hub.records import CARD, EVALUATION, SHEET, TRAINING_RECORD, VQ_RECORD, read_evaluation, read_record
 from modeling_motionllm.checkpoint_motionllm import (
     ADAPTERS_FOLDER,
     MOTION_VQ_FOLDER,
@@ -87,8 +76,7 @@ def _read_config(folder: Path) -> dict[str, Any]:
     """
     if not folder.is_dir():
         raise MotionLLMError(f"there is no folder '{folder}'; give a checkpoint such as runs/motionllm/final")
-    path = folder / "config.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return read_record(folder, "config.json") or {}
 
 
 def check_evaluator(folder: Path) -> dict[str, Any]:
@@ -172,31 +160,56 @@ def _copy(source: Path, target: Path) -> None:
     shutil.copytree(source, target, ignore=ignored, dirs_exist_ok=True)
 
 
+def _write_card(folder: Path, target: Path, render: Callable[[], str]) -> None:
+    """Our card; one that somebody wrote or changed stays as it is."""
+    if has_own_card(folder):
+        shutil.copyfile(folder / CARD, target / CARD)
+    else:
+        (target / CARD).write_text(render(), encoding="utf-8")
+
+
+def _write_results(folder: Path, target: Path, only: str | None = None) -> None:
+    """The figures of a checkpoint, or of one part, as the Hub reads them; from `evaluation.json`, as the card's."""
+    evaluation = read_evaluation(folder)
+    if evaluation is not None and (only is None or only in evaluation):
+        part = evaluation if only is None else part_of(evaluation, only)
+        write_eval_results(target, part, evaluated_data(folder, evaluation))
+
+
+def _copy_records(folder: Path, target: Path, records: Mapping[str, str]) -> None:
+    for source, name in records.items():
+        if (folder / source).is_file():
+            shutil.copyfile(folder / source, target / name)
+
+
+def _load_whole(model_class: Any, folder: Path) -> Any:
+    """A model whose weight file holds exactly its tensors.
+
+    Raises:
+        MotionLLMError: the file has others, or lacks some: it belongs to another class or configuration.
+    """
+    model, info = model_class.from_pretrained(folder, output_loading_info=True)
+    strange, missing = sorted(info["unexpected_keys"]), sorted(info["missing_keys"])
+    strange += sorted(str(key) for key in info["mismatched_keys"])
+    if strange or missing:
+        raise MotionLLMError(
+            f"{_WEIGHTS} of '{folder}' does not fit its config.json: {len(strange)} tensors have no place in "
+            f"{model_class.__name__} and {len(missing)} of its own are missing ({(strange + missing)[0]} ...); nothing "
+            "was written, train it again or put the right file there"
+        )
+    return model
+
+
 def _write_thin(folder: Path, target: Path, repo: str, adapter_name: str) -> None:
     _copy(folder, target)
     # The code is this package's, whatever lay in the folder.
     remove_code(target)
     config = motionllm.MotionLLMConfig.from_pretrained(target)
-    motion_vq = motionllm.MotionVQModel.from_pretrained(target / MOTION_VQ_FOLDER)
+    motion_vq = _load_whole(motionllm.MotionVQModel, target / MOTION_VQ_FOLDER)
     processor = motionllm.MotionLLMProcessor.from_pretrained(target)
     save_shared_parts(target, motionllm.MotionLLMForCausalLM, config, motion_vq, processor)
     _write_results(folder, target)
-    _write_card(folder, target, repo, adapter_name, "thin")
-
-
-def _write_card(folder: Path, target: Path, repo: str, adapter_name: str, layout: str) -> None:
-    """Our card, with the repository's name; one that somebody wrote or changed stays as it is."""
-    if has_own_card(folder):
-        shutil.copyfile(folder / CARD, target / CARD)
-    else:
-        (target / CARD).write_text(render_model_card(folder, repo, adapter_name, layout), encoding="utf-8")
-
-
-def _write_results(folder: Path, target: Path) -> None:
-    """The figures of a checkpoint as the Hub reads them; from `evaluation.json`, as those of the card."""
-    evaluation = read_evaluation(folder)
-    if evaluation is not None:
-        write_eval_results(target, evaluation, evaluated_data(folder, evaluation))
+    _write_card(folder, target, lambda: render_model_card(folder, repo, adapter_name, "thin"))
 
 
 def _write_full(folder: Path, target: Path, repo: str, adapter_name: str) -> None:
@@ -211,11 +224,9 @@ def _write_full(folder: Path, target: Path, repo: str, adapter_name: str) -> Non
         EVALUATION: EVALUATION,
         SHEET: SHEET,
     }
-    for source, name in records.items():
-        if (folder / source).is_file():
-            shutil.copyfile(folder / source, target / name)
+    _copy_records(folder, target, records)
     _write_results(folder, target)
-    _write_card(folder, target, repo, adapter_name, "full")
+    _write_card(folder, target, lambda: render_model_card(folder, repo, adapter_name, "full"))
 
 
 def _write_adapters(folder: Path, target: Path, repo: str, adapter_name: str) -> None:
@@ -227,27 +238,17 @@ def _write_adapters(folder: Path, target: Path, repo: str, adapter_name: str) ->
 
 def _write_vq(folder: Path, target: Path, repo: str, adapter_name: str) -> None:
     check_thin_checkpoint(folder, adapter_name)
-    motionllm.MotionVQModel.from_pretrained(folder / MOTION_VQ_FOLDER).save_pretrained(target)
-    record = folder / MOTION_VQ_FOLDER / TRAINING_RECORD
-    if record.is_file():
-        shutil.copyfile(record, target / TRAINING_RECORD)
-    evaluation = read_evaluation(folder) or {}
-    if RECONSTRUCTION in evaluation:
-        only_vq = part_of(evaluation, RECONSTRUCTION)
-        write_eval_results(target, only_vq, evaluated_data(folder, evaluation))
+    _load_whole(motionllm.MotionVQModel, folder / MOTION_VQ_FOLDER).save_pretrained(target)
+    _copy_records(folder / MOTION_VQ_FOLDER, target, {TRAINING_RECORD: TRAINING_RECORD})
+    _write_results(folder, target, only=RECONSTRUCTION)
     (target / CARD).write_text(render_vq_card(folder, repo), encoding="utf-8")
 
 
 def _write_evaluator(folder: Path, target: Path, repo: str, adapter_name: str) -> None:
-    from modeling_motionllm.modeling_evaluator import MotionTextEvaluator
-
     check_evaluator(folder)
-    MotionTextEvaluator.from_pretrained(folder).save_pretrained(target)
-    shutil.copyfile(folder / TRAINING_RECORD, target / TRAINING_RECORD)
-    if has_own_card(folder):
-        shutil.copyfile(folder / CARD, target / CARD)
-    else:
-        (target / CARD).write_text(render_evaluator_card(folder, repo), encoding="utf-8")
+    _load_whole(motionllm.MotionTextEvaluator, folder).save_pretrained(target)
+    _copy_records(folder, target, {TRAINING_RECORD: TRAINING_RECORD})
+    _write_card(folder, target, lambda: render_evaluator_card(folder, repo))
 
 
 def check_licence(folder: Path, adapter_name: str) -> None:

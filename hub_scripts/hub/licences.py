@@ -1,8 +1,16 @@
-"""Which base language models must not be handed on inside a full checkpoint."""
+"""What cards say of the data that weights were trained on and of its terms; which base models must not be handed on."""
 
+import tomllib
+from collections.abc import Mapping
 from fnmatch import fnmatch
+from functools import cache
+from pathlib import Path
+from typing import Any
 
-__all__ = ["redistribution_obstacle"]
+__all__ = ["data_of", "licence_of", "redistribution_obstacle"]
+
+_DATA = Path(__file__).with_name("templates") / "data.toml"
+_OWN = "own"
 
 # Weights that their makers give only to those who accept their terms (gated on the Hub, or not for any use): name
 # pattern -> licence. Fine-tuned copies usually keep the family's name, so the patterns look at the last part too.
@@ -45,3 +53,59 @@ def redistribution_obstacle(base_model: str | None, model_type: str | None) -> s
         if fnmatch(name, pattern):
             return licence
     return _RESTRICTED_TYPES.get(model_type or "")
+
+
+@cache
+def _known_data() -> dict[str, dict[str, str]]:
+    """The entries of `templates/data.toml` by name, each whole; `own` stands for data that is not there."""
+    table = tomllib.loads(_DATA.read_text(encoding="utf-8"))
+    sentences = table.pop("sentences")
+    known: dict[str, dict[str, str]] = {}
+    for name, entry in table.items():
+        entry = {**table.get(entry.get("like"), {}), **entry, "name": "" if name == _OWN else name}
+        known[name] = {**entry, "sentences": sentences[entry["sentences"]]}
+    return known
+
+
+def data_of(*records: dict[str, Any] | None) -> dict[str, str]:
+    """What to say of the data of a training: `name` (empty if not known to us), `description`, `scope`, `sentences`,
+    `license`, `license_text`, and for `other` licences that have them `license_name` and `license_link`.
+
+    Args:
+        *records: of the training, and of the other parts that go with it. What they were continued from counts too:
+            weights that start from others keep the conditions of those.
+    """
+    names = [entry for record in records for entry in _data_names(record)]
+    name, licence = names[0] if names else ("", "")
+    known = {key: entry for key, entry in _known_data().items() if key != _OWN}
+    if name in known:
+        return known[name]
+    called = f"the dataset `{name}`" if name else "a dataset without a name"
+    prepared = f" (the dataset itself was prepared as `{licence}`)" if licence not in ("", "other") else ""
+    own = {key: text.format(called=called, prepared=prepared) for key, text in _known_data()[_OWN].items()}
+    start = next((known[name] for name, _ in names if name in known), None)
+    if start is None:
+        return own
+    terms = own["license_text"]
+    return {
+        **start,
+        "description": f"{own['description']}; it started from weights trained on {start['description']}",
+        "scope": f"{own['scope']}, and of the weights it started from: {start['scope']}",
+        "sentences": own["sentences"],
+        "license_text": f"{start['license_text'].removesuffix('.')}, and only as the licence of the later data allows. "
+        f"{terms[0].upper()}{terms[1:]}",
+    }
+
+
+def licence_of(data: Mapping[str, str]) -> dict[str, str]:
+    """The part of `data_of` that is metadata of a card: `license`, and its name and link where there are such."""
+    return {name: data[name] for name in ("license", "license_name", "license_link") if name in data}
+
+
+def _data_names(record: dict[str, Any] | None) -> list[tuple[str, str]]:
+    """Name and licence of the data of a training and of those it was continued from, latest first; "" if unknown."""
+    names = []
+    while record:
+        names.append((record.get("data_name") or "", record.get("data_license") or ""))
+        record = record.get("continued_from")
+    return names

@@ -11,9 +11,8 @@ from typing import Any
 
 from transformers import PreTrainedTokenizerFast
 
-from hub_scripts.hub.card import EVALUATION
 from hub_scripts.hub.part_cards import render_plain_card
-from hub_scripts.training.trainer import TRAINING_RECORD
+from hub_scripts.hub.records import EVALUATION, TRAINING_RECORD
 from modeling_motionllm.chat_template_motionllm import chat_template
 from modeling_motionllm.checkpoint_motionllm import ADAPTERS_FOLDER
 

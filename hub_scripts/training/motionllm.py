@@ -9,7 +9,8 @@ from transformers import set_seed
 from transformers.trainer_utils import IntervalStrategy, TrainOutput
 
 from hub_scripts.data.codes import read_codes, read_codes_summary, weights_hash
-from hub_scripts.hub.card import VQ_RECORD, write_model_card
+from hub_scripts.hub.card import write_model_card
+from hub_scripts.hub.records import VQ_RECORD
 from modeling_motionllm.checkpoint_motionllm import MOTION_VQ_FOLDER, save_processor, save_thin_checkpoint
 from modeling_motionllm.modeling_motionllm import MotionLLMForCausalLM
 from modeling_motionllm.processing_motionllm import MotionLLMProcessor

@@ -1,7 +1,6 @@
 """What the training commands share: a Trainer, resuming, and the record of how a model was made."""
 
 import json
-import os
 import platform
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from transformers import Trainer, TrainingArguments
 from transformers.trainer_pt_utils import LengthGroupedSampler
 from transformers.trainer_utils import TrainOutput, get_last_checkpoint
 
+from hub_scripts.hub.records import TRAINING_RECORD, read_training_record
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.files_motionllm import atomic_path, ensure_folder
 
@@ -27,8 +27,6 @@ __all__ = [
     "training_outcome",
     "write_training_record",
 ]
-
-TRAINING_RECORD = "training_record.json"
 
 
 class ModelTrainer(Trainer):
@@ -87,12 +85,6 @@ def training_outcome(result: TrainOutput, history: Sequence[Mapping[str, Any]]) 
         "train_seconds": round(result.metrics.get("train_runtime", 0.0), 1),
         "train_loss": round(sum(losses) / len(losses) if losses else result.training_loss, 5),
     }
-
-
-def read_training_record(folder: str | os.PathLike[str] | None) -> dict[str, Any] | None:
-    """The training record of a model folder, or None where there is none."""
-    path = None if folder is None else Path(folder) / TRAINING_RECORD
-    return json.loads(path.read_text(encoding="utf-8")) if path is not None and path.is_file() else None
 
 
 def write_training_record(folder: Path, **record: Any) -> Path:

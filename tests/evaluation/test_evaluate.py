@@ -15,7 +15,7 @@ from hub_scripts.evaluate_motionllm import main as evaluate
 from hub_scripts.evaluation.outputs import Decoding, OutputStore, generate_codes, well_formed
 from hub_scripts.evaluation.tables import generation_table, markdown, plain_text
 from hub_scripts.export_checkpoint import main as export
-from hub_scripts.hub.card import SHEET
+from hub_scripts.hub.records import SHEET
 from hub_scripts.metrics.judge import load_evaluator
 from hub_scripts.options.checkpoint import DEFAULT_EVALUATOR
 from modeling_motionllm.errors_motionllm import MotionLLMError

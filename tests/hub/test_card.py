@@ -11,10 +11,11 @@ from huggingface_hub.repocard_data import model_index_to_eval_results
 from sample_evaluation import SAMPLE_EVALUATION
 
 from hub_scripts.hub import part_cards as hub_part_cards
-from hub_scripts.hub.card import EVALUATION, SHEET, has_own_card, write_evaluation, write_model_card
+from hub_scripts.hub.card import has_own_card, write_evaluation, write_model_card
 from hub_scripts.hub.eval_results import RESULT_FILES
 from hub_scripts.hub.layouts import LAYOUTS
 from hub_scripts.hub.part_cards import render_plain_card
+from hub_scripts.hub.records import EVALUATION, SHEET
 from hub_scripts.options.checkpoint import DEFAULT_EVALUATOR
 from modeling_motionllm.errors_motionllm import MotionLLMError
 

@@ -19,14 +19,16 @@ from hub_repos import Blob
 from hub_server import HubServer
 from huggingface_hub import HfApi, ModelCard, close_session
 from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, RepositoryNotFoundError, RevisionNotFoundError
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
+from transformers import AutoModel
 
 import motionllm
 from hub_scripts import cli
-from hub_scripts.hub.card import SHEET, write_model_card
+from hub_scripts.hub.card import write_model_card
 from hub_scripts.hub.eval_results import RESULT_FILES
+from hub_scripts.hub.records import SHEET
 from hub_scripts.metrics.judge import load_evaluator
-from hub_scripts.options.checkpoint import DEFAULT_EVALUATOR
+from hub_scripts.options.checkpoint import DEFAULT_EVALUATOR, DEFAULT_SCENE_EVALUATOR
 from hub_scripts.push_to_hub import main as push
 from modeling_motionllm.errors_motionllm import MotionLLMError
 
@@ -403,6 +405,32 @@ def test_without_a_folder_the_shipped_evaluator_is_meant(hub: HubServer, capsys:
     weights = (DEFAULT_EVALUATOR / "model.safetensors").stat().st_size
     assert f"{weights:,}  model.safetensors" in capsys.readouterr().out
     assert hub.requests == []
+
+
+@pytest.mark.parametrize("folder", [DEFAULT_EVALUATOR, DEFAULT_SCENE_EVALUATOR])
+def test_each_shipped_evaluator_comes_back_from_the_hub(
+    hub: HubServer, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    assert push([str(folder), "--evaluator", "--repo", "user/judge"]) == 0
+    loaded = AutoModel.from_pretrained("user/judge")
+    here = load_file(folder / "model.safetensors")
+    assert loaded.state_dict().keys() == here.keys()
+    assert all(torch.equal(value, here[name]) for name, value in loaded.state_dict().items())
+    assert hub.head("user/judge").files["model.safetensors"].data == (folder / "model.safetensors").read_bytes()
+
+
+def test_an_evaluator_whose_weights_do_not_fit_is_refused(hub: HubServer, tmp_path: Path) -> None:
+    # The weights of scenes under the configuration of one person: they used to lose a third of their tensors.
+    mixed = _copy_with_config(DEFAULT_SCENE_EVALUATOR, tmp_path / "mixed", num_scene_layers=0)
+    with pytest.raises(MotionLLMError, match=r"does not fit its config\.json: \d+ tensors have no place"):
+        push([str(mixed), "--evaluator", "--repo", "user/judge"])
+    tensors = load_file(DEFAULT_EVALUATOR / "model.safetensors")
+    short = _copy_with_config(DEFAULT_EVALUATOR, tmp_path / "short")
+    save_file(dict(list(tensors.items())[1:]), short / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(MotionLLMError, match=r"and 1 of its own are missing"):
+        push([str(short), "--evaluator", "--repo", "user/judge"])
+    assert not hub.repos
 
 
 def test_figures_of_an_earlier_push_do_not_stay(hub: HubServer, hub_checkpoint: Path, tmp_path: Path) -> None:
