@@ -68,7 +68,7 @@ def measure(quick: bool = False, cpu_time: bool = False) -> Iterator[Row]:
 
 def _scene(model: Any, processor: Any, people: int) -> Callable[[], object]:
     inputs = dict(processor(text=_SENTENCE, people=people))
-    return lambda: model.generate_people(**inputs | {"num_codes": 10}, do_sample=False, guidance_scale=1)
+    return lambda: model.generate_motion(**inputs | {"num_codes": 10}, do_sample=False, guidance_scale=1)
 
 
 def _rows(timings: dict[str, Timing]) -> Iterator[Row]:

@@ -22,6 +22,7 @@ from hub_scripts.metrics.reconstruction import batches_by_length
 from hub_scripts.metrics.score import score_motions
 from hub_scripts.options.checkpoint import add_model_arguments, load_processor, quiet
 from modeling_motionllm.decoding_motionllm import MotionRequest, choose_decoder
+from modeling_motionllm.settings_motionllm import MotionSettings
 
 __all__ = ["main"]
 
@@ -61,8 +62,8 @@ def _likeliest(
             for name, value in processor(text=[captions[row] for row in batch], duration=seconds).items()
         }
         request = MotionRequest(
-            **inputs, min_codes=1, max_codes=1, num_samples=1, do_sample=False, temperature=1, top_k=None, top_p=None,
-            seed=None, guidance_scale=1, vocabulary=vocabulary,
+            **inputs, settings=MotionSettings(do_sample=False, guidance_scale=1), seeds=[0] * len(batch),
+            vocabulary=vocabulary,
         )  # fmt: skip
         decoder = choose_decoder(engine, model, request, {})
         assert decoder is not None

@@ -23,13 +23,19 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("file", nargs="+", help="one or more motions")
     parser.add_argument("--start", type=float, default=0.0, help="first second to look at (default 0)")
     parser.add_argument("--end", type=float, help="last second to look at (default: the end)")
-    parser.add_argument("--samples", type=int, default=1, help="sentences per motion; more than 1 draws them at random")
     parser.add_argument(
-        "--best-of",
+        "--num-return-sequences",
         type=int,
         default=1,
         metavar="N",
-        help="of N sentences, the likeliest and others drawn at random, the one that fits the motion best (default 1)",
+        help="sentences per motion; more than 1 draws them at random",
+    )
+    parser.add_argument(
+        "--num-candidates",
+        type=int,
+        metavar="N",
+        help="of N sentences, the likeliest and others drawn at random, the one that fits the motion best (default: as "
+        "the checkpoint's generation_config.json says)",
     )
     parser.add_argument("--seed", type=int, default=0, help="random seed of the draws (default 0)")
     add_bvh_arguments(parser)
@@ -55,15 +61,19 @@ def main(argv: Sequence[str]) -> int:
         MotionLLMError: a file that cannot be read or a motion that cannot be described.
     """
     args = _parser().parse_args(argv)
-    if args.samples < 1:
-        raise MotionLLMError(f"--samples is {args.samples}; give 1 or more")
-    if args.best_of < 1:
-        raise MotionLLMError(f"--best-of is {args.best_of}; give the number of sentences to choose from, 1 or more")
-    if args.best_of > 1 and args.samples > 1:
-        raise MotionLLMError("--samples shows several sentences, --best-of chooses one; give one of them")
+    for name in ("num_return_sequences", "num_candidates"):
+        if getattr(args, name) is not None and getattr(args, name) < 1:
+            raise MotionLLMError(f"--{name.replace('_', '-')} is {getattr(args, name)}; give 1 or more")
+    several = args.num_return_sequences > 1
+    if several and (args.num_candidates or 1) > 1:
+        raise MotionLLMError(
+            "--num-return-sequences shows several sentences, --num-candidates chooses one; give one of them"
+        )
+    settings: dict[str, Any] = {} if args.num_candidates is None else {"num_candidates": args.num_candidates}
+    if several:
+        settings = {"num_return_sequences": args.num_return_sequences, "do_sample": True, "num_candidates": 1}
     quiet()
     from hub_scripts.data.motion_files import load_motion
-    from modeling_motionllm.best_of_motionllm import caption_best
 
     options = bvh_options(args)
     notes: list[str] = []
@@ -74,11 +84,7 @@ def main(argv: Sequence[str]) -> int:
     for note in notes:
         print(note, file=sys.stderr)
     for path, inputs in zip(args.file, prepared, strict=True):
-        for sample in range(args.samples):
-            if args.best_of > 1:
-                [sentence] = caption_best(model, processor, inputs, args.best_of, seed=args.seed)
-            else:
-                ids = model.generate_caption(**inputs, do_sample=args.samples > 1, seed=args.seed + sample)
-                sentence = processor.decode_caption(ids)[0]
+        ids = model.generate_caption(**inputs, processor=processor, seed=args.seed, **settings)
+        for sentence in processor.decode_caption(ids):
             print(f"{path}: {sentence}" if len(args.file) > 1 else sentence)
     return 0

@@ -23,7 +23,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("file", help="the motion to read")
     parser.add_argument("out", nargs="+", help="one or more files to write")
-    add_export_arguments(parser, "what is written")
+    add_export_arguments(parser, "what is written", units=True)
     add_bvh_arguments(parser)
     return parser
 

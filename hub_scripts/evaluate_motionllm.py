@@ -10,6 +10,7 @@ from typing import Any
 
 from huggingface_hub.errors import HFValidationError
 from huggingface_hub.utils import validate_repo_id
+from transformers import GenerationConfig
 
 from hub_scripts.captions.parsing import own_caption
 from hub_scripts.data.scenes_storage import read_scenes
@@ -64,13 +65,11 @@ from hub_scripts.options.engine import (
     load_engine,
 )
 from hub_scripts.training.trainer import read_training_record
-from modeling_motionllm.best_of_motionllm import check_best_of
 from modeling_motionllm.checksums_motionllm import file_sha256
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.files_motionllm import atomic_path, ensure_folder
-from modeling_motionllm.guidance_motionllm import check_guidance_scale
 from modeling_motionllm.modeling_motion_vq import MotionVQModel
-from modeling_motionllm.sampling_motionllm import check_repeat_penalty, check_sampling
+from modeling_motionllm.settings_motionllm import CaptionSettings, MotionSettings
 
 __all__ = ["main"]
 
@@ -102,9 +101,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--temperature", type=float, default=Decoding.temperature, help="of the draws")
     parser.add_argument("--top-p", type=float, default=Decoding.top_p, help="of the draws")
     parser.add_argument("--guidance", type=float, default=Decoding.guidance_scale, help="guidance scale (1: none)")
-    parser.add_argument(
-        "--repeat-penalty", type=float, default=Decoding.repeat_penalty, help="against standing still (0: none)"
-    )
     parser.add_argument(
         "--best-of", type=int, default=Decoding.best_of, metavar="N", help="candidates of each motion (default 1)"
     )
@@ -140,12 +136,8 @@ def _check(args: argparse.Namespace) -> set[str]:
     tasks = set(args.tasks.split(","))
     if not tasks <= set(_TASKS):
         raise MotionLLMError(f"--tasks is '{args.tasks}'; choose from {','.join(_TASKS)}")
-    check_best_of(args.best_of, not args.greedy)
-    check_best_of(args.caption_best_of)
-    check_repeat_penalty(args.repeat_penalty)
-    check_guidance_scale(args.guidance)
-    if not args.greedy:
-        check_sampling(args.temperature, None, args.top_p)
+    MotionSettings.of(GenerationConfig(), Decoding.of(args).settings)
+    CaptionSettings(num_candidates=args.caption_best_of)
     if args.data is None and (args.scenes is None or args.vq is not None or args.folder is not None):
         raise MotionLLMError("give --data, the clips to measure on, or --scenes (see `motionllm evaluate --help`)")
     if args.scenes is not None and (args.vq is not None or args.folder is not None):

@@ -16,8 +16,8 @@ from hub_scripts.metrics.judge import MotionJudge
 from hub_scripts.metrics.reconstruction import reconstruct
 from hub_scripts.metrics.score import Scenes, Scores, score_captions, score_motions
 from modeling_motionllm.modeling_motion_vq import MotionVQModel
-from modeling_motionllm.people_generation_motionllm import PART_TEMPERATURE, PLACE_TEMPERATURE
 from modeling_motionllm.placement_motionllm import decode_placements, encode_placements
+from modeling_motionllm.scene_motionllm import PART_TEMPERATURE, PLACE_TEMPERATURE
 
 __all__ = ["SCENE_COLUMNS", "evaluate_scene_captioning", "evaluate_scene_generation", "place_and_part_words"]
 

@@ -1,8 +1,9 @@
-"""`motionllm generate`: motions from sentences, written as files."""
+"""`motionllm generate`: motions of one or several people from sentences, written as files."""
 
 import argparse
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,29 +13,36 @@ from hub_scripts.generation.jobs import Job, generate_batch, make_jobs, plan_bat
 from hub_scripts.generation.prompts import Prompt, read_prompts
 from hub_scripts.hub.version import package_version
 from hub_scripts.options.checkpoint import add_model_arguments, check_device, load_processor, quiet
-from hub_scripts.options.engine import (
-    add_engine_arguments,
-    check_engine_arguments,
-    engine_settings,
-    load_engine,
-)
+from hub_scripts.options.engine import add_engine_arguments, check_engine_arguments, engine_settings, load_engine
 from hub_scripts.options.generation import (
-    add_generation_arguments,
-    check_generation_arguments,
-    sampling_options,
+    add_drawing_arguments,
+    add_writing_arguments,
+    check_drawing_arguments,
+    check_writing_arguments,
+    drawing_settings,
+    read_drawing_settings,
     write_formats,
 )
 from modeling_motionllm.errors_motionllm import MotionLLMError
 
 __all__ = ["main"]
 
+_DESCRIPTION = """\
+Make motions from sentences, of one person or of several. Each is written as .npz (joints, to load again), .mp4 (video)
+and .html (viewer that opens in any browser, offline), or as --formats says. The same seed gives the same motion.
+"""
+_EPILOG = """\
+examples: motionllm generate "a person waves with the left hand" --duration 4 --seed 1 -o out/
+          motionllm generate "two people greet each other" --parts "a person waves with the left hand" "a person bows"
+"""
+
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="motionllm generate",
-        description="Make motions from sentences. Each is written as .npz (joints, to load again), .mp4 (video) and "
-        ".html (viewer that opens in any browser, offline), or as --formats says. The same seed gives the same motion.",
-        epilog='example: motionllm generate "a person waves with the left hand" --duration 4 --seed 1 -o out/',
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("text", nargs="*", help="one or more sentences, each in quotes")
     parser.add_argument(
@@ -43,15 +51,40 @@ def _parser() -> argparse.ArgumentParser:
         help="a file of sentences instead: text with one a line, or .csv, .jsonl or .parquet with a column caption "
         "and, if wanted, duration and seed",
     )
-    parser.add_argument("--duration", type=float, help="seconds (default: the model decides)")
-    parser.add_argument("--stream", action="store_true", help="say how far the motion is while it is decoded")
-    parser.add_argument("--skip-existing", action="store_true", help="make only what is not there yet")
+    parser.add_argument("--people", type=int, help="people in the scene (default 1; with --parts one for each)")
     parser.add_argument(
-        "--dataset-out",
+        "--parts",
+        nargs="+",
+        metavar="SENTENCE",
+        help="what each person does, a sentence for each in their order (default: the model says it)",
+    )
+    parser.add_argument(
+        "--given",
+        metavar="FILE",
+        help="the motion of the first person (.npz, .npy in metres, .bvh), whom the others react to; kept but for up "
+        "to 0.2 s at its end",
+    )
+    parser.add_argument("--duration", type=float, help="seconds (default: typical for the sentence)")
+    parser.add_argument(
+        "--num-return-sequences",
+        type=int,
+        default=1,
+        metavar="N",
+        help="motions per sentence, with seeds SEED, SEED+1 ...",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="random seed (default 0)")
+    add_drawing_arguments(parser)
+    add_writing_arguments(parser)
+    parser.add_argument(
+        "--dataset-dir",
         metavar="FOLDER",
         help="write a dataset (Arrow, one row a motion); then other files only if --formats says which",
     )
-    add_generation_arguments(parser, "motions")
+    parser.add_argument("--skip-existing", action="store_true", help="make only what is not there yet")
+    parser.add_argument("--stream", action="store_true", help="say how far the motion is while it is decoded")
+    parser.add_argument(
+        "--batch-size", type=int, default=32, help="motions decoded at once, candidates included (default 32)"
+    )
     add_model_arguments(parser)
     add_engine_arguments(parser)
     return parser
@@ -64,6 +97,29 @@ def _prompts(args: argparse.Namespace) -> list[Prompt]:
     return [Prompt(text) for text in args.text] if args.prompts is None else read_prompts(args.prompts)
 
 
+def _check(args: argparse.Namespace) -> None:
+    """Check what needs no file and no checkpoint; fills in --people."""
+    for name in ("num_return_sequences", "batch_size"):
+        if getattr(args, name) < 1:
+            raise MotionLLMError(f"--{name.replace('_', '-')} is {getattr(args, name)}; give 1 or more")
+    if args.seed < 0:
+        raise MotionLLMError(f"--seed is {args.seed}; give 0 or more")
+    check_drawing_arguments(args)
+    check_engine_arguments(args)
+    scene = args.parts is not None or args.given is not None
+    if args.people is None:
+        args.people = max(2, len(args.parts or ())) if scene else 1
+    if args.parts is not None and len(args.text) > 1:
+        raise MotionLLMError(f"--parts is for one scene, but there are {len(args.text)} sentences; give one")
+    if args.parts is not None and len(args.parts) != args.people:
+        raise MotionLLMError(
+            f"--parts has {len(args.parts)} sentence(s) for {args.people} people; give one for each of them"
+        )
+    for name, value in (("--stream", args.stream), ("--dataset-dir", args.dataset_dir)):
+        if args.people != 1 and value:
+            raise MotionLLMError(f"{name} is for motions of one person, and there are {args.people}; leave it out")
+
+
 def main(argv: Sequence[str]) -> int:
     """Run `motionllm generate`.
 
@@ -73,32 +129,39 @@ def main(argv: Sequence[str]) -> int:
         MotionLLMError: bad input; nothing has been written then.
     """
     args = _parser().parse_args(argv)
-    formats = check_generation_arguments(args, *[""] * (args.dataset_out is not None))
-    if args.stream and args.best_of > 1:
-        raise MotionLLMError("--stream shows a motion while it is made, --best-of chooses after it; give one of them")
+    formats = check_writing_arguments(args, *[""] * (args.dataset_dir is not None))
+    _check(args)
     prompts = _prompts(args)
-    check_engine_arguments(args)
     quiet()
+    from hub_scripts.data.motion_files import load_motion
     from modeling_motionllm.files_motionllm import ensure_folder
 
     rank, processes, local_rank = process_place()
     processor = load_processor(args.model)
+    drawing = read_drawing_settings(args)
+    candidates = drawing.num_candidates if args.people == 1 else drawing.people_candidates
+    if args.stream and candidates > 1:
+        raise MotionLLMError("--stream shows a motion while it is made, --num-candidates chooses after it; give one")
+    processor.check_people(args.people)
+    scene: dict[str, Any] = {"people": args.people, "parts": args.parts}
+    scene["given"] = None if args.given is None else load_motion(args.given)
     # All sentences are checked before the first is used.
-    jobs = make_jobs(prompts, args.samples, args.duration, args.seed)
-    batches = plan_batches(jobs, processor, max(1, args.batch_size // args.best_of))
+    jobs = make_jobs(prompts, args.num_return_sequences, args.duration, args.seed)
+    batches = plan_batches(jobs, processor, max(1, args.batch_size // candidates), args.people)
+    if args.people > 1:
+        processor(text=prompts[0].text, duration=args.duration, **scene)
     device = f"cuda:{local_rank}" if args.device == "cuda" and processes > 1 else args.device
     check_device(device)
-    sampling = sampling_options(args)
     name = Path(args.model).name
     dataset = None
-    if args.dataset_out is not None:
+    if args.dataset_dir is not None:
         from hub_scripts.generation.dataset import GeneratedDataset
 
-        settings = {"model": name, **sampling, **engine_settings(args), "plant_feet": args.plant_feet}
-        dataset = GeneratedDataset(args.dataset_out, batches, settings, args.skip_existing, processor.skeleton)
+        settings = {"model": name, **asdict(drawing), **engine_settings(args), "plant_feet": args.plant_feet}
+        dataset = GeneratedDataset(args.dataset_dir, batches, settings, args.skip_existing, processor.skeleton)
         if rank == 0:
             dataset.write_card()
-    out = ensure_folder(args.out) if formats else Path(args.out)
+    out = ensure_folder(args.output_dir) if formats else Path(args.output_dir)
 
     def is_there(job: Job) -> bool:
         return all((out / f"{job.stem}.{suffix}").is_file() for suffix in formats)
@@ -116,18 +179,23 @@ def main(argv: Sequence[str]) -> int:
             return
         if model is None:
             model, engine = load_engine(args, processor, device)
-        progress = _Progress() if args.stream else None
-        motions = generate_batch(model, processor, batch, progress, **sampling, engine=engine)
-        if args.plant_feet:
-            motions = [motion.plant_feet() for motion in motions]
-        for motion, job in zip(motions, batch, strict=True):
+        made = generate_batch(
+            model, processor, batch, **scene, plant_feet=args.plant_feet, progress=_Progress() if args.stream else None,
+            engine=engine, **drawing_settings(args),
+        )  # fmt: skip
+        for (motion, parts), job in zip(made, batch, strict=True):
             motion.seed = None if args.greedy else job.seed
             motion.model = name
             motion.version = package_version()
             if formats:
-                write_formats(motion, out / job.stem, formats, args)
+                known = 0 if scene["given"] is None else scene["given"].num_people
+                notes = [
+                    f"person {person + 1}: {part}{' (given)' if person < known else ''}"
+                    for person, part in enumerate(parts)
+                ]
+                write_formats(motion, out / job.stem, formats, args, notes)
         if dataset is not None and not dataset.has(number):
-            print(f"  {dataset.write(number, motions)}")
+            print(f"  {dataset.write(number, [motion for motion, _ in made])}")
 
     mine = range(rank, len(batches), processes)
     motions = sum(len(batches[number]) for number in mine)

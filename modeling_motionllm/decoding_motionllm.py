@@ -9,15 +9,10 @@ from transformers import LogitsProcessor, LogitsProcessorList
 
 from .errors_motionllm import MotionLLMError
 from .fused_llama_motionllm import FusedLlama, fused_llama_obstacle
-from .guidance_motionllm import ClassifierFreeGuidance, check_guidance_scale, guide, unconditional_context
-from .sampling_motionllm import (
-    MotionGrammar,
-    RepeatPenalty,
-    SeededSampling,
-    check_repeat_penalty,
-    check_sampling,
-    sampling_steps,
-)
+from .guidance_motionllm import ClassifierFreeGuidance, guide, unconditional_context
+from .modeling_motion_vq import MotionVQModel
+from .sampling_motionllm import MotionGrammar, SeededSampling, TypicalLength, sampling_steps
+from .settings_motionllm import PLAIN_DECODING, MotionSettings
 from .vocabulary_motionllm import MotionVocabulary
 
 __all__ = [
@@ -25,85 +20,101 @@ __all__ = [
     "FusedDecoder",
     "MotionDecoder",
     "MotionEngine",
+    "MotionModel",
     "MotionRequest",
+    "check_prompts",
     "choose_decoder",
+    "decode_codes",
     "decode_steps",
     "decode_with_generate",
+    "generated_codes",
 ]
 
 ENGINES = ("auto", "generate", "fast")
 
 
+class MotionModel(Protocol):
+    """What decoding needs of the composite model."""
+
+    config: Any
+    generation_config: Any
+    language_model: Any
+    motion_vq: MotionVQModel
+
+    @property
+    def device(self) -> torch.device: ...
+    @property
+    def motion_vocabulary(self) -> MotionVocabulary: ...
+    def generate(self, *args: Any, **kwargs: Any) -> Any: ...
+    def label_log_likelihood(
+        self, input_ids: torch.Tensor, labels: torch.Tensor, attention_mask: torch.Tensor | None = None
+    ) -> torch.Tensor: ...
+
+
+def check_prompts(input_ids: torch.Tensor, attention_mask: torch.Tensor | None) -> None:
+    """Make sure that prompts are (B, S) ids, padded on the left.
+
+    Raises:
+        MotionLLMError: they are not.
+    """
+    if input_ids.ndim != 2 or 0 in input_ids.shape:
+        raise MotionLLMError(f"input_ids have shape {tuple(input_ids.shape)}; give (prompts, tokens)")
+    if attention_mask is None:
+        return
+    if attention_mask.shape != input_ids.shape:
+        raise MotionLLMError(
+            f"attention_mask has shape {tuple(attention_mask.shape)}, input_ids {tuple(input_ids.shape)}; they must be "
+            "equal"
+        )
+    real = attention_mask.bool()
+    if bool((real[:, :-1] & ~real[:, 1:]).any()) or not bool(real[:, -1].all()):
+        raise MotionLLMError("attention_mask has gaps or padding on the right; pad prompts on the left")
+
+
 @dataclass
 class MotionRequest:
-    """Motions to decode: R = B * num_samples rows, all samples of the first prompt first.
+    """Motions of one person to decode: R = B * copies rows, all copies of the first prompt first.
 
     Args:
         input_ids: (B, S) prompts that end with `<Motion>`, padded on the left.
         attention_mask: (B, S), or None for no padding.
         num_codes: exact length in codes, (B,), (R,) or one number; None leaves it to the model.
-        min_codes, max_codes: bounds where `num_codes` is None.
-        num_samples: motions for each prompt.
-        do_sample, temperature, top_k, top_p, seed, guidance_scale: see `generate_motion`.
+        settings: how to draw.
+        seeds: of the R rows.
         vocabulary: which ids are codes.
-        repeat_penalty: see `generate_motion`.
+        copies: motions for each prompt.
 
     Raises:
-        MotionLLMError: a setting out of range, or prompts that do not end with `<Motion>`.
+        MotionLLMError: lengths out of range, or prompts that do not end with `<Motion>`.
     """
 
     input_ids: torch.Tensor
     attention_mask: torch.Tensor | None
     num_codes: torch.Tensor | int | None
-    min_codes: int
-    max_codes: int
-    num_samples: int
-    do_sample: bool
-    temperature: float
-    top_k: int | None
-    top_p: float | None
-    seed: int | Sequence[int] | None
-    guidance_scale: float
+    settings: MotionSettings
+    seeds: Sequence[int]
     vocabulary: MotionVocabulary
-    repeat_penalty: float = 0.0
+    copies: int = 1
 
     def __post_init__(self) -> None:
-        self.guidance_scale = check_guidance_scale(self.guidance_scale)
-        self.repeat_penalty = check_repeat_penalty(self.repeat_penalty)
-        if self.do_sample:
-            check_sampling(self.temperature, self.top_k, self.top_p)
-        if isinstance(self.num_samples, bool) or not isinstance(self.num_samples, int) or self.num_samples < 1:
-            raise MotionLLMError(f"num_samples is {self.num_samples}; give 1 or more")
-        if self.input_ids.ndim != 2 or 0 in self.input_ids.shape:
-            raise MotionLLMError(f"input_ids have shape {tuple(self.input_ids.shape)}; give (prompts, tokens)")
+        check_prompts(self.input_ids, self.attention_mask)
         if not bool((self.input_ids[:, -1] == self.vocabulary.start).all()):
             raise MotionLLMError("a prompt does not end with <Motion>; make prompts with MotionLLMProcessor(text=...)")
-        if self.attention_mask is not None:
-            if self.attention_mask.shape != self.input_ids.shape:
-                raise MotionLLMError(
-                    f"attention_mask has shape {tuple(self.attention_mask.shape)}, input_ids "
-                    f"{tuple(self.input_ids.shape)}; they must be equal"
-                )
-            real = self.attention_mask.bool()
-            if bool((real[:, :-1] & ~real[:, 1:]).any()) or not bool(real[:, -1].all()):
-                raise MotionLLMError("attention_mask has gaps or padding on the right; pad prompts on the left")
-        if isinstance(self.seed, Sequence) and len(self.seed) != self.rows:
-            raise MotionLLMError(f"{len(self.seed)} seeds for {self.rows} motions; give one seed, or one for each")
         self.least, self.most = self._lengths()
 
     def _lengths(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Fewest and most codes of each row, int64 (R,)."""
         device, prompts = self.input_ids.device, self.input_ids.shape[0]
         if self.num_codes is None:
-            least = torch.full((self.rows,), self.min_codes, device=device)
-            most = torch.full((self.rows,), self.max_codes, device=device)
+            least = torch.full((self.rows,), self.settings.min_codes, device=device)
+            most = torch.full((self.rows,), self.settings.max_codes, device=device)
         else:
             least = torch.as_tensor(self.num_codes, device=device)
             if least.ndim > 1 or least.numel() not in (1, prompts, self.rows):
                 raise MotionLLMError(
                     f"num_codes has shape {tuple(least.shape)} for {prompts} prompts; give one for each"
                 )
-            each = self.num_samples if least.numel() == prompts else 1
+            each = self.copies if least.numel() == prompts else 1
             least = least.reshape(-1).repeat_interleave(each).expand(self.rows)
             most = least
         if bool((least < 1).any()) or bool((most < least).any()):
@@ -112,19 +123,29 @@ class MotionRequest:
 
     @property
     def rows(self) -> int:
-        return self.input_ids.shape[0] * self.num_samples
+        return self.input_ids.shape[0] * self.copies
 
     @property
     def longest(self) -> int:
         """Tokens of the prompts, the longest motion and its end."""
         return self.input_ids.shape[1] + int(self.most.max()) + 1
 
+    @property
+    def guided(self) -> bool:
+        """Whether every row has a second context without the sentence."""
+        return self.settings.guidance_scale != 1
+
     def sampling(self, candidates: torch.Tensor | None) -> list[LogitsProcessor]:
-        """The processors that penalise and draw, if any; `candidates` as in `SeededSampling`."""
-        steps: list[LogitsProcessor] = [RepeatPenalty(self.repeat_penalty)] if self.repeat_penalty else []
-        if self.do_sample:
-            steps += sampling_steps(self.seed, self.temperature, self.top_k, self.top_p, candidates)
-        return steps
+        """The processors that draw, if any; `candidates` as in `SeededSampling`."""
+        if not self.settings.do_sample:
+            return []
+        return sampling_steps(
+            self.seeds, self.settings.temperature, self.settings.top_k, self.settings.top_p, candidates
+        )
+
+    def ending(self, end: int) -> list[LogitsProcessor]:
+        """The processor that ends motions after a typical time, if their length is not told; `end` as it sees it."""
+        return [TypicalLength(end)] if self.num_codes is None and self.settings.typical_length else []
 
     def without_sentence(self, config: Any) -> torch.Tensor:
         """Ids of the unconditional context, see `unconditional_context`."""
@@ -157,7 +178,7 @@ MotionEngine = Callable[[MotionRequest], MotionDecoder]
 
 
 def choose_decoder(
-    engine: str | MotionEngine, model: Any, request: MotionRequest, options: dict[str, Any]
+    engine: str | MotionEngine, model: MotionModel, request: MotionRequest, options: dict[str, Any]
 ) -> MotionDecoder | None:
     """The decoder for a request, or None for `generate`; `auto` takes `fast` wherever it gives the same motions.
 
@@ -189,7 +210,34 @@ def choose_decoder(
     return engine(request)
 
 
-def decode_with_generate(model: Any, request: MotionRequest, **options: Any) -> torch.Tensor:
+def decode_codes(
+    model: MotionModel, request: MotionRequest, engine: str | MotionEngine, options: dict[str, Any]
+) -> torch.Tensor:
+    """Codes int64 (R, L) of the motions, -1 after each one's end; arguments as `choose_decoder`."""
+    decoder = choose_decoder(engine, model, request, options)
+    if decoder is None:
+        ids = decode_with_generate(model, request, **options)
+    else:
+        ids = torch.stack(list(decode_steps(model, request, decoder)), dim=1)
+    return generated_codes(ids, request.vocabulary)
+
+
+def generated_codes(ids: torch.Tensor, vocabulary: MotionVocabulary) -> torch.Tensor:
+    """Codes int64 (R, L), -1 where padded, of generated ids (R, S), each row codes up to the first `</Motion>`.
+
+    Raises:
+        MotionLLMError: a row has no code, or something else between the codes.
+    """
+    ended = (ids == vocabulary.end).cumsum(-1) > 0
+    if not bool((vocabulary.is_code(ids) | ended).all()):
+        raise MotionLLMError("the generated sequence is no motion: it holds tokens that are not codes")
+    if bool(ended.all(-1).any()):
+        raise MotionLLMError("a generated motion is empty; ask for at least one code")
+    longest = int((~ended).sum(-1).max())
+    return (ids - vocabulary.offset).masked_fill(ended, -1)[:, :longest]
+
+
+def decode_with_generate(model: MotionModel, request: MotionRequest, **options: Any) -> torch.Tensor:
     """Token ids (R, L) of the motions, each codes and then `</Motion>`, by `generate` of transformers.
 
     Args:
@@ -199,37 +247,38 @@ def decode_with_generate(model: Any, request: MotionRequest, **options: Any) -> 
     """
     vocabulary, prompt_length = request.vocabulary, request.input_ids.shape[1]
     processors: list[LogitsProcessor] = [MotionGrammar(vocabulary, prompt_length, request.least, request.most)]
-    if request.guidance_scale != 1:
+    if options.get("num_beams") in (None, 1):  # beams are compared as they are, each with its own end
+        processors += request.ending(vocabulary.end)
+    if request.guided:
         context = request.without_sentence(model.config)
-        processors.append(ClassifierFreeGuidance(model, context, prompt_length, request.guidance_scale))
+        processors.append(ClassifierFreeGuidance(model, context, prompt_length, request.settings.guidance_scale))
     processors += request.sampling(torch.tensor(vocabulary.motion_ids))
-    mask, each = request.attention_mask, request.num_samples
+    mask, each = request.attention_mask, request.copies
     sequences = model.generate(
         input_ids=request.input_ids.repeat_interleave(each, dim=0),
         attention_mask=None if mask is None else mask.repeat_interleave(each, dim=0),
         logits_processor=LogitsProcessorList(processors),
-        do_sample=False,
         max_new_tokens=int(request.most.max()) + 1,
         eos_token_id=vocabulary.end,
         pad_token_id=vocabulary.end,
-        **options,
+        **PLAIN_DECODING | options,
     )
     return sequences[:, prompt_length:]
 
 
 @torch.inference_mode()
-def decode_steps(model: Any, request: MotionRequest, decoder: MotionDecoder) -> Iterator[torch.Tensor]:
+def decode_steps(model: MotionModel, request: MotionRequest, decoder: MotionDecoder) -> Iterator[torch.Tensor]:
     """The same motions step by step, by a decoder: int64 (R,) token ids, `</Motion>` where a motion has ended.
 
-    Prompts are read once, whatever the number of samples. A motion that has ended leaves the batch.
+    Prompts are read once, whatever the number of copies. A motion that has ended leaves the batch.
     """
     vocabulary, device = request.vocabulary, request.input_ids.device
-    guided = request.guidance_scale != 1
+    guided, scale = request.guided, request.settings.guidance_scale
     ids = torch.tensor(vocabulary.motion_ids, device=device)
     # Scores have a column for each of `ids`; grammar and sampling work on these as on a vocabulary of its own.
     columns = MotionVocabulary(start=0, end=1, offset=2, codebook_size=vocabulary.codebook_size)
     grammar = MotionGrammar(columns, 0, request.least, request.most)
-    steps = request.sampling(None)
+    ending, steps = request.ending(columns.end), request.sampling(None)
     written = torch.full((request.rows, int(request.most.max()) + 1), columns.end, device=device)
     order = torch.arange(request.rows, device=device)  # which row of the request stands where
     try:
@@ -237,8 +286,10 @@ def decode_steps(model: Any, request: MotionRequest, decoder: MotionDecoder) -> 
         for count in range(written.shape[1]):
             history = written[order, :count]
             chosen = grammar(history, scores[:, 0])
+            for step in ending:
+                chosen = step(history, chosen)
             if guided:
-                chosen = guide(chosen, scores[:, 1], request.guidance_scale)
+                chosen = guide(chosen, scores[:, 1], scale)
             for step in steps:
                 chosen = step(history, chosen)
             picked = chosen.argmax(-1)
@@ -252,8 +303,8 @@ def decode_steps(model: Any, request: MotionRequest, decoder: MotionDecoder) -> 
                 kept = decoder.keep(alive)
                 order, picked = order[kept], picked[kept]
                 grammar.keep(kept)
-                for step in steps:
-                    if isinstance(step, SeededSampling):
+                for step in (*ending, *steps):
+                    if isinstance(step, TypicalLength | SeededSampling):
                         step.keep(kept)
             scores = decoder.step(ids[picked])
     finally:
@@ -278,8 +329,8 @@ class FusedDecoder:
         self.contexts = 1 if bare is None else 2
         self.cache = network.new_cache(request.rows, self.contexts, request.longest)
         prompt_pads = torch.zeros_like(request.input_ids[:, 0]) if mask is None else length - mask.long().sum(-1)
-        self.pads = prompt_pads.repeat_interleave(request.num_samples)[:, None]
-        scores = network.prefill(request.input_ids, prompt_pads, self.cache, copies=request.num_samples)[:, None]
+        self.pads = prompt_pads.repeat_interleave(request.copies)[:, None]
+        scores = network.prefill(request.input_ids, prompt_pads, self.cache, copies=request.copies)[:, None]
         if bare is not None:
             none = torch.zeros_like(bare[:1])
             without = network.prefill(bare[None], none, self.cache, copies=request.rows, context=1, end=length)

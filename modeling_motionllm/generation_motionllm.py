@@ -1,42 +1,36 @@
-"""`MotionGenerationMixin`: text-to-motion, whole or as a stream, and captioning."""
+"""`MotionGenerationMixin`: motions and scenes from sentences, whole or as a stream, and captions of motions."""
 
+import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import torch
-from transformers import LogitsProcessor, LogitsProcessorList
-from transformers.utils import ModelOutput
+from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList
 
+from .candidates_motionllm import best_captions, caption_log_likelihood
 from .decoding_motionllm import (
     FusedDecoder,
     MotionEngine,
     MotionRequest,
     choose_decoder,
     decode_steps,
-    decode_with_generate,
+    generated_codes,
 )
 from .errors_motionllm import MotionLLMError
 from .int8_llama_motionllm import Int8Llama
-from .sampling_motionllm import TextGrammar, sampling_steps
+from .modeling_motion_vq import MotionVQModel
+from .output_motionllm import MotionGenerationOutput
+from .processing_motionllm import MotionLLMProcessor
+from .prompts_motionllm import pad_right
+from .sampling_motionllm import TextGrammar, candidate_seeds, row_seeds, sampling_steps
+from .scene_motionllm import Scene
+from .settings_motionllm import PLAIN_DECODING, CaptionSettings, MotionSettings, check_generate_options
 from .streaming_motionllm import stream_features, stream_generate
 from .vocabulary_motionllm import MotionVocabulary
 
 __all__ = ["MotionGenerationMixin", "MotionGenerationOutput"]
-
-
-@dataclass
-class MotionGenerationOutput(ModelOutput):
-    """Args:
-    codes: int64 (R, L), -1 where padded; R motions, all samples of the first prompt first.
-    attention_mask: bool (R, L), True where a code is real.
-    features: (R, L * frames_per_code, 263) raw features, 0 where padded.
-    """
-
-    codes: torch.Tensor = None  # type: ignore[assignment]
-    attention_mask: torch.Tensor = None  # type: ignore[assignment]
-    features: torch.Tensor = None  # type: ignore[assignment]
 
 
 class MotionGenerationMixin:
@@ -46,8 +40,9 @@ class MotionGenerationMixin:
     config: Any
     device: Any
     language_model: Any
-    motion_vq: Any
+    motion_vq: MotionVQModel
     generation_config: Any
+    label_log_likelihood: Any
 
     @property
     def motion_vocabulary(self) -> MotionVocabulary:
@@ -60,60 +55,128 @@ class MotionGenerationMixin:
         input_ids: torch.Tensor,
         attention_mask: torch.Tensor | None = None,
         num_codes: torch.Tensor | int | None = None,
+        num_people: torch.Tensor | int = 1,
+        motion: torch.Tensor | None = None,
+        placement_bins: torch.Tensor | None = None,
+        parts: torch.Tensor | None = None,
         *,
-        min_codes: int = 4,
-        max_codes: int = 50,
-        num_samples: int = 1,
-        do_sample: bool = True,
-        temperature: float = 1.0,
-        top_k: int | None = None,
-        top_p: float | None = 0.9,
+        generation_config: GenerationConfig | None = None,
+        processor: MotionLLMProcessor | None = None,
         seed: int | Sequence[int] | None = None,
-        guidance_scale: float = 1.0,
-        repeat_penalty: float = 0.0,
         engine: str | MotionEngine = "auto",
-        **kwargs: Any,
+        **settings: Any,
     ) -> MotionGenerationOutput:
-        """Motions for prompts that end with `<Motion>`, as `MotionLLMProcessor(text=...)` makes them.
+        """Motions of one or several people, for prompts as `MotionLLMProcessor(text=...)` makes them.
+
+        Person 1 comes from the sentence; every other one from the sentence, the people before it, and a place that the
+        model chooses first. A model that tells parts then says in words what this person does, and makes that motion.
+        All people of a scene move equally long.
 
         Args:
-            input_ids: (B, S), padded on the left.
+            input_ids: (B, S), padded on the left, ending with `<Motion>`, or before it where parts are to be told.
             attention_mask: (B, S).
-            num_codes: exact length of each motion in codes, (B,) or one number; without it the model ends each motion
-                itself, within `min_codes` and `max_codes`.
-            num_samples: motions for each prompt, R = B * num_samples rows, all samples of the first prompt first.
-            do_sample: draw codes at random, or take the likeliest ones.
-            temperature, top_k, top_p: shape the distribution that is drawn from.
+            num_codes: exact length in codes, (B,) or one number; without it the model ends each motion itself, and
+                person 1 decides for all.
+            num_people: people of each scene, (B,) or one number.
+            motion: raw features (G, T, D) of the first G people, who are given and the same in every scene; the others
+                react to them.
+            placement_bins: int64 (G, 3), where these start; the first is not looked at.
+            parts: int64 (B, P, S) ids of what each person does, -1 where padded; without it the model says it, and
+                where there are candidates chooses of several for people who are given.
+            generation_config: drawing settings to use instead of the checkpoint's.
+            processor: the model's processor, needed for more than one candidate. The model's captioning judges: of the
+                motions that are drawn for a person, the one is kept under which its part, or the sentence of a scene of
+                one, is likeliest, and that runs into nobody. Without a processor there is one candidate, unless the
+                call asks for more.
             seed: row r draws from `seed + r`, or from the r-th of R seeds; the same seed gives the same motion. None
                 takes one from torch's global random state.
-            guidance_scale: above 1 the motion follows the sentence more closely (classifier-free guidance, see
-                `guidance_motionllm.guide`), at the price of a second, sentence-free context for every motion; 1 is
-                none. The model must have learnt motions without a sentence for it to help.
-            repeat_penalty: taken off the logit of the code that was written last, against people who never stop
-                waiting; 0 is none, 2 is much. (transformers' `repetition_penalty` concerns all earlier tokens.)
             engine: `fast` decodes with `FusedLlama`, `generate` with transformers, `auto` takes the fast one where it
-                can: Llama-type language models, in eval mode, without an unmerged adapter and without `kwargs`. Both
-                give the same codes in float32; in bfloat16 near ties may fall otherwise. Or a `MotionEngine`, such
-                as `int8_engine()`.
-            kwargs: passed on to `generate`.
+                can: Llama-type language models, in eval mode, without an unmerged adapter and without options of
+                `generate`. Both give the same codes in float32; in bfloat16 near ties may fall otherwise. Or a
+                `MotionEngine`, such as `int8_engine()`.
+            settings: instead of the checkpoint's: `do_sample`, `temperature`, `top_k`, `top_p`, `guidance_scale`,
+                `num_return_sequences`, `num_candidates` and what else `MotionSettings` has; and options of `generate`
+                of transformers, such as `num_beams`.
 
         Returns:
-            Codes and raw features; `MotionLLMProcessor.decode_motion` makes `Motion`s of them.
+            R = B * num_return_sequences motions, all of the first prompt first; `MotionLLMProcessor.decode_motion`
+            makes `Motion`s of them.
 
         Raises:
-            MotionLLMError: a setting out of range, prompts that do not end with `<Motion>`, or `engine="fast"` where it
-                cannot be used.
+            MotionLLMError: a setting out of range, prompts that do not end as they have to, several people of a model
+                without placement tokens, more people given than asked for, an argument of `generate` that cannot be
+                passed on, or `engine="fast"` where it cannot be used.
         """
-        request = self._motion_request(
-            input_ids, attention_mask, num_codes,
-            min_codes=min_codes, max_codes=max_codes, num_samples=num_samples, do_sample=do_sample,
-            temperature=temperature, top_k=top_k, top_p=top_p, seed=seed, guidance_scale=guidance_scale,
-            repeat_penalty=repeat_penalty,
+        asked = {"num_candidates", "people_candidates"} & settings.keys()
+        drawing = MotionSettings.of(generation_config or self.generation_config, settings)
+        check_generate_options(settings)
+        each = drawing.num_return_sequences
+        people = _each(num_people, len(input_ids), each, "num_people")
+        if int(people.min()) < 1:
+            raise MotionLLMError(f"num_people is {int(people.min())}; give 1 or more")
+        several = int(people.max()) > 1
+        vocabulary = self.motion_vocabulary
+        if several and vocabulary.placement is None:
+            raise MotionLLMError("this model has no placement tokens, so it makes one person at a time")
+        ends_told = bool((input_ids[:, -1] == vocabulary.start).all()) if input_ids.ndim == 2 else True
+        if not several and not ends_told:
+            raise MotionLLMError("a prompt does not end with <Motion>; make prompts with MotionLLMProcessor(text=...)")
+        if parts is not None and ends_told:
+            raise MotionLLMError("the prompts end with <Motion>, so no parts can follow; make both with the processor")
+        if several:
+            drawing = replace(drawing, num_candidates=drawing.people_candidates)
+        if processor is None:
+            if asked and drawing.num_candidates > 1:
+                raise MotionLLMError(
+                    f"num_candidates is {drawing.num_candidates}; give processor=, which candidates are judged with"
+                )
+            drawing = replace(drawing, num_candidates=1)
+        # Scenes without parts are judged whole, by their sentence.
+        whole = drawing.num_candidates if several and ends_told else 1
+        seeds = row_seeds(0 if seed is None and not drawing.do_sample else seed, len(people))
+        lengths = None if num_codes is None else _each(num_codes, len(input_ids), each, "num_codes")
+        scene = Scene(
+            self, input_ids.to(self.device), attention_mask,
+            copies=each * whole,
+            people=people.repeat_interleave(whole),
+            lengths=None if lengths is None else lengths.repeat_interleave(whole),
+            seeds=candidate_seeds(seeds, whole),
+            settings=drawing,
+            engine=engine,
+            options=settings,
+            judge=processor if drawing.num_candidates > 1 and whole == 1 else None,
         )  # fmt: skip
-        decoder = choose_decoder(engine, self, request, kwargs)
-        if decoder is not None:
-            return self.decode_motion_ids(torch.stack(list(decode_steps(self, request, decoder)), dim=1))
-        return self.decode_motion_ids(decode_with_generate(self, request, **kwargs))
+        given = [] if motion is None else self._given(motion, placement_bins, int(people.min()))
+        told = None
+        if parts is not None:
+            told = [[[int(i) for i in part if i != -1] for part in row] for row in parts.tolist() for _ in range(each)]
+        output = scene.tell(given, told)
+        if whole == 1 or processor is None:
+            return output
+        captions = [
+            processor.prompt_caption(prompt, int(count))
+            for prompt, count in zip(scene.prompts, scene.people, strict=True)
+        ]
+        likelihood = caption_log_likelihood(self, processor, captions, output).reshape(len(seeds), whole)
+        return output.select(torch.arange(len(seeds)) * whole + likelihood.argmax(-1))
+
+    def generate_people(self, *args: Any, **kwargs: Any) -> MotionGenerationOutput:
+        """`generate_motion`, under its earlier name for scenes; it goes with the next release."""
+        warnings.warn("generate_people is generate_motion now", FutureWarning, stacklevel=2)
+        return self.generate_motion(*args, **kwargs)
+
+    def _given(
+        self, motion: torch.Tensor, placement_bins: torch.Tensor | None, fewest: int
+    ) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        """Codes (1, L) and placement bins (3,) of each given person."""
+        if len(motion) >= fewest:
+            raise MotionLLMError(f"{len(motion)} people are given for a scene of {fewest}; give fewer, or ask for more")
+        if placement_bins is None:
+            placement_bins = torch.zeros(len(motion), 3, dtype=torch.long)
+            if len(motion) > 1:
+                raise MotionLLMError("several people are given without placement_bins; use the processor's given=...")
+        codes = self.motion_vq.encode(motion.to(self.device)).codes.cpu()
+        return [(codes[person : person + 1], placement_bins[person]) for person in range(len(motion))]
 
     def stream_motion(
         self,
@@ -122,61 +185,56 @@ class MotionGenerationMixin:
         num_codes: torch.Tensor | int | None = None,
         *,
         chunk_codes: int = 5,
-        min_codes: int = 4,
-        max_codes: int = 50,
-        num_samples: int = 1,
-        do_sample: bool = True,
-        temperature: float = 1.0,
-        top_k: int | None = None,
-        top_p: float | None = 0.9,
+        generation_config: GenerationConfig | None = None,
         seed: int | Sequence[int] | None = None,
-        guidance_scale: float = 1.0,
-        repeat_penalty: float = 0.0,
         engine: str | MotionEngine = "auto",
-        **kwargs: Any,
+        **settings: Any,
     ) -> Iterator[MotionGenerationOutput]:
-        """The motions of `generate_motion` in chunks, while their codes are decoded.
+        """The motions of `generate_motion` in chunks, while their codes are decoded; of one person each.
 
         Chunks joined along time are what `generate_motion` gives with the same arguments. The first one comes after
         `chunk_codes + motion_config.decoder_context` codes: a frame depends on that many codes after it.
 
         Args:
             chunk_codes: codes of a chunk (5 are one second); the last chunk has the rest.
-            others: as in `generate_motion`.
+            others: as in `generate_motion`; there is one candidate.
 
         Returns:
-            Iterator of outputs with `codes` (R, n), `attention_mask` (R, n) and `features` (R, n * frames_per_code,
-            263); closing it ends the decoding.
+            Iterator of outputs with `codes` (R, 1, n), `attention_mask` (R, 1, n) and `features` (R, 1, n *
+            frames_per_code, D); closing it ends the decoding.
 
         Raises:
             MotionLLMError: as `generate_motion`, before the first chunk is asked for.
         """
         if isinstance(chunk_codes, bool) or not isinstance(chunk_codes, int) or chunk_codes < 1:
             raise MotionLLMError(f"chunk_codes is {chunk_codes}; give 1 or more")
-        request = self._motion_request(
-            input_ids, attention_mask, num_codes,
-            min_codes=min_codes, max_codes=max_codes, num_samples=num_samples, do_sample=do_sample,
-            temperature=temperature, top_k=top_k, top_p=top_p, seed=seed, guidance_scale=guidance_scale,
-            repeat_penalty=repeat_penalty,
-        )  # fmt: skip
-        decoder = choose_decoder(engine, self, request, kwargs)
-        steps = decode_steps(self, request, decoder) if decoder else stream_generate(self, request, **kwargs)
+        if "num_people" in settings:
+            raise MotionLLMError("stream_motion shows one person; make scenes with generate_motion")
+        if settings.get("num_candidates", 1) != 1:
+            raise MotionLLMError("a stream shows a motion while it is made, num_candidates chooses after it")
+        drawing = MotionSettings.of(generation_config or self.generation_config, settings)
+        check_generate_options(settings)
+        each, mask = drawing.num_return_sequences, attention_mask
+        request = MotionRequest(
+            input_ids.to(self.device),
+            None if mask is None else mask.to(self.device),
+            num_codes,
+            drawing,
+            row_seeds(0 if seed is None and not drawing.do_sample else seed, len(input_ids) * each),
+            self.motion_vocabulary,
+            each,
+        )
+        decoder = choose_decoder(engine, self, request, settings)
+        steps = decode_steps(self, request, decoder) if decoder else stream_generate(self, request, **settings)
         return self._chunks(steps, chunk_codes)
 
     @torch.no_grad()
     def _chunks(self, steps: Iterator[torch.Tensor], chunk_codes: int) -> Iterator[MotionGenerationOutput]:
-        for codes, mask, features in stream_features(self.motion_vq, steps, self.motion_vocabulary, chunk_codes):
-            yield MotionGenerationOutput(codes=codes, attention_mask=mask, features=features)
-
-    def _motion_request(
-        self,
-        input_ids: torch.Tensor,
-        attention_mask: torch.Tensor | None,
-        num_codes: torch.Tensor | int | None,
-        **settings: Any,
-    ) -> MotionRequest:
-        mask = None if attention_mask is None else attention_mask.to(self.device)
-        return MotionRequest(input_ids.to(self.device), mask, num_codes, vocabulary=self.motion_vocabulary, **settings)
+        for chunk in stream_features(self.motion_vq, steps, self.motion_vocabulary, chunk_codes):
+            codes, mask, features = (value[:, None] for value in chunk)
+            people = torch.ones(len(codes), dtype=torch.long)
+            places = torch.zeros(len(codes), 1, 3, dtype=torch.float64)
+            yield MotionGenerationOutput(codes, mask, features, places, people)
 
     def int8_engine(self) -> MotionEngine:
         """The fast decoder with int8 weights, for `engine`: faster on the CPU, and not quite the same (`Int8Llama`).
@@ -190,22 +248,12 @@ class MotionGenerationMixin:
         return partial(FusedDecoder, network)
 
     def decode_motion_ids(self, ids: torch.Tensor) -> MotionGenerationOutput:
-        """Generated ids (B, S), each row codes up to the first `</Motion>`, to codes and features.
+        """Generated ids (R, S) of single people, each row codes up to the first `</Motion>`, to codes and features.
 
         Raises:
             MotionLLMError: a row has no code, or something else between the codes.
         """
-        vocabulary = self.motion_vocabulary
-        ended = (ids == vocabulary.end).cumsum(-1) > 0
-        if not bool((vocabulary.is_code(ids) | ended).all()):
-            raise MotionLLMError("the generated sequence is no motion: it holds tokens that are not codes")
-        if bool(ended.all(-1).any()):
-            raise MotionLLMError("a generated motion is empty; ask for at least one code")
-        longest = int((~ended).sum(-1).max())
-        codes = (ids - vocabulary.offset).masked_fill(ended, -1)[:, :longest]
-        mask = codes != -1
-        features = self.motion_vq.decode(codes, mask).features
-        return MotionGenerationOutput(codes=codes, attention_mask=mask, features=features)
+        return MotionGenerationOutput.of_codes(self.motion_vq, generated_codes(ids, self.motion_vocabulary)[:, None])
 
     @torch.no_grad()
     def generate_caption(
@@ -215,49 +263,96 @@ class MotionGenerationMixin:
         motion: torch.Tensor | None = None,
         motion_attention_mask: torch.Tensor | None = None,
         *,
-        max_new_tokens: int = 48,
-        do_sample: bool = False,
-        temperature: float = 1.0,
-        top_k: int | None = None,
-        top_p: float | None = 0.9,
+        generation_config: GenerationConfig | None = None,
+        processor: MotionLLMProcessor | None = None,
         seed: int | Sequence[int] | None = None,
-        **kwargs: Any,
+        **settings: Any,
     ) -> torch.Tensor:
         """Captions for motions, as `MotionLLMProcessor(motion=...)` prepares them.
 
         Args:
             input_ids: (B, S), padded on the left; with `motion`, its code tokens are places for the motion's codes.
             attention_mask: (B, S).
-            motion: raw features (N, T, 263), one row for each person, prompt by prompt; without it `input_ids` holds
-                the codes already.
+            motion: raw features (N, T, D), one row for each person, prompt by prompt; without it `input_ids` holds the
+                codes already.
             motion_attention_mask: (N, T), padded on the right.
-            do_sample, temperature, top_k, top_p, seed: as in `generate_motion`.
-            kwargs: passed on to `generate`.
+            generation_config: settings to use instead of the checkpoint's.
+            processor: the model's processor, needed for more than one candidate. The candidates are the greedy caption
+                and others that are drawn; the model's text-to-motion task judges, see `best_captions`.
+            seed: row r draws from `seed + r`, or from the r-th of R seeds.
+            settings: instead of the checkpoint's: `num_candidates`, `num_return_sequences`, `max_new_tokens`,
+                `do_sample` (False unless told), `temperature`, `top_k`, `top_p`; and options of `generate` of
+                transformers.
 
         Returns:
-            New token ids only, (B, S'); `MotionLLMProcessor.decode_caption` makes sentences of them.
+            New token ids only, (R, S'), R = B * num_return_sequences; `MotionLLMProcessor.decode_caption` makes
+            sentences of them.
 
         Raises:
-            MotionLLMError: the prompts have not as many places as the motions have codes, or a setting out of range.
+            MotionLLMError: the prompts have not as many places as the motions have codes, a setting out of range, or
+                several candidates without a processor.
         """
-        input_ids = input_ids.to(self.device)
+        drawn = {"do_sample", "num_return_sequences"} & settings.keys()
+        options = CaptionSettings.of(generation_config or self.generation_config, settings)
+        check_generate_options(settings)
+        ids = input_ids.to(self.device)
         if motion is not None:
-            input_ids = self.fill_in_codes(input_ids, motion, motion_attention_mask)
+            ids = self.fill_in_codes(ids, motion, motion_attention_mask)
+        each = options.num_return_sequences
+        if options.num_candidates == 1:
+            seeds = row_seeds(seed, len(ids) * each) if options.do_sample else None
+            return self._captions(ids, attention_mask, each, options, seeds, settings)
+        if drawn:
+            raise MotionLLMError(
+                "num_candidates takes the greedy caption and draws the others, and keeps one; leave "
+                f"{' and '.join(sorted(drawn))} out"
+            )
+        if processor is None:
+            raise MotionLLMError(
+                f"num_candidates is {options.num_candidates}; give processor=, which candidates are judged with"
+            )
+        others = options.num_candidates - 1
+        greedy = self._captions(ids, attention_mask, 1, options, None, settings)
+        seeds = candidate_seeds(row_seeds(seed, len(ids)), others)
+        more = self._captions(ids, attention_mask, others, options, seeds, settings)
+        rows = [[own, *more[others * row :][:others]] for row, own in enumerate(greedy)]
+        texts = [processor.decode_caption(some) for some in rows]
+        # The same sentence is judged once.
+        unique = [list(dict.fromkeys(some)) for some in texts]
+        chosen = best_captions(self, processor, ids.tolist(), unique)
+        pad = self._caption_pad()
+        kept = [
+            own[some.index(different[place])].tolist()
+            for own, some, different, place in zip(rows, texts, unique, chosen, strict=True)
+        ]
+        return pad_right(kept, pad).to(self.device)
+
+    def _caption_pad(self) -> int:
+        eos, pad = self.generation_config.eos_token_id, self.generation_config.pad_token_id
+        return pad if pad is not None else (eos[0] if isinstance(eos, list) else eos)
+
+    def _captions(
+        self,
+        ids: torch.Tensor,
+        mask: torch.Tensor | None,
+        each: int,
+        settings: CaptionSettings,
+        seeds: Sequence[int] | None,
+        options: dict[str, Any],
+    ) -> torch.Tensor:
+        """New ids (B * each, S') for prompts (B, S): drawn from `seeds`, or greedy without."""
         processors: list[LogitsProcessor] = [TextGrammar(self.motion_vocabulary)]
-        if do_sample:
-            processors += sampling_steps(seed, temperature, top_k, top_p, None)
-        eos = self.generation_config.eos_token_id
-        pad = self.generation_config.pad_token_id
+        if seeds is not None:
+            processors += sampling_steps(seeds, settings.temperature, settings.top_k, settings.top_p, None)
         sequences = self.generate(
-            input_ids=input_ids,
-            attention_mask=None if attention_mask is None else attention_mask.to(self.device),
+            input_ids=ids.repeat_interleave(each, dim=0),
+            attention_mask=None if mask is None else mask.to(self.device).repeat_interleave(each, dim=0),
             logits_processor=LogitsProcessorList(processors),
-            do_sample=False,
-            max_new_tokens=max_new_tokens,
-            pad_token_id=pad if pad is not None else (eos[0] if isinstance(eos, list) else eos),
-            **kwargs,
+            max_new_tokens=settings.max_new_tokens,
+            pad_token_id=self._caption_pad(),
+            **PLAIN_DECODING | options,
         )
-        return sequences[:, input_ids.shape[1] :]
+        return sequences[:, ids.shape[1] :]
 
     @torch.no_grad()
     def fill_in_codes(
@@ -283,3 +378,13 @@ class MotionGenerationMixin:
             raise MotionLLMError("prompts and motions do not fit together; make both with the processor")
         ids = vocabulary.codes_to_ids(encoded.codes[encoded.attention_mask])
         return input_ids.masked_scatter(places, ids)
+
+
+def _each(value: torch.Tensor | int, prompts: int, copies: int, name: str) -> torch.Tensor:
+    """int64 (R,) of one number, one for each prompt, or one for each of R = prompts * copies rows."""
+    values = torch.as_tensor(value).cpu().long().reshape(-1)
+    if values.numel() not in (1, prompts, prompts * copies):
+        raise MotionLLMError(f"{name} has {values.numel()} values for {prompts} prompts; give one, or one for each")
+    if values.numel() in (1, prompts):
+        values = values.expand(prompts).repeat_interleave(copies)
+    return values

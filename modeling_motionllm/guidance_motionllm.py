@@ -1,28 +1,11 @@
 """Classifier-free guidance: motion that follows its sentence more closely than the model would by itself."""
 
-import math
-from numbers import Real
 from typing import Any
 
 import torch
 from transformers import LogitsProcessor
 
-from .errors_motionllm import MotionLLMError
-
-__all__ = ["ClassifierFreeGuidance", "check_guidance_scale", "guide", "unconditional_context"]
-
-
-def check_guidance_scale(scale: float) -> float:
-    """The scale as a float.
-
-    Raises:
-        MotionLLMError: it is not a positive finite number.
-    """
-    if isinstance(scale, bool) or not isinstance(scale, Real) or not (math.isfinite(scale) and scale > 0):
-        raise MotionLLMError(
-            f"guidance_scale is {scale}; give a positive number: 1 for none, 2 to 4 to follow the sentence more closely"
-        )
-    return float(scale)
+__all__ = ["ClassifierFreeGuidance", "guide", "unconditional_context"]
 
 
 def guide(scores: torch.Tensor, unconditional: torch.Tensor, scale: float) -> torch.Tensor:

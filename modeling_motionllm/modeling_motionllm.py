@@ -1,12 +1,14 @@
 """`MotionLLMForCausalLM`: a language model and a motion VQ-VAE behind one vocabulary (arXiv 2405.17013)."""
 
+import contextlib
+import copy
 import os
 from collections.abc import Collection, Sequence
 from typing import Any
 
 import torch
 from torch import nn
-from transformers import AutoModelForCausalLM, GenerationMixin, PreTrainedModel
+from transformers import AutoModelForCausalLM, GenerationConfig, GenerationMixin, PreTrainedModel
 from transformers.modeling_outputs import CausalLMOutputWithPast
 from transformers.utils import SAFE_WEIGHTS_NAME
 
@@ -27,7 +29,7 @@ from .generation_motionllm import MotionGenerationMixin
 from .losses_motionllm import token_losses
 from .modeling_motion_vq import MotionVQModel
 from .new_rows_motionllm import grow_vocabulary
-from .people_generation_motionllm import PeopleGenerationMixin
+from .settings_motionllm import add_default_settings
 from .vocabulary_motionllm import MotionVocabulary
 
 __all__ = ["MotionLLMForCausalLM"]
@@ -41,12 +43,11 @@ _OF_LOADING = ("dtype", "torch_dtype", "device_map", "quantization_config")
 _LOGIT_TRANSFORMS = ("final_logit_softcapping", "logit_scale", "logits_scaling", "logits_soft_cap")
 
 
-class MotionLLMForCausalLM(MotionGenerationMixin, PeopleGenerationMixin, PreTrainedModel, GenerationMixin):
+class MotionLLMForCausalLM(MotionGenerationMixin, PreTrainedModel, GenerationMixin):
     """A causal language model whose vocabulary holds motion codes, with the VQ-VAE that makes and reads them.
 
     `forward` and `generate` are the language model's; `generate_motion`, `generate_caption` (`MotionGenerationMixin`),
-    `generate_people` (`PeopleGenerationMixin`), `encode_motion` and `decode_motion` are ours. Any
-    `AutoModelForCausalLM` can be the language model.
+    `encode_motion` and `decode_motion` are ours. Any `AutoModelForCausalLM` can be the language model.
     """
 
     config_class = MotionLLMConfig
@@ -130,7 +131,7 @@ class MotionLLMForCausalLM(MotionGenerationMixin, PeopleGenerationMixin, PreTrai
         config.text_config = language_model.config
         # Collects the tied weights again: the modules they name are new.
         model.post_init()
-        model.generation_config = language_model.generation_config
+        model.generation_config = add_default_settings(copy.deepcopy(language_model.generation_config))
         return model.eval()
 
     @classmethod
@@ -209,6 +210,8 @@ class MotionLLMForCausalLM(MotionGenerationMixin, PeopleGenerationMixin, PreTrai
         if len(adapters) > 1:
             model.set_adapter(adapters[0])
         model.name_or_path = name
+        with contextlib.suppress(OSError):  # a checkpoint without one is drawn with the defaults
+            model.generation_config = GenerationConfig.from_pretrained(name, **hub)
         return model
 
     def save_pretrained(self, save_directory: str | os.PathLike, **kwargs: Any) -> None:  # type: ignore[override]

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 from transformers import Pipeline
 
-from .best_of_motionllm import caption_best, generate_best
 from .motion import Motion
 
 __all__ = ["MotionToTextPipeline", "TextToMotionPipeline"]
@@ -65,9 +64,8 @@ class TextToMotionPipeline(_MotionPipeline):
             inputs: one or several sentences.
             batch_size: sentences that are decoded at once (default 32).
             kwargs: `duration` in seconds and, for scenes of several people, `people` (each one number, or one for each
-                sentence) and `parts` (what each of them does, see `MotionLLMProcessor`), `best_of`, the candidates of
-                which the best is kept (see `generate_best`), and the settings of `generate_motion` or `generate_people`
-                (`seed`, `do_sample` ...).
+                sentence) and `parts` (what each of them does, see `MotionLLMProcessor`), and the settings of
+                `generate_motion` (`seed`, `num_candidates`, `temperature` ...).
 
         Returns:
             A `Motion` for a sentence, a list of them for several; with `people` each shows as many.
@@ -88,10 +86,9 @@ class TextToMotionPipeline(_MotionPipeline):
         return {"texts": texts, "batch": dict(batch)}
 
     def _forward(self, input_tensors: dict[str, Any], **settings: Any) -> list[Motion]:
-        batch, texts = input_tensors["batch"], input_tensors["texts"]
-        output = generate_best(self.model, self.processor, texts, batch, **settings)
-        decode = self.processor.decode_people if "num_people" in batch else self.processor.decode_motion
-        return decode(output, texts)
+        output = self.model.generate_motion(**input_tensors["batch"], processor=self.processor, **settings)
+        each = len(output.codes) // len(input_tensors["texts"])
+        return self.processor.decode_motion(output, [text for text in input_tensors["texts"] for _ in range(each)])
 
 
 class MotionToTextPipeline(_MotionPipeline):
@@ -106,8 +103,7 @@ class MotionToTextPipeline(_MotionPipeline):
             inputs: one or several motions: `Motion`, joints (T, 22, 3) or raw features (T, 263), arrays at the model's
                 frame rate.
             batch_size: motions that are described at once (default 32).
-            kwargs: `best_of`, the candidates of which the best is kept (see `caption_best`), and the settings of
-                `generate_caption` (`max_new_tokens`, `do_sample`, `seed` ...).
+            kwargs: the settings of `generate_caption` (`num_candidates`, `max_new_tokens`, `do_sample`, `seed` ...).
 
         Returns:
             A sentence for a motion, a list of them for several.
@@ -124,7 +120,5 @@ class MotionToTextPipeline(_MotionPipeline):
         return {"batch": dict(self.processor(motion=input_["inputs"]))}
 
     def _forward(self, input_tensors: dict[str, Any], **settings: Any) -> list[str]:
-        best_of = settings.pop("best_of", 1)
-        if best_of != 1:
-            return caption_best(self.model, self.processor, input_tensors["batch"], best_of, **settings)
-        return self.processor.decode_caption(self.model.generate_caption(**input_tensors["batch"], **settings))
+        ids = self.model.generate_caption(**input_tensors["batch"], processor=self.processor, **settings)
+        return self.processor.decode_caption(ids)

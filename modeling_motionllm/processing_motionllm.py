@@ -2,6 +2,7 @@
 
 import math
 import re
+import warnings
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -19,9 +20,10 @@ from .motion_features import (
     resample_joints,
     skeleton_of_features,
 )
-from .people_processing_motionllm import PeopleProcessingMixin
-from .prompts_motionllm import PROMPT_PRESETS, pad_left
-from .vocabulary_motionllm import MOTION_END, MOTION_START, PLACEMENT_START, MotionVocabulary
+from .output_motionllm import MotionGenerationOutput
+from .placement_motionllm import encode_placements, join_people, split_people, stand_on_floor
+from .prompts_motionllm import PROMPT_PRESETS, MotionPromptsMixin, pad_left, pad_right
+from .vocabulary_motionllm import MOTION_END, MOTION_START, MotionVocabulary
 
 __all__ = ["MotionLLMProcessor", "pad_features"]
 
@@ -39,12 +41,7 @@ def pad_features(clips: Sequence[np.ndarray]) -> tuple[torch.Tensor, torch.Tenso
     return features, mask
 
 
-def _is_scene(motion: Any) -> bool:
-    """Whether there are several people in a `Motion`, or in joints (P, T, 22, 3)."""
-    return motion.num_people > 1 if hasattr(motion, "joints") else np.ndim(motion) == 4 and len(motion) > 1
-
-
-class MotionLLMProcessor(PeopleProcessingMixin, ProcessorMixin):
+class MotionLLMProcessor(MotionPromptsMixin, ProcessorMixin):
     """Prompts, padding, motion features; knows the tokenizer, not the model.
 
     Args:
@@ -96,14 +93,15 @@ class MotionLLMProcessor(PeopleProcessingMixin, ProcessorMixin):
         parts: Sequence[str] | Sequence[Sequence[str]] | None = None,
         **kwargs: Any,
     ) -> BatchFeature:
-        """Inputs of `generate_motion`, `generate_people` or `generate_caption`, as padded tensors.
+        """Inputs of `generate_motion` or `generate_caption`, as padded tensors.
 
         Args:
             text: one or several sentences that describe a motion.
             motion: one or several motions to describe: `Motion`, joints (T, 22, 3) or raw features (T, 263), or joints
                 (P, T, 22, 3) of a scene; the arrays at `fps`. Of a KIT-ML model (T, 21, 3) and (T, 251).
             duration: seconds, one for all or one per sentence; without it the model ends each motion itself.
-            people: with `text`, how many people the scene shows, one number for all or one per sentence.
+            people: with `text`, how many people the scene shows, one number for all or one per sentence; one, unless
+                told.
             given: with `people`, the motion of the first of them, who the others react to.
             parts: with `people`, what each of them does, a sentence for each ("a person bows"), or such a list for each
                 sentence of `text`. Without it a model that tells parts says this itself.
@@ -130,20 +128,76 @@ class MotionLLMProcessor(PeopleProcessingMixin, ProcessorMixin):
         texts = [text] if isinstance(text, str) else list(text or [])
         if not texts:
             raise MotionLLMError("text is an empty list; give at least one sentence")
+        if people is None:
+            for name, value in (("given is the motion of the first", given), ("parts are what each", parts)):
+                if value is not None:
+                    raise MotionLLMError(f"{name} of several people; say how many with people")
+        told = [cast(Sequence[str], parts)] if isinstance(text, str) and parts is not None else parts
         seconds = None if duration is None else self._durations(duration, len(texts))
+        return self._text_inputs(texts, people, seconds, given, told)
+
+    def _text_inputs(
+        self,
+        texts: list[str],
+        people: int | Sequence[int] | None,
+        seconds: list[float] | None,
+        given: "Motion | np.ndarray | None",
+        parts: Sequence[Sequence[str]] | None,
+    ) -> BatchFeature:
+        single = people is None or isinstance(people, (int, np.integer))
+        counts = [cast(int, 1 if people is None else people)] * len(texts) if single else list(cast(Any, people))
+        if len(counts) != len(texts):
+            raise MotionLLMError(f"{len(texts)} sentences but {len(counts)} numbers of people; give one each, or one")
+        for count in counts:
+            self.check_people(count)
+        extra: dict[str, torch.Tensor] = {}
         if people is not None:
-            told = [parts] if isinstance(text, str) and parts is not None else parts
-            return self._scene_inputs(texts, people, seconds, given, told)
+            extra["num_people"] = torch.tensor([int(count) for count in counts])
+        lengths: list[int | None] = [None] * len(texts)
         if given is not None:
-            raise MotionLLMError("given is the motion of the first of several people; say how many with people")
+            if seconds is not None:
+                raise MotionLLMError("a given motion fixes the duration; leave the duration out")
+            features, extra["placement_bins"] = self._given_inputs(given, min(counts))
+            length = features.shape[1] // self.frames_per_code
+            lengths = [length] * len(texts)
+            extra["motion"] = features[:, : length * self.frames_per_code]
+        elif seconds is not None:
+            lengths = [self.num_codes(value) for value in seconds]
+        if lengths[0] is not None:
+            extra["num_codes"] = torch.tensor(lengths)
+        prompts = [self.text_to_motion_ids(*one) for one in zip(texts, counts, lengths, strict=True)]
         if parts is not None:
-            raise MotionLLMError("parts are what each of several people does; say how many with people")
-        if seconds is None:
-            prompts = [self.text_to_motion_ids(caption) for caption in texts]
-            return BatchFeature(self._pad_left(prompts))
-        num_codes = [self.num_codes(value) for value in seconds]
-        prompts = [self.text_to_motion_ids(*pair) for pair in zip(texts, num_codes, strict=True)]
-        return BatchFeature({**self._pad_left(prompts), "num_codes": torch.tensor(num_codes)})
+            extra["parts"] = self._part_inputs(parts, counts)
+        return BatchFeature({**self._pad_left(prompts), **extra})
+
+    def _given_inputs(self, given: "Motion | np.ndarray", people: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Features (G, T, D) and placement bins (G, 3) of the first people of a scene."""
+        fps = self._motion(given).fps
+        if fps != self.fps:
+            raise MotionLLMError(
+                f"the given motion has {fps:g} frames per second, {self.fps:g} are needed to keep it as it is; "
+                f"resample it first (motionllm convert GIVEN.npz OUT.npz --fps {self.fps:g})"
+            )
+        features, bins = self.motion_features(given)
+        self._check_length(features.shape[1])
+        if features.shape[0] >= people:
+            raise MotionLLMError(
+                f"the given motion shows {features.shape[0]} of {people} people; give fewer, or ask for more"
+            )
+        return torch.tensor(features), torch.tensor(bins)
+
+    def _part_inputs(self, parts: Sequence[Sequence[str]], counts: list[int]) -> torch.Tensor:
+        """Ids of given parts (B, P, S), -1 where padded."""
+        if len(parts) != len(counts):
+            raise MotionLLMError(f"{len(counts)} sentences but parts for {len(parts)}; give a list of parts for each")
+        rows: list[list[int]] = []
+        for told, count in zip(parts, counts, strict=True):
+            if isinstance(told, str) or len(told) != count:
+                given = repr(told) if isinstance(told, str) else f"{len(told)} parts"
+                raise MotionLLMError(f"{given} for a scene of {count} people; give a sentence for each of them")
+            ids = [self.part_ids(part, person) for person, part in enumerate(told)]
+            rows += ids + [[]] * (max(counts) - count)
+        return pad_right(rows, -1).reshape(len(counts), max(counts), -1)
 
     @property
     def skeleton(self) -> Skeleton:
@@ -171,157 +225,125 @@ class MotionLLMProcessor(PeopleProcessingMixin, ProcessorMixin):
             )
         return round(seconds / code_seconds)
 
-    def normalize_caption(self, caption: str) -> str:
-        """One line without surplus space; with the `short` prompts also lower case and without the final period.
-
-        Raises:
-            MotionLLMError: the caption is empty, or holds motion tokens or control tokens of the base.
-        """
-        if not isinstance(caption, str):
-            raise MotionLLMError(f"the text is {type(caption).__name__} {caption!r}; give a sentence as a string")
-        clean = " ".join(caption.split())
-        if not clean:
-            raise MotionLLMError("the text is empty; describe a motion, such as 'a person waves with the left hand'")
-        if any(start in clean for start in (MOTION_START[:-1], MOTION_END[:-1], PLACEMENT_START)):
-            raise MotionLLMError(f"the text holds motion tokens ('{clean[:60]}'); describe the motion in words")
-        control = [token for token in self.tokenizer.all_special_tokens if token in clean]
-        if control:
-            raise MotionLLMError(f"the text holds the control token '{control[0]}'; describe the motion in words")
-        if self.prompts.get("normalize_caption"):
-            clean = clean.lower().rstrip(" .")
-        if not clean:
-            raise MotionLLMError(f"the text '{caption.strip()[:60]}' holds no words; describe a motion")
-        return clean
-
-    def text_to_motion_ids(self, caption: str, num_codes: int | None = None) -> list[int]:
-        """Prompt ids up to and with `<Motion>`; with `num_codes` the prompt tells the length, if its preset can.
-
-        Raises:
-            MotionLLMError: the caption is empty, too long, or holds motion tokens.
-        """
-        return self._filled_prompt("text_to_motion", caption, num_codes)
-
-    def _filled_prompt(self, name: str, caption: str, num_codes: int | None, **fields: Any) -> list[int]:
-        """Ids of the prompt `name`, or of `name`_timed where the length is to be told and the preset can."""
-        fields["caption"] = caption = self.normalize_caption(caption)
-        template = str(self.prompts[name])
-        if num_codes is not None and f"{name}_timed" in self.prompts:
-            template = str(self.prompts[f"{name}_timed"])
-            fields["seconds"] = f"{num_codes * self.frames_per_code / self.fps:.1f}"
-        length = len(self._text_ids(caption))
-        if length > self.max_prompt_tokens:
-            raise MotionLLMError(
-                f"the text has {length} tokens ({len(caption.split())} words); at most {self.max_prompt_tokens} tokens "
-                "are possible, shorten it to a sentence or two"
-            )
-        return self._bos + self._text_ids(template.format(**fields))
-
-    def motion_to_text_ids(self, codes: Sequence[int]) -> list[int]:
-        """Prompt ids that ask for a caption of the codes."""
-        return self._bos + self._fill_motion(str(self.prompts["motion_to_text"]), codes)
-
-    def training_example(
-        self, task: str, caption: str, codes: Sequence[int], timed: bool = False, learn_motion: bool = False
-    ) -> dict[str, list[int]]:
-        """`input_ids` and `labels` (-100 on the prompt) of one example.
-
-        Args:
-            task: `text-to-motion` or `motion-to-text`.
-            caption: the sentence.
-            codes: the motion.
-            timed: let a text-to-motion prompt tell the duration.
-            learn_motion: for `motion-to-text`, learn the motion of the prompt too: what motions look like whatever the
-                sentence, which classifier-free guidance compares with.
-
-        Raises:
-            MotionLLMError: unknown task, or as `text_to_motion_ids`.
-        """
-        if task == "text-to-motion":
-            prompt = self.text_to_motion_ids(caption, len(codes) if timed else None)
-            target = self._fill_motion(str(self.prompts["motion_target"]), codes)
-        elif task == "motion-to-text":
-            prompt = self.motion_to_text_ids(codes)
-            target = self._text_ids(str(self.prompts["caption_target"]).format(caption=self.normalize_caption(caption)))
-        else:
-            raise MotionLLMError(f"there is no task '{task}'; choose text-to-motion or motion-to-text")
-        target = [*target, self.tokenizer.eos_token_id]
-        labels = self._prompt_labels(prompt, len(codes) if learn_motion and task == "motion-to-text" else 0)
-        return {"input_ids": prompt + target, "labels": labels + target}
-
-    def _prompt_labels(self, prompt: list[int], num_codes: int) -> list[int]:
-        """-100 for each id of a prompt; with `num_codes` above 0, its first motion of that many codes is learnt."""
-        labels = [-100] * len(prompt)
-        if num_codes:
-            first = prompt.index(self.vocabulary.start) + 1
-            last = first + num_codes  # </Motion>
-            labels[first : last + 1] = prompt[first : last + 1]
-        return labels
-
-    def features(self, motion: Motion | np.ndarray) -> np.ndarray:
-        """Raw features (T', D) of a motion of one person, resampled to `fps` where it has another frame rate.
+    def motion_features(self, motion: "Motion | np.ndarray") -> tuple[np.ndarray, np.ndarray]:
+        """Raw features float32 (P, T', D) and placement bins int64 (P, 3) of a motion, at `fps`.
 
         D is `feature_dim`; lengths in features are in the skeleton's unit, those of joints in metres.
 
+        Args:
+            motion: `Motion`, resampled where it has another frame rate; joints (T, J, 3) or (P, T, J, 3) of people in
+                one world; or raw features (T, D), which are passed on.
+
         Raises:
-            MotionLLMError: several people, wrong shape, another skeleton, NaN, or too short for one code.
+            MotionLLMError: more people than the model knows, wrong shape, another skeleton, NaN, too short for one
+                code, or people who start farther apart than placements reach.
         """
         skeleton = self.skeleton
+        bins = np.zeros((1, 3), dtype=np.int64)
         if isinstance(motion, np.ndarray) and motion.ndim == 2:
             if motion.shape[1] != skeleton.feature_dim:
                 raise MotionLLMError(
                     f"features have shape {motion.shape}; give (frames, {skeleton.feature_dim}), "
                     f"or joints (frames, {skeleton.num_joints}, 3)"
                 )
-            features = motion.astype(np.float32)
+            features = motion[None].astype(np.float32)
         else:
-            # Not by class: where this file came with a checkpoint, the package's Motion is another one.
-            motion = cast(Motion, motion) if hasattr(motion, "joints") else Motion(motion, fps=self.fps)
-            if motion.num_people > 1:
-                raise MotionLLMError(f"the motion shows {motion.num_people} people; give one person at a time")
-            joints = motion.people[0]
-            if joints.shape[1] != skeleton.num_joints:
+            whole = self._motion(motion)
+            joints = whole.people
+            if len(joints) > 1 and self.vocabulary.placement is None:
+                raise MotionLLMError(f"the motion shows {len(joints)} people; give one person at a time")
+            if joints.shape[2] != skeleton.num_joints:
                 raise MotionLLMError(
-                    f"the motion has {joints.shape[1]} joints and the model's skeleton '{skeleton.name}' "
+                    f"the motion has {joints.shape[2]} joints and the model's skeleton '{skeleton.name}' "
                     f"{skeleton.num_joints}; use a model of the motion's skeleton"
                 )
-            if motion.fps != self.fps:
-                joints = resample_joints(joints, motion.fps, self.fps)
-            features = (
-                joints_to_features(joints / np.float32(skeleton.metres_per_unit), skeleton)
-                if len(joints) > 1
-                else np.zeros((0, skeleton.feature_dim), np.float32)
-            )
-        if len(features) < self.frames_per_code:
+            if whole.fps != self.fps:
+                joints = resample_joints(joints, whole.fps, self.fps)
+            if joints.shape[1] < 2:
+                features = np.zeros((len(joints), 0, skeleton.feature_dim), np.float32)
+            else:
+                if len(joints) > 1:
+                    joints, placements = split_people(joints)
+                    bins = encode_placements(placements)
+                unit = np.float32(skeleton.metres_per_unit)
+                features = np.stack([joints_to_features(person / unit, skeleton) for person in joints])
+        if features.shape[1] < self.frames_per_code:
             raise MotionLLMError(
-                f"the motion is too short: {len(features)} feature frames, at least {self.frames_per_code} are needed "
-                f"({(self.frames_per_code + 1) / self.fps:g} s)"
+                f"the motion is too short: {features.shape[1]} feature frames, at least {self.frames_per_code} are "
+                f"needed ({(self.frames_per_code + 1) / self.fps:g} s)"
             )
         if not np.isfinite(features).all():
             raise MotionLLMError("the features hold NaN or infinite values; repair or cut these frames first")
-        return features
+        return features.astype(np.float32, copy=False), bins
+
+    def _motion(self, motion: "Motion | np.ndarray") -> Motion:
+        # Not by class: where this file came with a checkpoint, the package's Motion is another one.
+        return cast(Motion, motion) if hasattr(motion, "joints") else Motion(motion, fps=self.fps)
+
+    def _check_length(self, frames: int) -> None:
+        if frames > self.num_codes(self.max_seconds) * self.frames_per_code:
+            raise MotionLLMError(
+                f"a motion of {frames / self.fps:g} s is too long; cut it to at most {self.max_seconds:g} s"
+            )
 
     def decode_motion(
-        self, output: Any, captions: Sequence[str] | None = None, seed: int | None = None
+        self,
+        output: MotionGenerationOutput,
+        captions: Sequence[str] | None = None,
+        seed: int | None = None,
+        given: "Motion | np.ndarray | None" = None,
     ) -> list[Motion]:
-        """`generate_motion`'s output to motions, each standing on the floor (lowest joint of the clip at height 0).
+        """`generate_motion`'s output to motions on the floor, several people in the world of person 1.
 
         Args:
-            output: has `features` (B, T, D) and `codes` (B, L), -1 where padded.
+            output: R rows.
             captions: what each motion shows.
             seed: recorded in the motions.
+            given: the motion of the first people that was given to the processor; it is shown as it was recorded, on
+                the bones of the skeleton, and not as its codes tell it.
+
+        Returns:
+            R motions with joints (T, 22, 3) and codes (L,) of one person, (P, T, 22, 3) and (P, L) of several.
         """
         motions, skeleton = [], self.skeleton
-        for row, codes in enumerate(output.codes.cpu()):
-            count = int((codes != -1).sum())
-            features = output.features[row, : count * self.frames_per_code].cpu().double()
-            joints = skeleton.metres_per_unit * features_to_joints(features, skeleton).numpy()
-            joints[..., 1] -= joints[..., 1].min()
-            caption = captions[row] if captions is not None else None
-            motions.append(Motion(joints, self.fps, caption, codes[:count].numpy(), seed))
+        known = None if given is None else split_people(self._motion(given).people)
+        for row, people in enumerate(output.num_people.tolist()):
+            codes = output.codes[row, :people].cpu()
+            length = int((codes[0] != -1).sum())
+            features = output.features[row, :people, : length * self.frames_per_code].cpu().double()
+            joints = stand_on_floor(skeleton.metres_per_unit * features_to_joints(features, skeleton).numpy())
+            kept = codes[:, :length].numpy()
+            if people > 1:
+                placements = output.placements[row, :people].cpu().numpy().copy()
+                if known is not None:
+                    own, starts = known
+                    joints[: len(own)], placements[: len(own)] = own[:, : joints.shape[1]], starts
+                joints = join_people(joints, placements)
+            else:
+                joints, kept = joints[0], kept[0]
+            motions.append(Motion(joints, self.fps, captions[row] if captions is not None else None, kept, seed))
         return motions
 
-    def decode_caption(self, ids: torch.Tensor) -> list[str]:
-        """`generate_caption`'s output (B, S) to sentences."""
+    def decode_people(self, *args: Any, **kwargs: Any) -> list[Motion]:
+        """`decode_motion`, under its earlier name for scenes; it goes with the next release."""
+        warnings.warn("decode_people is decode_motion now", FutureWarning, stacklevel=2)
+        return self.decode_motion(*args, **kwargs)
+
+    def decode_parts(self, output: MotionGenerationOutput) -> list[list[str]]:
+        """What each person does, as `generate_motion` told it: a sentence for each person of each scene.
+
+        Empty lists where no parts were told.
+        """
+        if output.parts is None:
+            return [[] for _ in output.num_people]
+        told = [
+            [self.part_text(output.parts[row, person].tolist(), person) for person in range(people)]
+            for row, people in enumerate(output.num_people.tolist())
+        ]
+        return [parts if any(parts) else [] for parts in told]
+
+    def decode_caption(self, ids: torch.Tensor | Sequence[torch.Tensor]) -> list[str]:
+        """`generate_caption`'s output (R, S), or R rows of any lengths, to sentences."""
         texts = self.tokenizer.batch_decode(ids, skip_special_tokens=True)
         return [" ".join(text.split()) for text in texts]
 
@@ -341,46 +363,22 @@ class MotionLLMProcessor(PeopleProcessingMixin, ProcessorMixin):
             raise MotionLLMError(f"code {max(codes)} is outside the codebook of {self.codebook_size} codes")
         return torch.tensor([codes])
 
-    @property
-    def _bos(self) -> list[int]:
-        """The begin-of-text token, where the tokenizer starts every text with it."""
-        ids = self.tokenizer("a")["input_ids"]
-        return ids[:1] if ids[0] == self.tokenizer.bos_token_id else []
-
-    def _text_ids(self, text: str) -> list[int]:
-        return self.tokenizer(text, add_special_tokens=False)["input_ids"]
-
-    def _fill_motion(self, template: str, codes: Sequence[int]) -> list[int]:
-        return self._fill_ids(template, self.vocabulary.codes_to_ids(torch.as_tensor(codes, dtype=torch.long)).tolist())
-
-    def _fill_ids(self, template: str, ids: list[int]) -> list[int]:
-        before, after = template.split("{motion}")
-        return (self._text_ids(before) if before else []) + ids + (self._text_ids(after) if after else [])
-
     def _motion_inputs(self, motion: Any) -> BatchFeature:
         motions = list(motion) if isinstance(motion, (list, tuple)) else [motion]
         if not motions:
             raise MotionLLMError("motion is an empty list; give at least one motion")
-        limit = self.num_codes(self.max_seconds) * self.frames_per_code
         clips: list[np.ndarray] = []
         prompts = []
         for one in motions:
+            features, bins = self.motion_features(one)
+            self._check_length(features.shape[1])
+            self.check_people(len(features))
             # Code 0 holds the place of every code; the model puts the real ones there.
-            if self.vocabulary.placement is not None and _is_scene(one):
-                people, bins = self.people_features(one)
-                self.check_people(len(people))
-                places = [[0] * (people.shape[1] // self.frames_per_code)] * len(people)
-                prompts.append(self.people_to_text_ids(self.people_ids(places, bins.tolist())))
-                clips.extend(people)
-                continue
-            clip = self.features(one)
-            if len(clip) > limit:
-                seconds = len(clip) / self.fps
-                raise MotionLLMError(f"a motion of {seconds:g} s is too long; cut it to at most {self.max_seconds:g} s")
-            prompts.append(self.motion_to_text_ids([0] * (len(clip) // self.frames_per_code)))
-            clips.append(clip)
-        features, mask = pad_features(clips)
-        return BatchFeature({**self._pad_left(prompts), "motion": features, "motion_attention_mask": mask})
+            places = [[0] * (features.shape[1] // self.frames_per_code)] * len(features)
+            prompts.append(self.motion_to_text_ids(places, bins.tolist()))
+            clips.extend(features)
+        padded, mask = pad_features(clips)
+        return BatchFeature({**self._pad_left(prompts), "motion": padded, "motion_attention_mask": mask})
 
     def _pad_left(self, prompts: list[list[int]]) -> dict[str, torch.Tensor]:
         pad = self.tokenizer.pad_token_id if self.tokenizer.pad_token_id is not None else self.tokenizer.eos_token_id

@@ -1,4 +1,4 @@
-"""The prompt presets, and prompts as a batch.
+"""The prompt presets, `MotionPromptsMixin` which fills them, and prompts as a batch.
 
 `PROMPT_PRESETS`: `short` (ours) and `paper` (the wording of the official code, for converted weights).
 
@@ -9,12 +9,17 @@ those of recorded scenes, do without. The `scene` and `part` wording of `paper` 
 people is not public in a form that runs.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 
-__all__ = ["PROMPT_PRESETS", "pad_examples", "pad_left", "pad_right"]
+from .errors_motionllm import MotionLLMError
+from .vocabulary_motionllm import MOTION_END, MOTION_START, PLACEMENT_START, MotionVocabulary
+
+__all__ = ["PROMPT_PRESETS", "MotionPromptsMixin", "pad_examples", "pad_left", "pad_right"]
 
 _PREAMBLE = (
     "Below is an instruction that describes a task, paired with an input that provides further context. "
@@ -84,3 +89,222 @@ def pad_examples(examples: Sequence[Mapping[str, list[Any]]], pad_token_id: int)
         for name, filler in fillers.items()
         if name in masked[0]
     }
+
+
+class MotionPromptsMixin:
+    """What `MotionLLMProcessor` knows of prompts: sentences, motions and scenes to ids, and back."""
+
+    tokenizer: Any
+    vocabulary: MotionVocabulary
+    prompts: dict[str, str | bool]
+    frames_per_code: int
+    fps: float
+    max_prompt_tokens: int
+    max_people: int
+
+    @property
+    def tells_parts(self) -> bool:
+        """Whether scenes are told with parts: before each motion a sentence about that person alone."""
+        return "part" in self.prompts
+
+    def check_people(self, people: int) -> None:
+        """Make sure that the model can make scenes of that many people.
+
+        Raises:
+            MotionLLMError: none, or more than the model has learnt.
+        """
+        single = self.vocabulary.placement is None or "scene" not in self.prompts
+        most = 1 if single else self.max_people
+        if isinstance(people, bool) or not isinstance(people, (int, np.integer)) or not 1 <= people <= most:
+            if single and not isinstance(people, bool) and isinstance(people, (int, np.integer)) and people > 1:
+                raise MotionLLMError(
+                    f"people is {people}, but this model makes one person at a time: it has no placement tokens; train "
+                    "one with --scenes"
+                )
+            raise MotionLLMError(f"people is {people}; ask for 1 to {most}")
+
+    def normalize_caption(self, caption: str) -> str:
+        """One line without surplus space; with the `short` prompts also lower case and without the final period.
+
+        Raises:
+            MotionLLMError: the caption is empty, or holds motion tokens or control tokens of the base.
+        """
+        if not isinstance(caption, str):
+            raise MotionLLMError(f"the text is {type(caption).__name__} {caption!r}; give a sentence as a string")
+        clean = " ".join(caption.split())
+        if not clean:
+            raise MotionLLMError("the text is empty; describe a motion, such as 'a person waves with the left hand'")
+        if any(start in clean for start in (MOTION_START[:-1], MOTION_END[:-1], PLACEMENT_START)):
+            raise MotionLLMError(f"the text holds motion tokens ('{clean[:60]}'); describe the motion in words")
+        control = [token for token in self.tokenizer.all_special_tokens if token in clean]
+        if control:
+            raise MotionLLMError(f"the text holds the control token '{control[0]}'; describe the motion in words")
+        if self.prompts.get("normalize_caption"):
+            clean = clean.lower().rstrip(" .")
+        if not clean:
+            raise MotionLLMError(f"the text '{caption.strip()[:60]}' holds no words; describe a motion")
+        return clean
+
+    def text_to_motion_ids(
+        self, caption: str, people: int = 1, num_codes: int | None = None, told: bool | None = None
+    ) -> list[int]:
+        """Prompt ids that ask for a motion or a scene.
+
+        Args:
+            caption: the sentence.
+            people: how many; one person's prompt does not say it.
+            num_codes: length of each motion; the prompt tells it, if its preset can.
+            told: end before `<Motion>`, where the part of person 1 is to follow, and not with it. As the model has
+                learnt it, unless told: before it for several people of a model that tells parts.
+
+        Raises:
+            MotionLLMError: a number of people out of range, or a caption that is empty, too long, or holds motion
+                tokens.
+        """
+        self.check_people(people)
+        fields: dict[str, Any] = {"caption": self.normalize_caption(caption)}
+        name = "text_to_motion"
+        if people > 1:
+            name, fields["people"] = "scene", people
+        if num_codes is not None and f"{name}_timed" in self.prompts:
+            name, fields["seconds"] = f"{name}_timed", f"{num_codes * self.frames_per_code / self.fps:.1f}"
+        length = len(self._text_ids(fields["caption"]))
+        if length > self.max_prompt_tokens:
+            raise MotionLLMError(
+                f"the text has {length} tokens ({len(caption.split())} words); at most {self.max_prompt_tokens} tokens "
+                "are possible, shorten it to a sentence or two"
+            )
+        ids = self._bos + self._text_ids(str(self.prompts[name]).format(**fields))
+        told = people > 1 and self.tells_parts if told is None else told
+        return ids[:-1] if told else ids
+
+    def prompt_caption(self, ids: Sequence[int], people: int = 1) -> str:
+        """The sentence in a prompt that asks for a motion or a scene, without padding: what `text_to_motion_ids` did.
+
+        Raises:
+            MotionLLMError: it is no such prompt.
+        """
+        kept = [token for token in ids if token not in (*self._bos, self.vocabulary.start)]
+        text = self.tokenizer.decode(kept, skip_special_tokens=False, clean_up_tokenization_spaces=False)
+        name = "scene" if people > 1 else "text_to_motion"
+        for template in (self.prompts.get(f"{name}_timed"), self.prompts.get(name)):
+            if template is None:
+                continue
+            pattern = re.escape(str(template).removesuffix(MOTION_START))
+            for field, value in (("caption", "(?P<caption>.*)"), ("people", r"\d+"), ("seconds", r"\d+\.\d")):
+                pattern = pattern.replace(re.escape("{" + field + "}"), value)
+            found = re.fullmatch(pattern, text, flags=re.DOTALL)
+            if found is not None:
+                return found["caption"]
+        raise MotionLLMError(f"'{text[:60]}' is no prompt of this processor; make both with the same one")
+
+    def motion_to_text_ids(self, codes: Sequence[int] | Sequence[Sequence[int]], placement_bins: Any = ()) -> list[int]:
+        """Prompt ids that ask for a caption; arguments as `training_example`."""
+        return self._bos + self._filled(str(self.prompts["motion_to_text"]), self._people_ids(codes, placement_bins))
+
+    def training_example(
+        self,
+        task: str,
+        caption: str,
+        codes: Sequence[int] | Sequence[Sequence[int]],
+        placement_bins: Sequence[Sequence[int]] = (),
+        parts: Sequence[str] | None = None,
+        timed: bool = False,
+        learn_motion: bool = False,
+    ) -> dict[str, list[int]]:
+        """`input_ids` and `labels` (-100 on the prompt) of one example.
+
+        Args:
+            task: `text-to-motion` or `motion-to-text`.
+            caption: the sentence.
+            codes: (L,) of one person, or P lists of codes of one length.
+            placement_bins: (P, 3), where there are several people; the first is not told.
+            parts: P sentences, told before the motions they are about; only in text-to-motion.
+            timed: let a text-to-motion prompt tell the duration.
+            learn_motion: for `motion-to-text`, learn the motion of person 1 too: what motions look like whatever the
+                sentence, which classifier-free guidance compares with.
+
+        Raises:
+            MotionLLMError: unknown task, or as `text_to_motion_ids`.
+        """
+        first = _people(codes)[0]
+        people = len(_people(codes))
+        if task == "text-to-motion":
+            length = len(first) if timed else None
+            prompt = self.text_to_motion_ids(caption, people, length, parts is not None)
+            target = self._filled(str(self.prompts["motion_target"]), self._people_ids(codes, placement_bins, parts))
+        elif task == "motion-to-text":
+            self.check_people(people)
+            prompt = self.motion_to_text_ids(codes, placement_bins)
+            target = self._text_ids(str(self.prompts["caption_target"]).format(caption=self.normalize_caption(caption)))
+        else:
+            raise MotionLLMError(f"there is no task '{task}'; choose text-to-motion or motion-to-text")
+        target = [*target, self.tokenizer.eos_token_id]
+        labels = [-100] * len(prompt)
+        if learn_motion and task == "motion-to-text":
+            start = prompt.index(self.vocabulary.start) + 1
+            stop = start + len(first) + 1  # after </Motion>
+            labels[start:stop] = prompt[start:stop]
+        return {"input_ids": prompt + target, "labels": labels + target}
+
+    def part_ids(self, part: str, person: int) -> list[int]:
+        """Ids of what one person does; `person` counts from 0.
+
+        Raises:
+            MotionLLMError: this model tells no parts, or the sentence is empty or holds motion tokens.
+        """
+        if not self.tells_parts:
+            raise MotionLLMError("this model knows no parts: it was trained on scenes without; leave the parts out")
+        filled = str(self.prompts["part"]).format(number=person + 1, part=self.normalize_caption(part))
+        ids = self._text_ids(filled)
+        if len(ids) > self.max_prompt_tokens:
+            raise MotionLLMError(f"the part '{part[:60]}' has {len(ids)} tokens; shorten it to a sentence")
+        return ids
+
+    def part_text(self, ids: Sequence[int], person: int) -> str:
+        """The sentence in the ids (S,) of a part, -1 where padded; `person` counts from 0."""
+        before, _, after = str(self.prompts["part"]).format(number=person + 1, part="\0").partition("\0")
+        text = self.tokenizer.decode([int(token) for token in ids if token != -1], skip_special_tokens=True)
+        return " ".join(text.removeprefix(before).removesuffix(after).split())
+
+    def _people_ids(
+        self,
+        codes: Sequence[int] | Sequence[Sequence[int]],
+        placement_bins: Sequence[Sequence[int]] = (),
+        parts: Sequence[str] | None = None,
+    ) -> list[int]:
+        """The ids of all people's motions, from the first code of person 1 to the last code of the last person.
+
+        Between two people stand `</Motion>`, the placement of the next one, and `<Motion>`. With `parts`, each person's
+        part stands before its `<Motion>`, and that of person 1 comes first of all.
+        """
+        vocabulary, people = self.vocabulary, _people(codes)
+        told = [[]] * len(people) if parts is None else [self.part_ids(part, row) for row, part in enumerate(parts)]
+        ids: list[int] = [] if parts is None else [*told[0], vocabulary.start]
+        for person, own in enumerate(people):
+            if person:
+                if vocabulary.placement is None:
+                    raise MotionLLMError("this model has no placement tokens; train one with --scenes")
+                bins = torch.as_tensor(placement_bins[person], dtype=torch.long)
+                place = vocabulary.placement.bins_to_ids(bins).tolist()
+                ids += [vocabulary.end, *place, *told[person], vocabulary.start]
+            ids += vocabulary.codes_to_ids(torch.as_tensor(own, dtype=torch.long)).tolist()
+        return ids
+
+    @property
+    def _bos(self) -> list[int]:
+        """The begin-of-text token, where the tokenizer starts every text with it."""
+        ids = self.tokenizer("a")["input_ids"]
+        return ids[:1] if ids[0] == self.tokenizer.bos_token_id else []
+
+    def _text_ids(self, text: str) -> list[int]:
+        return self.tokenizer(text, add_special_tokens=False)["input_ids"]
+
+    def _filled(self, template: str, ids: list[int]) -> list[int]:
+        before, after = template.split("{motion}")
+        return (self._text_ids(before) if before else []) + ids + (self._text_ids(after) if after else [])
+
+
+def _people(codes: Sequence[Any]) -> Sequence[Sequence[int]]:
+    """Codes of each of P people, whether there are several or one."""
+    return codes if len(codes) and np.ndim(codes[0]) else [codes]

@@ -1,14 +1,13 @@
 """What may come next and what is drawn: the motion grammar, its counterpart for captions, and seeded sampling."""
 
-import math
 from collections.abc import Sequence
-from numbers import Real
 
 import torch
 from transformers import LogitsProcessor, TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
 
 from .errors_motionllm import MotionLLMError
 from .placement_motionllm import decode_placements
+from .settings_motionllm import check_sampling
 from .vocabulary_motionllm import MotionVocabulary, PlacementVocabulary
 
 __all__ = [
@@ -16,12 +15,10 @@ __all__ = [
     "MotionGrammar",
     "PartGrammar",
     "PlacementGrammar",
-    "RepeatPenalty",
     "SeededSampling",
     "TextGrammar",
+    "TypicalLength",
     "candidate_seeds",
-    "check_repeat_penalty",
-    "check_sampling",
     "row_seeds",
     "sampling_steps",
 ]
@@ -131,24 +128,31 @@ class PartGrammar(LogitsProcessor):
         return allowed
 
 
-class RepeatPenalty(LogitsProcessor):
-    """Makes the code that was written last less likely to come again at once.
+class TypicalLength(LogitsProcessor):
+    """Ends a motion where the model expects half of all motions of its sentence to have ended.
 
-    A person who waits is one code again and again. After a few of them the same code is always the likeliest, so
-    greedy decoding, and drawing at a low temperature too, never begins the gesture that is being waited for.
+    In every step the end has a small probability. Drawn from the likeliest tokens it hardly ever comes, and drawn from
+    all of them it comes at any time; so the probabilities are added up instead. Stands right after `MotionGrammar`, on
+    scores without guidance and temperature.
 
     Args:
-        penalty: what is taken off the logit of the last token; 0 changes nothing.
+        end: column of `</Motion>`.
     """
 
-    def __init__(self, penalty: float):
-        self.penalty = penalty
+    def __init__(self, end: int):
+        self.end = end
+        self.going: torch.Tensor | None = None  # (B,) probability that a motion has not ended yet
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        if not input_ids.shape[1]:
-            return scores
-        last = input_ids[:, -1:]
-        return scores.scatter_add(-1, last, torch.full_like(last, -self.penalty, dtype=scores.dtype))
+        ending = scores.float().softmax(-1)[:, self.end]
+        self.going = (1 - ending) * (1.0 if self.going is None else self.going)
+        ends = self.going < 0.5
+        is_end = torch.arange(scores.shape[1], device=scores.device) == self.end
+        return scores.masked_fill(ends[:, None] != is_end, -torch.inf)
+
+    def keep(self, rows: torch.Tensor) -> None:
+        """Go on with these rows only, in this order."""
+        self.going = None if self.going is None else self.going[rows]
 
 
 def row_seeds(seed: int | Sequence[int] | None, rows: int) -> list[int]:
@@ -161,7 +165,7 @@ def row_seeds(seed: int | Sequence[int] | None, rows: int) -> list[int]:
         seed = int(torch.randint(2**31, ()))
     seeds = [seed + row for row in range(rows)] if isinstance(seed, int) else [int(one) for one in seed]
     if len(seeds) != rows:
-        raise MotionLLMError(f"{len(seeds)} seeds for {rows} rows; give one seed, or one for each row")
+        raise MotionLLMError(f"{len(seeds)} seeds for {rows} motions; give one seed, or one for each")
     return seeds
 
 
@@ -199,29 +203,6 @@ class SeededSampling(LogitsProcessor):
     def keep(self, rows: torch.Tensor) -> None:
         """Go on with these rows only, in this order, each with its own stream."""
         self.generators = [self.generators[row] for row in rows.tolist()]
-
-
-def check_repeat_penalty(penalty: float) -> float:
-    """The penalty as a float.
-
-    Raises:
-        MotionLLMError: it is no finite number from 0 on.
-    """
-    if isinstance(penalty, bool) or not isinstance(penalty, Real) or not (math.isfinite(penalty) and penalty >= 0):
-        raise MotionLLMError(f"repeat_penalty is {penalty}; give 0 for none, or about 2 against standing still")
-    return float(penalty)
-
-
-def check_sampling(temperature: float, top_k: int | None, top_p: float | None) -> None:
-    """Raises:
-    MotionLLMError: a setting out of range.
-    """
-    if not temperature > 0:
-        raise MotionLLMError(f"temperature is {temperature}; give a positive number, or do_sample=False for greedy")
-    if top_k is not None and top_k < 1:
-        raise MotionLLMError(f"top_k is {top_k}; give at least 1, or leave it out")
-    if top_p is not None and not 0 < top_p <= 1:
-        raise MotionLLMError(f"top_p is {top_p}; give a number above 0 and up to 1")
 
 
 def sampling_steps(

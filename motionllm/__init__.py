@@ -6,7 +6,6 @@ from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoProces
 from transformers.pipelines import PIPELINE_REGISTRY
 
 from hub_scripts.hub.version import __version__
-from modeling_motionllm.best_of_motionllm import caption_best, generate_best
 from modeling_motionllm.configuration_evaluator import MotionTextEvaluatorConfig
 from modeling_motionllm.configuration_motionllm import MotionLLMConfig, MotionVQConfig
 from modeling_motionllm.errors_motionllm import MotionLLMError
@@ -25,6 +24,7 @@ from modeling_motionllm.motion_features import (
     resample_joints,
 )
 from modeling_motionllm.pipeline_motionllm import MotionToTextPipeline, TextToMotionPipeline
+from modeling_motionllm.output_motionllm import MotionGenerationOutput
 from modeling_motionllm.placement_motionllm import (
     Placement,
     decode_placements,
@@ -34,6 +34,8 @@ from modeling_motionllm.placement_motionllm import (
     split_people,
 )
 from modeling_motionllm.processing_motionllm import MotionLLMProcessor
+from modeling_motionllm.sampling_motionllm import MotionGrammar
+from modeling_motionllm.settings_motionllm import CaptionSettings, MotionSettings
 from modeling_motionllm.vocabulary_motionllm import MotionVocabulary, motion_token_names
 from tokenization.tokenization_motionllm import MotionLLMTokenizer
 
@@ -45,12 +47,16 @@ if TYPE_CHECKING:  # `__getattr__` brings them when they are first asked for
 __all__ = [
     "HUMANML3D",
     "KIT",
+    "CaptionSettings",
     "Motion",
+    "MotionGenerationOutput",
+    "MotionGrammar",
     "MotionLLMConfig",
     "MotionLLMError",
     "MotionLLMForCausalLM",
     "MotionLLMProcessor",
     "MotionLLMTokenizer",
+    "MotionSettings",
     "MotionVQConfig",
     "MotionVQModel",
     "MotionTextEvaluator",
@@ -60,12 +66,10 @@ __all__ = [
     "Skeleton",
     "__version__",
     "canonicalize_joints",
-    "caption_best",
     "decode_placements",
     "default_checkpoint",
     "encode_placements",
     "features_to_joints",
-    "generate_best",
     "join_people",
     "joints_to_features",
     "load_motion",

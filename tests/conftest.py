@@ -10,9 +10,10 @@ os.environ.update(HF_HOME=_HOME.name, HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM
 for _name in ("HF_HUB_CACHE", "HF_MODULES_CACHE", "HF_ASSETS_CACHE", "MOTIONLLM_MODEL"):
     os.environ.pop(_name, None)
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,7 @@ from modeling_motionllm.configuration_evaluator import MotionTextEvaluatorConfig
 from modeling_motionllm.configuration_motionllm import MotionVQConfig
 from modeling_motionllm.modeling_evaluator import MotionTextEvaluator
 from modeling_motionllm.modeling_motion_vq import MotionVQModel
+from modeling_motionllm.output_motionllm import MotionGenerationOutput
 from modeling_motionllm.processing_motionllm import MotionLLMProcessor
 from modeling_motionllm.vocabulary_motionllm import motion_token_names
 from tokenization.tokenization_motionllm import MotionLLMTokenizer
@@ -46,6 +48,36 @@ SENTENCES = [
     "somebody runs, turns around and runs back",
     "the person bows slowly",
 ]
+
+
+# Drawing as the model has learnt it, whatever the defaults of a checkpoint are.
+AS_LEARNT: dict[str, Any] = {"temperature": 1.0, "guidance_scale": 1.0, "typical_length": False}
+
+
+def _without_people(output: MotionGenerationOutput) -> SimpleNamespace:
+    assert output.codes.shape[1] == 1
+    return SimpleNamespace(**{name: output[name][:, 0] for name in ("codes", "attention_mask", "features")})
+
+
+def generate_single(model: motionllm.MotionLLMForCausalLM, **options: Any) -> SimpleNamespace:
+    """`generate_motion` of one person as the model has learnt it: codes, attention_mask and features (R, ...)."""
+    return _without_people(model.generate_motion(**AS_LEARNT | options))
+
+
+def stream_single(model: motionllm.MotionLLMForCausalLM, **options: Any) -> Iterator[SimpleNamespace]:
+    """`stream_motion`, as `generate_single`."""
+    return _Mapped(model.stream_motion(**AS_LEARNT | options))
+
+
+class _Mapped(Iterator[SimpleNamespace]):
+    def __init__(self, chunks: Any):
+        self.chunks = chunks
+
+    def __next__(self) -> SimpleNamespace:
+        return _without_people(next(self.chunks))
+
+    def close(self) -> None:
+        self.chunks.close()
 
 
 @cache

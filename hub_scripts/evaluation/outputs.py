@@ -13,7 +13,6 @@ from tqdm import tqdm
 
 from hub_scripts.metrics.reconstruction import batches_by_length
 from hub_scripts.options.engine import engine_settings
-from modeling_motionllm.best_of_motionllm import caption_best, generate_best
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.files_motionllm import ensure_folder
 from modeling_motionllm.modeling_motion_vq import MotionVQModel
@@ -38,32 +37,30 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Decoding:
-    """How motions are drawn; see `generate_motion` and `generate_best`."""
+    """How motions are drawn; see `generate_motion`."""
 
     greedy: bool = False
     temperature: float = 1.0
     top_p: float = 0.9
     guidance_scale: float = 1.0
     best_of: int = 1
-    repeat_penalty: float = 0.0
 
     @classmethod
     def of(cls, args: Any) -> "Decoding":
         """As a command's options say."""
-        return cls(args.greedy, args.temperature, args.top_p, args.guidance, args.best_of, args.repeat_penalty)
+        return cls(args.greedy, args.temperature, args.top_p, args.guidance, args.best_of)
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The arguments of `generate_best`."""
+        """The arguments of `generate_motion`."""
         values = asdict(self)
-        return {"do_sample": not values.pop("greedy"), **values}
+        return {"do_sample": not values.pop("greedy"), "num_candidates": values.pop("best_of"), **values}
 
     def __str__(self) -> str:
         guidance = f", guidance {self.guidance_scale:g}" if self.guidance_scale != 1 else ""
         kind = "greedy" if self.greedy else f"sampled, temperature {self.temperature:g}, top-p {self.top_p:g}"
-        repeats = f", repeat penalty {self.repeat_penalty:g}" if self.repeat_penalty else ""
         best = f", best of {self.best_of}" if self.best_of != 1 else ""
-        return kind + guidance + repeats + best
+        return kind + guidance + best
 
 
 def drawing_words(args: Any, *more: str) -> str:
@@ -191,8 +188,8 @@ def generate_codes(
         texts = [captions[row] for row in rows]
         inputs = processor(text=texts, duration=[lengths[row] * code_seconds for row in rows])
         seeds = [seed + row for row in rows]
-        output = generate_best(model, processor, texts, inputs, seed=seeds, engine=engine, **decoding.settings)
-        codes = output.codes.cpu()
+        output = model.generate_motion(**inputs, processor=processor, seed=seeds, engine=engine, **decoding.settings)
+        codes = output.codes[:, 0].cpu()
         good = well_formed(codes, inputs["num_codes"])
         return [row[row != -1].tolist() if fine else [] for row, fine in zip(codes, good, strict=True)]
 
@@ -215,7 +212,7 @@ def generate_captions(
     Args:
         names: N names, of the motions.
         codes: their codes (L_i,); a motion longer than the model takes is described by its beginning.
-        best_of: candidates of each, see `caption_best`; 1: greedy.
+        best_of: candidates of each, see `generate_caption`; 1: greedy.
         seed: motion i draws from `seed + i`.
 
     Raises:
@@ -228,7 +225,9 @@ def generate_captions(
 
     def make(rows: list[int]) -> list[str]:
         prompts = pad_left([processor.motion_to_text_ids(codes[row][:limit].tolist()) for row in rows], 0)
-        return caption_best(model, processor, prompts, best_of, seed=[seed + row for row in rows])
+        seeds = [seed + row for row in rows]
+        ids = model.generate_caption(**prompts, processor=processor, num_candidates=best_of, seed=seeds)
+        return processor.decode_caption(ids)
 
     keys = caption_keys(names, best_of, seed)
     return run_batches(store, [len(row) for row in codes], keys, batch_size, "describe", make)

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 
 from hub_scripts.evaluation.outputs import Decoding, OutputStore, caption_keys, run_batches, well_formed
-from modeling_motionllm.best_of_motionllm import caption_best, generate_best
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.placement_motionllm import encode_placements
 
@@ -61,7 +60,7 @@ def generate_scenes(
             duration=[lengths[row] * code_seconds for row in rows],
         )
         seeds = [seed + row for row in rows]
-        output = generate_best(model, processor, texts, inputs, seed=seeds, engine=engine, **decoding.settings)
+        output = model.generate_motion(**inputs, processor=processor, seed=seeds, engine=engine, **decoding.settings)
         made: list[dict[str, list[list[int]]] | None] = []
         for place, row in enumerate(rows):
             count, length = people[row], lengths[row]
@@ -104,7 +103,9 @@ def generate_scene_captions(
 
     def make(rows: list[int]) -> list[str]:
         inputs = processor(motion=[scenes[row][:, :frames] for row in rows])
-        return caption_best(model, processor, inputs, best_of, seed=[seed + row for row in rows])
+        seeds = [seed + row for row in rows]
+        ids = model.generate_caption(**inputs, processor=processor, num_candidates=best_of, seed=seeds)
+        return processor.decode_caption(ids)
 
     whole = [scene.shape[0] * scene.shape[1] for scene in scenes]
     keys = caption_keys(names, best_of, seed)

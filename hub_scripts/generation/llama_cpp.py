@@ -129,14 +129,14 @@ class LlamaCppEngine:
             found = self.library.llama_vocab_get_text(self.vocab, number).decode() if inside else "nothing"
             if found != name:
                 raise MotionLLMError(
-                    f"'{file}' has another vocabulary than the model: token {number} is {found}, not {name}; leave "
-                    "--gguf out, or export the model again"
+                    f"'{file}' has another vocabulary than the model: token {number} is {found}, not {name}; take "
+                    "--engine llama.cpp, or export the model again"
                 )
         weights = self.metadata(WEIGHTS_KEY)
         if weights is not None and weights != _weights_sha256(model):
             raise MotionLLMError(
-                f"'{file}' was made of other weights (SHA-256 {weights[:12]}...) than the model has; leave --gguf out, "
-                "give the checkpoint it was exported from, or export the model again"
+                f"'{file}' was made of other weights (SHA-256 {weights[:12]}...) than the model has; take "
+                "--engine llama.cpp, give the checkpoint it was exported from, or export the model again"
             )
 
 
@@ -145,7 +145,7 @@ class _Decoder:
 
     def __init__(self, engine: LlamaCppEngine, request: MotionRequest):
         self.engine, self.library, self.request = engine, engine.library, request
-        self.contexts = 1 if request.guidance_scale == 1 else 2
+        self.contexts = 2 if request.guided else 1
         self.count, limit = request.rows * self.contexts, self.library.llama_max_parallel_sequences()
         if self.count > limit:
             raise MotionLLMError(
@@ -155,7 +155,7 @@ class _Decoder:
         self.ids = np.array(request.vocabulary.motion_ids)
 
     def begin(self, bare: torch.Tensor | None) -> torch.Tensor:
-        request, each, contexts = self.request, self.request.num_samples, self.contexts
+        request, each, contexts = self.request, self.request.copies, self.contexts
         mask = torch.ones_like(request.input_ids) if request.attention_mask is None else request.attention_mask
         prompts = [ids[real.bool()].tolist() for ids, real in zip(request.input_ids.cpu(), mask.cpu(), strict=True)]
         self._open(max(_TOKENS_AT_ONCE, self.count, *map(len, prompts)))

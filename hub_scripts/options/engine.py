@@ -1,88 +1,84 @@
-"""Options that say what decodes motions (--engine, --dtype, --gguf), the same for every command that generates."""
+"""`--engine`: what decodes motions, the same for every command that generates."""
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hub_scripts.options.checkpoint import load_model
 from modeling_motionllm.errors_motionllm import MotionLLMError
 
+if TYPE_CHECKING:
+    from modeling_motionllm.decoding_motionllm import MotionEngine
+    from modeling_motionllm.modeling_motionllm import MotionLLMForCausalLM
+    from modeling_motionllm.processing_motionllm import MotionLLMProcessor
+
 __all__ = ["add_engine_arguments", "check_engine_arguments", "engine_settings", "load_engine"]
 
 _LLAMA_CPP = "llama.cpp"
-_ENGINES = ("auto", "fast", "generate", _LLAMA_CPP)
-_DTYPES = ("fp32", "bf16", "int8")
-_GGUF_DTYPES = ("f16", "q8_0")
+_ENGINES = ("auto", "fast", "fast-bf16", "fast-int8", "generate", "generate-bf16", _LLAMA_CPP, f"{_LLAMA_CPP}-q8_0")
 
 
 def add_engine_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add --engine, --dtype, --gguf and --gguf-dtype."""
-    group = parser.add_argument_group("decoding (docs/performance.md)")
-    group.add_argument(
+    """Add --engine."""
+    parser.add_argument(
         "--engine",
-        choices=_ENGINES,
         default="auto",
-        help="what runs the language model: the built-in fast decoder, transformers' generate, or llama.cpp (needs "
-        "llama-cpp-python); auto (default): fast where it can",
+        metavar="ENGINE",
+        help="what runs the language model: fast (built in, exact), fast-bf16, fast-int8 (quicker on some machines), "
+        "generate or generate-bf16 (transformers), llama.cpp or llama.cpp-q8_0 (needs llama-cpp-python; writes its "
+        "file once), or a FILE.gguf of the model; auto (default): fast where it can (docs/performance.md)",
     )
-    group.add_argument(
-        "--dtype",
-        choices=_DTYPES,
-        default="fp32",
-        help="of the language model in torch: fp32 (default) is exact, bf16 and int8 are faster on some machines",
-    )
-    group.add_argument("--gguf", metavar="FILE", help="for llama.cpp: the language model (default: written once)")
-    group.add_argument("--gguf-dtype", choices=_GGUF_DTYPES, help="for llama.cpp, of the file that is written: f16")
+
+
+def _is_gguf(engine: str) -> bool:
+    return engine.endswith(".gguf")
 
 
 def check_engine_arguments(args: argparse.Namespace) -> None:
-    """Check these options before anything is loaded.
+    """Check --engine before anything is loaded.
 
     Raises:
-        MotionLLMError: some that do not go together, no such file, or llama-cpp-python is missing.
+        MotionLLMError: there is no such engine or file, it is not for the device, or llama-cpp-python is missing.
     """
-    if args.engine != _LLAMA_CPP:
-        for name in ("gguf", "gguf_dtype"):
-            if getattr(args, name) is not None:
-                raise MotionLLMError(f"--{name.replace('_', '-')} is for --engine {_LLAMA_CPP}, not {args.engine}")
-        if args.dtype == "int8" and args.engine == "generate":
-            raise MotionLLMError("--dtype int8 is for the fast decoder, not for --engine generate")
-        if args.dtype == "int8" and args.device != "cpu":
-            raise MotionLLMError(f"--dtype int8 is for the CPU, and --device is {args.device}; take bf16 there")
-        return
-    if args.dtype != "fp32":
-        raise MotionLLMError(f"--dtype {args.dtype} is not for --engine {_LLAMA_CPP}; there --gguf-dtype says it")
-    if args.gguf is not None and args.gguf_dtype is not None:
-        raise MotionLLMError("give --gguf, a file, or --gguf-dtype, of the file that is written; not both")
-    if args.gguf is not None and not Path(args.gguf).is_file():
-        raise MotionLLMError(f"--gguf is '{args.gguf}', and there is no such file; leave it out to have one written")
-    from hub_scripts.generation.llama_cpp import llama_cpp_library
+    engine = args.engine
+    if _is_gguf(engine):
+        if not Path(engine).is_file():
+            raise MotionLLMError(
+                f"--engine is '{engine}', and there is no such file; take {_LLAMA_CPP} to have one written"
+            )
+    elif engine not in _ENGINES:
+        raise MotionLLMError(f"--engine is '{engine}'; choose from {', '.join(_ENGINES)}, or give a FILE.gguf")
+    if engine == "fast-int8" and args.device != "cpu":
+        raise MotionLLMError(f"--engine fast-int8 is for the CPU, and --device is {args.device}; take fast-bf16 there")
+    if _is_gguf(engine) or engine.startswith(_LLAMA_CPP):
+        from hub_scripts.generation.llama_cpp import llama_cpp_library
 
-    llama_cpp_library()
+        llama_cpp_library()
 
 
 def engine_settings(args: argparse.Namespace) -> dict[str, str]:
-    """What of these options changes the motions, for settings that are compared; empty for the exact engines."""
-    if args.engine == _LLAMA_CPP:
-        return {"engine": f"llama.cpp {args.gguf or args.gguf_dtype or _GGUF_DTYPES[0]}"}
-    return {} if args.dtype == "fp32" else {"dtype": args.dtype}
+    """The engine as a setting, if it changes the motions; empty for the exact ones."""
+    return {} if args.engine in ("auto", "fast", "generate") else {"engine": args.engine}
 
 
-def load_engine(args: argparse.Namespace, processor: Any, device: str | None = None) -> tuple[Any, Any]:
+def load_engine(
+    args: argparse.Namespace, processor: "MotionLLMProcessor", device: str | None = None
+) -> "tuple[MotionLLMForCausalLM, str | MotionEngine]":
     """The model and what goes into `generate_motion(engine=...)`.
 
     Args:
-        args: with --model, --device and these options.
+        args: with --model, --device and --engine.
         processor: of the same checkpoint.
         device: instead of --device.
 
     Raises:
         MotionLLMError: the checkpoint cannot be loaded, or the engine does not fit it.
     """
-    model = load_model(args.model, device or args.device, "bf16" if args.dtype == "bf16" else "fp32")
-    if args.engine == _LLAMA_CPP:
+    name, _, dtype = args.engine.partition("-")
+    model: Any = load_model(args.model, device or args.device, "bf16" if dtype == "bf16" else "fp32")
+    if _is_gguf(args.engine) or name == _LLAMA_CPP:
         from hub_scripts.generation.llama_cpp import LlamaCppEngine, cached_gguf
 
-        file = args.gguf or cached_gguf(model, processor, args.gguf_dtype or _GGUF_DTYPES[0])
+        file = args.engine if _is_gguf(args.engine) else cached_gguf(model, processor, dtype or "f16")
         return model, LlamaCppEngine(file, model)
-    return model, model.int8_engine() if args.dtype == "int8" else args.engine
+    return model, model.int8_engine() if dtype == "int8" else name

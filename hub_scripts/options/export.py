@@ -19,8 +19,8 @@ _TAKES = {
 }
 
 
-def add_export_arguments(parser: argparse.ArgumentParser, fps_of: str) -> None:
-    """Add --plant-feet, --fps, --skeleton and --units; `fps_of` says in the help which files --fps is for."""
+def add_export_arguments(parser: argparse.ArgumentParser, fps_of: str, units: bool = False) -> None:
+    """Add --plant-feet, --fps, --skeleton and, if wanted, --units; `fps_of` is said in the help of --fps."""
     parser.add_argument(
         "--plant-feet", action="store_true", help="hold feet where they stand instead of letting them slide"
     )
@@ -28,7 +28,8 @@ def add_export_arguments(parser: argparse.ArgumentParser, fps_of: str) -> None:
     parser.add_argument(
         "--skeleton", help=f"joint names in .bvh and .glb, of {', '.join(_SKELETONS)} (default {_SKELETONS[0]})"
     )
-    parser.add_argument("--units", help=f"lengths in .bvh, {' or '.join(_UNITS)} (default {_UNITS[0]})")
+    if units:
+        parser.add_argument("--units", help=f"lengths in .bvh, {' or '.join(_UNITS)} (default {_UNITS[0]})")
 
 
 def check_export_arguments(args: argparse.Namespace, suffixes: Iterable[str]) -> None:
@@ -41,7 +42,7 @@ def check_export_arguments(args: argparse.Namespace, suffixes: Iterable[str]) ->
     if args.fps is not None and not 1 <= args.fps <= 240:
         raise MotionLLMError(f"--fps is {args.fps:g}; give 1 to 240 frames per second")
     for name, choices in (("skeleton", _SKELETONS), ("units", _UNITS)):
-        value = getattr(args, name)
+        value = getattr(args, name, None)
         if value is None:
             continue
         if value not in choices:
@@ -65,7 +66,7 @@ def write_motion(motion: Any, path: Path, args: argparse.Namespace, resample: bo
     from hub_scripts.export import save_motion_files
 
     suffix = path.suffix.lower()
-    given = {name: getattr(args, name) for name in _TAKES if getattr(args, name) is not None}
+    given = {name: getattr(args, name) for name in _TAKES if getattr(args, name, None) is not None}
     options = {name: value for name, value in given.items() if suffix in _TAKES[name]}
     if resample and "fps" in given and "fps" not in options:
         from modeling_motionllm.motion_features import resample_joints

@@ -116,21 +116,18 @@ class MotionTextExamples(Dataset):
             raise IndexError(index)
         row, person, draw = self._choice(index)
         task = "text-to-motion" if draw[0] < self.text_to_motion else "motion-to-text"
-        options = {"timed": bool(draw[1] < self.with_duration), "learn_motion": bool(draw[2] < self.unconditional)}
+        timed, learn_motion = bool(draw[1] < self.with_duration), bool(draw[2] < self.unconditional)
         codes = [one[: self.max_codes] for one in row["codes"]]
-        if person is not None:
-            example = self.processor.training_example(task, row["parts"][person], codes[person], **options)
-            return self._weighted(example, task)
-        captions = row["captions"] if task == "text-to-motion" else _longer_half(row["captions"])
-        caption = captions[int(draw[3] * len(captions))]
-        if len(codes) == 1:
-            return self._weighted(self.processor.training_example(task, caption, codes[0], **options), task)
-        tells = self.processor.tells_parts and row["parts"] and draw[4] < self.with_parts
+        if person is None:
+            captions = row["captions"] if task == "text-to-motion" else _longer_half(row["captions"])
+            caption = captions[int(draw[3] * len(captions))]
+            bins = row["placement_bins"] if len(codes) > 1 else ()
+        else:
+            caption, codes, bins = row["parts"][person], [codes[person]], ()
+        tells = len(codes) > 1 and self.processor.tells_parts and row["parts"] and draw[4] < self.with_parts
         parts = parts_of_caption(caption, row["parts"], row["styles"]) if tells else None
-        bins = row["placement_bins"]
-        return self._weighted(
-            self.processor.scene_training_example(task, caption, codes, bins, parts=parts, **options), task
-        )
+        example = self.processor.training_example(task, caption, codes, bins, parts, timed, learn_motion)
+        return self._weighted(example, task)
 
     def lengths(self) -> list[int]:
         """About how many tokens each example has: its codes. Cheap, because no example is made for it."""

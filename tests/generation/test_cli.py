@@ -99,7 +99,7 @@ def test_every_command_has_help(command, capsys):
     (["walk", "--duration", "600"], ["duration of 600 s", "0.2 to 10 s"]),
     (["walk", "--duration", "-1"], ["duration of -1 s", "0.2 to 10 s"]),
     (["walk", "--duration", "nan"], ["duration of nan s", "0.2 to 10 s"]),
-    (["walk", "--samples", "0"], ["--samples is 0", "1 or more"]),
+    (["walk", "--num-return-sequences", "0"], ["--num-return-sequences is 0", "1 or more"]),
     (["walk", "--seed", "-3"], ["--seed is -3", "0 or more"]),
     (["walk", "--temperature", "0"], ["--temperature is 0", "--greedy"]),
     (["walk", "--top-p", "1.5"], ["--top-p is 1.5", "up to 1"]),
@@ -199,7 +199,7 @@ def test_motions_of_the_wrong_length_are_refused(refused, tmp_path, make_joints,
 @pytest.mark.parametrize("options,words", [
     (["--start", "5"], ["--start 5", "lasts"]),
     (["--start", "0.5", "--end", "0.2"], ["--end 0.2"]),
-    (["--samples", "0"], ["--samples is 0"]),
+    (["--num-return-sequences", "0"], ["--num-return-sequences is 0"]),
 ])  # fmt: skip
 def test_impossible_sections_are_refused(refused, options, words):
     message = refused("caption", BVH, *options)
@@ -246,7 +246,10 @@ def test_generate_writes_every_format_and_says_so(tmp_path, thin_checkpoint, cap
 
 def test_several_sentences_and_samples_get_files_of_their_own(tmp_path, thin_checkpoint):
     common = ["--formats", "npz", "--duration", "1", "--model", str(thin_checkpoint)]
-    assert main(["generate", "walk", "run", "Walk!", "--samples", "2", "-o", str(tmp_path / "many"), *common]) == 0
+    assert (
+        main(["generate", "walk", "run", "Walk!", "--num-return-sequences", "2", "-o", str(tmp_path / "many"), *common])
+        == 0
+    )
     names = {path.name for path in (tmp_path / "many").iterdir()}
     assert names == {f"{stem}-sample{number}.npz" for stem in ("walk", "run", "walk-2") for number in (1, 2)}
     # A motion does not depend on what else was asked for.
@@ -267,7 +270,9 @@ def test_captions_read_every_kind_of_file(tmp_path, thin_checkpoint, golden, cap
     assert [line.partition(": ")[0] for line in lines] == files
     sentences = [line.partition(": ")[2] for line in lines]
     assert sentences[0] == sentences[1] == sentences[3]  # the same clip
-    assert main(["caption", files[0], "--samples", "2", "--end", "0.5", "--model", str(thin_checkpoint)]) == 0
+    assert (
+        main(["caption", files[0], "--num-return-sequences", "2", "--end", "0.5", "--model", str(thin_checkpoint)]) == 0
+    )
     assert len(capsys.readouterr().out.splitlines()) == 2
 
 
@@ -298,7 +303,7 @@ def test_generate_takes_a_file_of_sentences_and_goes_on_with_it(thin_checkpoint,
     prompts = tmp_path / "prompts.txt"
     prompts.write_text("a person walks forward\n\nthe person bows slowly\n  someone jumps  \n")
     options = ["generate", "--model", str(thin_checkpoint), "--prompts", str(prompts), "--duration", "1"]
-    options += ["--formats", "npz", "--samples", "2", "--seed", "4"]
+    options += ["--formats", "npz", "--num-return-sequences", "2", "--seed", "4"]
     assert main([*options, "-o", str(tmp_path / "all")]) == 0
     made = {path.name: path for path in (tmp_path / "all").iterdir()}
     assert len(made) == 6
@@ -323,5 +328,6 @@ def test_files_of_sentences_that_cannot_be_used(refused, tmp_path):
     assert "cannot be read as text" in refused("generate", "--prompts", tmp_path / "binary.txt")
     assert "give sentences, or a file" in refused("generate", "a person walks", "--prompts", tmp_path / "empty.txt")
     assert "give sentences, or a file" in refused("generate")
-    assert "--guidance is 0" in refused("generate", "a person walks", "--guidance", "0")
-    assert "--repeat-penalty is -1" in refused("generate", "a person walks", "--repeat-penalty", "-1")
+    assert "--guidance-scale is 0" in refused("generate", "a person walks", "--guidance-scale", "0")
+    assert "--engine is 'turbo'" in refused("generate", "a person walks", "--engine", "turbo")
+    assert "no such file" in refused("generate", "a person walks", "--engine", tmp_path / "none.gguf")

@@ -101,8 +101,8 @@ def generate(checkpoint, *options: object) -> None:
 
 def test_a_table_of_sentences_becomes_a_dataset(thin_checkpoint, tmp_path, capsys):
     prompts = write_prompts(tmp_path / "prompts.csv")
-    options = ["--prompts", prompts, "--samples", 2, "--batch-size", 2, "--seed", 1]
-    generate(thin_checkpoint, *options, "--dataset-out", tmp_path / "made")
+    options = ["--prompts", prompts, "--num-return-sequences", 2, "--batch-size", 2, "--seed", 1]
+    generate(thin_checkpoint, *options, "--dataset-dir", tmp_path / "made")
     assert not (tmp_path / "out").exists()
     shards = sorted((tmp_path / "made" / "data").iterdir())
     assert [path.name for path in shards] == [f"train-0000{number}-of-00003.arrow" for number in range(3)]
@@ -124,13 +124,13 @@ def test_a_table_of_sentences_becomes_a_dataset(thin_checkpoint, tmp_path, capsy
     shards[1].unlink()
     os.utime(shards[0], (0, 0))
     capsys.readouterr()
-    generate(thin_checkpoint, *options, "--dataset-out", tmp_path / "made", "--skip-existing")
+    generate(thin_checkpoint, *options, "--dataset-dir", tmp_path / "made", "--skip-existing")
     assert capsys.readouterr().out.split() == [str(shards[1])]
     assert {path: path.read_bytes() for path in shards} == before
     assert shards[0].stat().st_mtime == 0
     # Another dataset is not mixed into it.
-    for other in (["--seed", 2, "--skip-existing"], ["--samples", 3], ["--plant-feet", "--skip-existing"]):
-        command = ["generate", "--model", thin_checkpoint, *options, "--dataset-out", tmp_path / "made", *other]
+    for other in (["--seed", 2, "--skip-existing"], ["--num-return-sequences", 3], ["--plant-feet", "--skip-existing"]):
+        command = ["generate", "--model", thin_checkpoint, *options, "--dataset-dir", tmp_path / "made", *other]
         assert main([str(word) for word in command]) == 2
         assert "is of another dataset" in capsys.readouterr().err
     assert {path: path.read_bytes() for path in shards} == before
@@ -139,7 +139,7 @@ def test_a_table_of_sentences_becomes_a_dataset(thin_checkpoint, tmp_path, capsy
 def test_planted_feet_in_files_and_datasets(thin_checkpoint, tmp_path, everything_stands):
     options = ["a person walks", "--duration", 3, "--seed", 5, "--formats", "npz"]
     generate(thin_checkpoint, *options, "-o", tmp_path / "plain")
-    generate(thin_checkpoint, *options, "-o", tmp_path / "planted", "--plant-feet", "--dataset-out", tmp_path / "made")
+    generate(thin_checkpoint, *options, "-o", tmp_path / "planted", "--plant-feet", "--dataset-dir", tmp_path / "made")
     plain, planted = (Motion.load(tmp_path / name / "a-person-walks.npz") for name in ("plain", "planted"))
     np.testing.assert_allclose(planted.joints, plain.plant_feet().joints, atol=1e-4)
     assert not np.array_equal(planted.joints, plain.joints)
@@ -167,9 +167,9 @@ def test_two_processes_write_what_one_writes(thin_checkpoint, tmp_path):
     prompts = tmp_path / "prompts.txt"
     prompts.write_text("".join(f"a person walks {'and turns ' * (number % 3)}{number}\n" for number in range(9)))
     options = ["generate", "--model", str(thin_checkpoint), "--prompts", str(prompts), "--duration", "1"]
-    options += ["--samples", "2", "--batch-size", "4", "--formats", "npz"]
+    options += ["--num-return-sequences", "2", "--batch-size", "4", "--formats", "npz"]
     one, two = (
-        [*options, "-o", str(tmp_path / n), "--dataset-out", str(tmp_path / f"{n}-data")] for n in ("one", "two")
+        [*options, "-o", str(tmp_path / n), "--dataset-dir", str(tmp_path / f"{n}-data")] for n in ("one", "two")
     )
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # as torchrun sets it: with another number sums are rounded otherwise

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import SENTENCES
+from conftest import SENTENCES, generate_single, stream_single
 from huggingface_hub import cached_assets_path
 from transformers import Qwen2Config
 
@@ -20,6 +20,7 @@ from hub_scripts.hub.plain import save_plain
 from modeling_motionllm.decoding_motionllm import MotionRequest, choose_decoder
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.modeling_motionllm import MotionLLMForCausalLM
+from modeling_motionllm.settings_motionllm import MotionSettings
 
 with_llama_cpp = pytest.mark.skipif(importlib.util.find_spec("llama_cpp") is None, reason="needs llama-cpp-python")
 
@@ -36,7 +37,7 @@ def engine(files, model) -> LlamaCppEngine:
 
 
 def assert_same(model, inputs, engine, **options) -> torch.Tensor:
-    found, expected = (model.generate_motion(**inputs, **options, engine=one) for one in (engine, "fast"))
+    found, expected = (generate_single(model, **inputs, **options, engine=one) for one in (engine, "fast"))
     assert torch.equal(found.codes, expected.codes)
     assert torch.equal(found.attention_mask, expected.attention_mask)
     torch.testing.assert_close(found.features, expected.features)
@@ -68,7 +69,7 @@ def test_the_codes_are_those_of_the_fast_decoder(engine, model, processor):
     assert (codes != -1).sum(-1).tolist() == [10, 20]
     assert_same(model, two, engine, seed=7, top_k=9, temperature=1.2, top_p=None)
     assert_same(model, two, engine, seed=7, guidance_scale=2.5)
-    assert_same(model, two, engine, seed=1, num_samples=3, guidance_scale=1.5)
+    assert_same(model, two, engine, seed=1, num_return_sequences=3, guidance_scale=1.5)
 
 
 @with_llama_cpp
@@ -78,15 +79,15 @@ def test_rows_that_end_one_after_another(engine, model, processor):
     for scale in (1.0, 2.0):
         assert_same(model, inputs, engine, num_codes=lengths, seed=9, guidance_scale=scale)
         each = torch.tensor([4, 2, 9, 9, 1, 3, 12, 5, 7, 6])
-        assert_same(model, inputs, engine, num_codes=each, num_samples=2, seed=9, guidance_scale=scale)
-    codes = assert_same(model, inputs, engine, min_codes=1, max_codes=20, seed=2, num_samples=3, top_p=None)
+        assert_same(model, inputs, engine, num_codes=each, num_return_sequences=2, seed=9, guidance_scale=scale)
+    codes = assert_same(model, inputs, engine, min_codes=1, max_codes=20, seed=2, num_return_sequences=3, top_p=None)
     assert len(set((codes != -1).sum(-1).tolist())) > 3
 
 
 @with_llama_cpp
 def test_many_prompts_are_read_in_parts(engine, model, processor, monkeypatch):
     monkeypatch.setattr(llama_cpp_engine, "_TOKENS_AT_ONCE", 16)
-    assert_same(model, processor(text=SENTENCES * 2), engine, num_codes=6, seed=0, num_samples=2)
+    assert_same(model, processor(text=SENTENCES * 2), engine, num_codes=6, seed=0, num_return_sequences=2)
 
 
 @with_llama_cpp
@@ -100,26 +101,23 @@ def test_prompts_are_read_once(engine, model, processor, monkeypatch):
 
     monkeypatch.setattr(engine.library, "llama_decode", counted)
     inputs = processor(text=SENTENCES[:2], duration=0.8)
-    model.generate_motion(**inputs, num_samples=3, seed=0, engine=engine)
+    generate_single(model, **inputs, num_return_sequences=3, seed=0, engine=engine)
     assert passes == [int(inputs["attention_mask"].sum()), 6, 6, 6]
     passes.clear()
-    model.generate_motion(**processor(text=SENTENCES[0], duration=0.6), guidance_scale=2.0, seed=0, engine=engine)
+    generate_single(model, **processor(text=SENTENCES[0], duration=0.6), guidance_scale=2.0, seed=0, engine=engine)
     assert passes[1:] == [2, 2, 2]  # after the prompt: BOS and <Motion> alone, then a token of each context
 
 
 @torch.inference_mode()
 def read_logits(engine: Any, model: Any, inputs: dict[str, torch.Tensor], codes: torch.Tensor) -> torch.Tensor:
     """Logits (R, L, V) after the prompts and after each of `codes` (R, L) but the last."""
-    settings = {"num_samples": 1, "do_sample": False, "temperature": 1, "top_k": None, "top_p": None, "seed": None}
     vocabulary = model.motion_vocabulary
     request = MotionRequest(
         **inputs,
         num_codes=codes.shape[1],
-        min_codes=1,
-        max_codes=1,
-        guidance_scale=1,
+        settings=MotionSettings(do_sample=False, guidance_scale=1),
+        seeds=[0] * len(codes),
         vocabulary=vocabulary,
-        **settings,
     )
     decoder = choose_decoder(engine, model, request, {})
     columns = [decoder.begin(None)]
@@ -134,34 +132,34 @@ def read_logits(engine: Any, model: Any, inputs: dict[str, torch.Tensor], codes:
 def test_logits_are_as_close_as_the_dtype_allows(files, model, processor, dtype, tolerance):
     inputs = processor(text=SENTENCES)
     engine = LlamaCppEngine(files[dtype], model)
-    codes = model.generate_motion(**inputs, num_codes=25, do_sample=False, engine="fast").codes
+    codes = generate_single(model, **inputs, num_codes=25, do_sample=False, engine="fast").codes
     exact, found = (read_logits(one, model, inputs, codes) for one in ("fast", engine))
     assert 0 < float((found - exact).norm() / exact.norm()) < tolerance
-    output = model.generate_motion(**inputs, seed=1, engine=engine)
+    output = generate_single(model, **inputs, seed=1, engine=engine)
     assert ((output.codes >= 0) == output.attention_mask).all()
 
 
 @with_llama_cpp
 def test_streams_and_aborted_streams(engine, model, processor):
     inputs = processor(text=SENTENCES[0], duration=10)
-    whole = model.generate_motion(**inputs, seed=1, engine=engine)
-    chunks = list(model.stream_motion(**inputs, seed=1, engine=engine))
+    whole = generate_single(model, **inputs, seed=1, engine=engine)
+    chunks = list(stream_single(model, **inputs, seed=1, engine=engine))
     assert len(chunks) > 1
     torch.testing.assert_close(torch.cat([chunk.features for chunk in chunks], dim=1), whole.features)
-    stream = model.stream_motion(**inputs, seed=1, engine=engine)
+    stream = stream_single(model, **inputs, seed=1, engine=engine)
     next(stream)
     stream.close()
     next(stream, None)
-    assert torch.equal(model.generate_motion(**inputs, seed=1, engine=engine).codes, whole.codes)
+    assert torch.equal(generate_single(model, **inputs, seed=1, engine=engine).codes, whole.codes)
 
 
 @with_llama_cpp
 def test_what_the_engine_refuses(engine, model, processor, monkeypatch):
     inputs = processor(text=SENTENCES[0])
     with pytest.raises(MotionLLMError, match="num_beams can only be given"):
-        model.generate_motion(**inputs, engine=engine, num_beams=2)
+        generate_single(model, **inputs, engine=engine, num_beams=2)
     with pytest.raises(MotionLLMError, match="at most 256 sequences at once; 300"):
-        model.generate_motion(**inputs, num_samples=150, guidance_scale=2.0, engine=engine)
+        generate_single(model, **inputs, num_return_sequences=150, guidance_scale=2.0, engine=engine)
 
 
 @with_llama_cpp
@@ -202,8 +200,8 @@ def test_the_commands(thin_checkpoint, tmp_path, capsys):
     made = {}
     for name, options in {
         "cached": ["--engine", "llama.cpp"],
-        "eight": ["--engine", "llama.cpp", "--gguf-dtype", "q8_0"],
-        "file": ["--engine", "llama.cpp", "--gguf", str(tmp_path / "plain" / "plain-f16.gguf")],
+        "eight": ["--engine", "llama.cpp-q8_0"],
+        "file": ["--engine", str(tmp_path / "plain" / "plain-f16.gguf")],
     }.items():
         if name == "file":
             export = ["export", str(thin_checkpoint), "--layout", "plain", "--format", "gguf"]

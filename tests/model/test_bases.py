@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from conftest import SENTENCES, train_base_tokenizer
+from conftest import SENTENCES, generate_single, train_base_tokenizer
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from transformers import (
     AutoModelForCausalLM,
@@ -100,7 +100,7 @@ def greedy(folder, texts=("a person walks forward", "the person bows slowly and 
     model = motionllm.MotionLLMForCausalLM.from_pretrained(folder)
     processor = motionllm.MotionLLMProcessor.from_pretrained(folder)
     inputs = processor(text=list(texts), duration=[1.6, 2.4])
-    codes = model.generate_motion(**inputs, do_sample=False).codes
+    codes = generate_single(model, **inputs, do_sample=False).codes
     logits = model(input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"]).logits
     return model, processor, codes, logits[inputs["attention_mask"].bool()]
 

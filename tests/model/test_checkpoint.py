@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from conftest import generate_single, stream_single
 from safetensors.torch import load_file
 from transformers import AutoModel
 
@@ -99,15 +100,15 @@ def test_its_card_is_filled():
 
 @pytest.mark.parametrize("options", [
     {"do_sample": False},
-    {"seed": 7, "num_samples": 2},
+    {"seed": 7, "num_return_sequences": 2},
     {"seed": 7, "guidance_scale": 2.0},
 ])  # fmt: skip
 def test_fast_decoding_gives_what_generate_gives(loaded, options):
     model, processor = loaded
     inputs = processor(text=["a person bows", "an old person walks forward and turns right"], duration=[1.6, 2.4])
-    fast, plain = (model.generate_motion(**inputs, **options, engine=engine) for engine in ("fast", "generate"))
+    fast, plain = (generate_single(model, **inputs, **options, engine=engine) for engine in ("fast", "generate"))
     assert torch.equal(fast.codes, plain.codes)
-    chunks = list(model.stream_motion(**inputs, **options, chunk_codes=5))
+    chunks = list(stream_single(model, **inputs, **options, chunk_codes=5))
     features = torch.cat([chunk.features for chunk in chunks], dim=1)
     torch.testing.assert_close(features, plain.features, atol=1e-4, rtol=1e-4)
 

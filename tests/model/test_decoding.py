@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from conftest import CODEBOOK_SIZE, SENTENCES
+from conftest import CODEBOOK_SIZE, SENTENCES, generate_single
 from transformers import GPT2Config, GraniteConfig, LlamaConfig, MistralConfig, Qwen2Config, Qwen3Config
 
 from modeling_motionllm import fused_llama_motionllm
@@ -13,7 +13,7 @@ from modeling_motionllm.configuration_motionllm import MotionLLMConfig, MotionVQ
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.fused_llama_motionllm import FusedLlama
 from modeling_motionllm.modeling_motionllm import MotionLLMForCausalLM
-from modeling_motionllm.sampling_motionllm import RepeatPenalty
+from modeling_motionllm.sampling_motionllm import TypicalLength
 
 OFFSET = 64
 SIZES = {"vocab_size": OFFSET + CODEBOOK_SIZE, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2}
@@ -66,7 +66,7 @@ def make_prompts(*lengths: int, bos: bool = False) -> dict[str, torch.Tensor]:
 
 
 def both(model, inputs, **options) -> tuple:
-    return tuple(model.generate_motion(**inputs, **options, engine=engine) for engine in ("fast", "generate"))
+    return tuple(generate_single(model, **inputs, **options, engine=engine) for engine in ("fast", "generate"))
 
 
 def assert_same(model, inputs, **options) -> None:
@@ -100,35 +100,35 @@ def test_prompts_of_every_shape(llama, inputs, guidance_scale):
         assert_same(llama, {"input_ids": inputs["input_ids"]}, max_codes=6, guidance_scale=guidance_scale, **options)
 
 
+def test_typical_lengths_are_medians_of_what_the_model_expects():
+    """By hand: a motion ends once the probability that it has not ended is below a half."""
+    ending = torch.tensor([[0.2, 0.2, 0.3, 0.9], [0.0, 0.6, 0.5, 0.5]])  # of two rows, step by step
+    step = TypicalLength(end=1)
+    ended = []
+    for chance in ending.T:
+        scores = torch.stack([(1 - chance) / 2, chance, (1 - chance) / 2], dim=1).log()
+        out = step(torch.zeros(2, 0, dtype=torch.long), scores)
+        assert (torch.isfinite(out[:, 1]) != torch.isfinite(out[:, 0])).all()
+        ended.append(torch.isfinite(out[:, 1]).tolist())
+    assert ended == [[False, False], [False, True], [True, True], [True, True]]  # 0.8 0.64 0.448; 1 0.4
+    step.keep(torch.tensor([1]))
+    assert step.going.tolist() == pytest.approx([0.4 * 0.5 * 0.5])
+
+
 @pytest.mark.parametrize("guidance_scale", [1.0, 2.0])
-def test_codes_that_repeat_the_one_before_are_penalised(llama, guidance_scale):
-    inputs = make_prompts(3, 9, 6, 4)
-    options = {"num_codes": torch.tensor([20, 3, 20, 11]), "guidance_scale": guidance_scale}
-
-    def repeats(codes: torch.Tensor) -> int:
-        return int(((codes[:, 1:] == codes[:, :-1]) & (codes[:, 1:] != -1)).sum())
-
-    for draw in ({"do_sample": False}, {"seed": 4, "temperature": 0.5}):
-        plain, _ = both(llama, inputs, **options, **draw)
-        assert_same(llama, inputs, **options, **draw, repeat_penalty=0.7)
-        never, _ = both(llama, inputs, **options, **draw, repeat_penalty=1e4)
-        assert repeats(never.codes) == 0 < repeats(plain.codes)
-        assert torch.equal(never.codes[:, 0], plain.codes[:, 0])
-
-
-def test_repeat_penalty_by_hand():
-    scores = torch.tensor([[0.0, 1.0, 2.0], [3.0, -torch.inf, 0.5]])
-    step = RepeatPenalty(1.5)
-    assert step(torch.zeros(2, 0, dtype=torch.long), scores) is scores
-    history = torch.tensor([[2, 1], [0, 0]])
-    assert step(history, scores).tolist() == [[0.0, -0.5, 2.0], [1.5, -torch.inf, 0.5]]
-    assert step(torch.tensor([[0], [1]]), scores)[1].tolist() == [3.0, -torch.inf, 0.5]  # what is forbidden stays so
-
-
-@pytest.mark.parametrize("penalty", [-1, float("nan"), float("inf"), True, "2"])
-def test_repeat_penalty_out_of_range(llama, penalty):
-    with pytest.raises(MotionLLMError, match="repeat_penalty is"):
-        llama.generate_motion(**make_prompts(3), repeat_penalty=penalty)
+def test_typical_lengths_in_both_engines(llama, guidance_scale):
+    inputs = make_prompts(*range(2, 18))
+    options = {"min_codes": 1, "max_codes": 40, "guidance_scale": guidance_scale, "typical_length": True, "top_p": None}
+    assert_same(llama, inputs, seed=9, **options)
+    typical, drawn = (
+        generate_single(llama, **inputs, seed=9, **options | {"typical_length": typical}).attention_mask.sum(-1).float()
+        for typical in (True, False)
+    )
+    assert 1 < typical.min() < typical.max() < 40
+    assert typical.std() < drawn.std()
+    # Lengths that are told are kept, and beams end by themselves.
+    assert generate_single(llama, **inputs, num_codes=7, **options).codes.shape[1] == 7
+    generate_single(llama, **make_prompts(3), do_sample=False, num_beams=2, **options)
 
 
 def test_rows_that_end_one_after_another(llama):
@@ -146,12 +146,12 @@ def test_rows_that_end_one_after_another(llama):
 def test_samples_of_a_prompt_stand_side_by_side(llama, engine):
     inputs = make_prompts(4, 7)
     lengths = torch.tensor([6, 9])
-    together = llama.generate_motion(**inputs, num_codes=lengths, num_samples=3, seed=10, engine=engine)
+    together = generate_single(llama, **inputs, num_codes=lengths, num_return_sequences=3, seed=10, engine=engine)
     twice = {name: value.repeat_interleave(3, 0) for name, value in inputs.items()}
-    repeated = llama.generate_motion(**twice, num_codes=lengths.repeat_interleave(3), seed=10, engine=engine)
+    repeated = generate_single(llama, **twice, num_codes=lengths.repeat_interleave(3), seed=10, engine=engine)
     assert torch.equal(together.codes, repeated.codes)
     each = torch.tensor([1, 2, 3, 4, 5, 6])
-    own = llama.generate_motion(**inputs, num_codes=each, num_samples=3, seed=[7] * 6, engine=engine)
+    own = generate_single(llama, **inputs, num_codes=each, num_return_sequences=3, seed=[7] * 6, engine=engine)
     assert own.attention_mask.sum(-1).tolist() == each.tolist()
     assert torch.equal(own.codes[0, :1], own.codes[1, :1])
 
@@ -163,11 +163,13 @@ def test_every_prompt_is_read_once_and_ended_rows_are_not_decoded(llama, monkeyp
         FusedLlama, "prefill", lambda self, ids, *a, **k: read.append(ids.shape) or prefill(self, ids, *a, **k)
     )
     monkeypatch.setattr(FusedLlama, "step", lambda self, ids, *a: stepped.append(len(ids)) or step(self, ids, *a))
-    llama.generate_motion(**make_prompts(4, 7), num_samples=3, num_codes=torch.tensor([2, 5]), seed=1, engine="fast")
+    generate_single(
+        llama, **make_prompts(4, 7), num_return_sequences=3, num_codes=torch.tensor([2, 5]), seed=1, engine="fast"
+    )
     assert read == [(2, 7)]
     assert stepped == [6, 3, 3, 3]
     stepped.clear()
-    llama.generate_motion(**make_prompts(4), num_codes=3, guidance_scale=2, engine="fast")
+    generate_single(llama, **make_prompts(4), num_codes=3, guidance_scale=2, engine="fast")
     assert read[1:] == [(1, 4), (1, 1)]
     assert stepped == [2, 2]
 
@@ -192,26 +194,26 @@ def test_weights_are_not_doubled_and_nothing_stays():
     inputs = make_prompts(3, 9)
     before = {name: value.clone() for name, value in model.state_dict().items()}
     size = weight_bytes(model)
-    model.generate_motion(**inputs, max_codes=8, seed=0, engine="fast")
+    generate_single(model, **inputs, max_codes=8, seed=0, engine="fast")
     attention = model.language_model.model.layers[1].self_attn
     assert attention.q_proj.weight.untyped_storage().data_ptr() == attention.v_proj.weight.untyped_storage().data_ptr()
     assert weight_bytes(model) == size
     assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
     live = live_bytes()
     for _ in range(5):
-        model.generate_motion(**inputs, max_codes=40, seed=0, engine="fast", guidance_scale=2.0)
+        generate_single(model, **inputs, max_codes=40, seed=0, engine="fast", guidance_scale=2.0)
     assert live_bytes() == live
 
 
 def test_a_changed_model_decodes_by_its_new_weights(tmp_path):
     model = make_model(KINDS["llama untied"]())
     inputs = make_prompts(3, 9)
-    first = model.generate_motion(**inputs, num_codes=12, do_sample=False, engine="fast")
+    first = generate_single(model, **inputs, num_codes=12, do_sample=False, engine="fast")
     layer = model.language_model.model.layers[0]
 
     def changed() -> bool:
         assert_same(model, inputs, num_codes=12, do_sample=False)
-        return not torch.equal(model.generate_motion(**inputs, num_codes=12, do_sample=False).codes, first.codes)
+        return not torch.equal(generate_single(model, **inputs, num_codes=12, do_sample=False).codes, first.codes)
 
     with torch.no_grad():  # in place, as an optimiser does
         layer.self_attn.k_proj.weight.mul_(-1)
@@ -237,7 +239,7 @@ def test_a_changed_model_decodes_by_its_new_weights(tmp_path):
 def test_training_goes_on_after_decoding_in_inference_mode():
     model = make_model(KINDS["llama tied"]())
     with torch.inference_mode():
-        model.generate_motion(**make_prompts(4), num_codes=3, engine="fast")
+        generate_single(model, **make_prompts(4), num_codes=3, engine="fast")
     ids = torch.randint(3, 60, (2, 8))
     model.train()
     model(ids, labels=ids).loss.backward()
@@ -248,9 +250,9 @@ def test_bfloat16(llama):
     model = make_model(KINDS["llama tied"]())
     model.language_model.bfloat16()
     inputs = make_prompts(3, 9, 6)
-    output = model.generate_motion(**inputs, num_codes=20, seed=1, engine="fast")
+    output = generate_single(model, **inputs, num_codes=20, seed=1, engine="fast")
     assert output.features.dtype == torch.float32
-    exact = llama.generate_motion(**inputs, num_codes=20, seed=1, engine="fast")
+    exact = generate_single(llama, **inputs, num_codes=20, seed=1, engine="fast")
     assert (output.codes[:, 0] == exact.codes[:, 0]).all()
     assert_same(model, inputs, num_codes=2, do_sample=False)
 
@@ -276,9 +278,9 @@ def test_other_models_fall_back_to_generate(kind):
     inputs = make_prompts(3, 6)
     options = {"num_codes": torch.tensor([4, 7]), "seed": 3, "guidance_scale": 2.0}
     with pytest.raises(MotionLLMError, match=reason):
-        model.generate_motion(**inputs, **options, engine="fast")
-    found = model.generate_motion(**inputs, **options)
-    assert torch.equal(found.codes, model.generate_motion(**inputs, **options, engine="generate").codes)
+        generate_single(model, **inputs, **options, engine="fast")
+    found = generate_single(model, **inputs, **options)
+    assert torch.equal(found.codes, generate_single(model, **inputs, **options, engine="generate").codes)
     assert found.attention_mask.sum(-1).tolist() == [4, 7]
 
 
@@ -286,40 +288,40 @@ def test_an_unmerged_adapter_falls_back(thin_checkpoint, processor, model):
     adapted = MotionLLMForCausalLM.from_pretrained(thin_checkpoint, merge_adapter=False)
     inputs = processor(text=SENTENCES[:2], duration=2)
     with pytest.raises(MotionLLMError, match="merge the adapter"):
-        adapted.generate_motion(**inputs, engine="fast")
-    merged = model.generate_motion(**inputs, do_sample=False, engine="fast")
-    assert torch.equal(adapted.generate_motion(**inputs, do_sample=False).codes, merged.codes)
+        generate_single(adapted, **inputs, engine="fast")
+    merged = generate_single(model, **inputs, do_sample=False, engine="fast")
+    assert torch.equal(generate_single(adapted, **inputs, do_sample=False).codes, merged.codes)
 
 
 def test_what_the_fast_decoder_refuses(llama):
     inputs = make_prompts(4)
     with pytest.raises(MotionLLMError, match="num_beams"):
-        llama.generate_motion(**inputs, do_sample=False, engine="fast", num_beams=2)
-    assert llama.generate_motion(**inputs, num_codes=3, do_sample=False, num_beams=2).codes.shape == (1, 3)
+        generate_single(llama, **inputs, do_sample=False, engine="fast", num_beams=2)
+    assert generate_single(llama, **inputs, num_codes=3, do_sample=False, num_beams=2).codes.shape == (1, 3)
     with pytest.raises(MotionLLMError, match="no engine 'turbo'"):
-        llama.generate_motion(**inputs, engine="turbo")
+        generate_single(llama, **inputs, engine="turbo")
     handle = llama.language_model.model.layers[0].register_forward_hook(lambda *arguments: None)
     with pytest.raises(MotionLLMError, match="hooks"):
-        llama.generate_motion(**inputs, engine="fast")
+        generate_single(llama, **inputs, engine="fast")
     handle.remove()
     llama.train()
     with pytest.raises(MotionLLMError, match="training mode"):
-        llama.generate_motion(**inputs, engine="fast")
+        generate_single(llama, **inputs, engine="fast")
     llama.eval()
 
 
 @pytest.mark.parametrize("options,match", [
-    ({"num_samples": 0}, "num_samples"),
-    ({"num_samples": True}, "num_samples"),
-    ({"seed": [1, 2], "num_samples": 3}, "2 seeds for 3 motions"),
-    ({"num_codes": torch.tensor([3, 4]), "num_samples": 3}, "num_codes"),
+    ({"num_return_sequences": 0}, "num_return_sequences"),
+    ({"num_return_sequences": True}, "num_return_sequences"),
+    ({"seed": [1, 2], "num_return_sequences": 3}, "2 seeds for 3 motions"),
+    ({"num_codes": torch.tensor([3, 4]), "num_return_sequences": 3}, "num_codes"),
     ({"attention_mask": torch.tensor([[1, 1, 0, 1]])}, "gaps"),
     ({"attention_mask": torch.ones(1, 3)}, "attention_mask has shape"),
 ])  # fmt: skip
 @pytest.mark.parametrize("engine", ["fast", "generate"])
 def test_bad_requests_are_refused_alike(llama, options, match, engine):
     with pytest.raises(MotionLLMError, match=match):
-        llama.generate_motion(**make_prompts(4) | options, engine=engine)
+        generate_single(llama, **make_prompts(4) | options, engine=engine)
 
 
 def test_models_are_compared_once_and_a_known_one_not_at_all(monkeypatch):
@@ -327,10 +329,10 @@ def test_models_are_compared_once_and_a_known_one_not_at_all(monkeypatch):
     compare, compared = fused_llama_motionllm._disagreement, []
     monkeypatch.setattr(fused_llama_motionllm, "_disagreement", lambda *a: compared.append(1) or compare(*a))
     for _ in range(2):
-        model.generate_motion(**make_prompts(4), num_codes=2)
+        generate_single(model, **make_prompts(4), num_codes=2)
     assert len(compared) == 1
     model.language_model.double()
-    model.generate_motion(**make_prompts(4), num_codes=2)
+    generate_single(model, **make_prompts(4), num_codes=2)
     assert len(compared) == 2
     make_model(KINDS["llama tied"]()).generate_motion(**make_prompts(4), num_codes=2)
     assert len(compared) == 2

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from conftest import CODEBOOK_SIZE, SENTENCES
+from conftest import CODEBOOK_SIZE, SENTENCES, generate_single
 
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.sampling_motionllm import MotionGrammar, SeededSampling, TextGrammar
@@ -58,7 +58,7 @@ def test_seeded_draws_follow_the_distribution():
 
 def test_exact_lengths(model, processor):
     inputs = processor(text=SENTENCES[:3], duration=[0.2, 1.4, 3])
-    output = model.generate_motion(**inputs, seed=1)
+    output = generate_single(model, **inputs, seed=1)
     assert lengths_of(output) == [1, 7, 15]
     assert output.codes.shape == (3, 15)
     assert output.features.shape == (3, 60, 263)
@@ -70,43 +70,43 @@ def test_exact_lengths(model, processor):
 
 
 def test_one_length_for_all(model, processor):
-    assert lengths_of(model.generate_motion(**processor(text=SENTENCES[:2]), num_codes=6, seed=0)) == [6, 6]
+    assert lengths_of(generate_single(model, **processor(text=SENTENCES[:2]), num_codes=6, seed=0)) == [6, 6]
 
 
 def test_free_endings_stay_between_the_bounds(model, processor):
     inputs = processor(text=[SENTENCES[0]] * 24)
-    lengths = lengths_of(model.generate_motion(**inputs, min_codes=2, max_codes=30, top_p=None, seed=0))
+    lengths = lengths_of(generate_single(model, **inputs, min_codes=2, max_codes=30, top_p=None, seed=0))
     assert all(2 <= length <= 30 for length in lengths)
     assert len(set(lengths)) > 3
-    bounded = lengths_of(model.generate_motion(**inputs, min_codes=3, max_codes=4, top_p=None, seed=0))
+    bounded = lengths_of(generate_single(model, **inputs, min_codes=3, max_codes=4, top_p=None, seed=0))
     assert set(bounded) <= {3, 4}
 
 
 def test_a_seed_fixes_the_motion_and_not_the_global_state(model, processor):
     inputs = processor(text=SENTENCES[:2], duration=3)
-    first = model.generate_motion(**inputs, seed=5)
+    first = generate_single(model, **inputs, seed=5)
     state = torch.random.get_rng_state()
     torch.manual_seed(99)
-    second = model.generate_motion(**inputs, seed=5)
+    second = generate_single(model, **inputs, seed=5)
     assert torch.equal(first.codes, second.codes)
     torch.testing.assert_close(first.features, second.features)
-    assert not torch.equal(first.codes, model.generate_motion(**inputs, seed=6).codes)
+    assert not torch.equal(first.codes, generate_single(model, **inputs, seed=6).codes)
     torch.random.set_rng_state(state)
-    model.generate_motion(**inputs, seed=5)
+    generate_single(model, **inputs, seed=5)
     assert torch.equal(torch.random.get_rng_state(), state)
 
 
 def test_without_a_seed_motions_differ(model, processor):
     inputs = processor(text=SENTENCES[0], duration=4)
-    first, second = (model.generate_motion(**inputs, top_p=None).codes for _ in range(2))
+    first, second = (generate_single(model, **inputs, top_p=None).codes for _ in range(2))
     assert not torch.equal(first, second)
 
 
 def test_a_row_draws_as_it_would_alone(model, processor):
     durations = [1, 3.4, 2, 0.6]
-    batch = model.generate_motion(**processor(text=SENTENCES[:4], duration=durations), seed=20)
+    batch = generate_single(model, **processor(text=SENTENCES[:4], duration=durations), seed=20)
     for row, (text, duration) in enumerate(zip(SENTENCES, durations, strict=False)):
-        alone = model.generate_motion(**processor(text=text, duration=duration), seed=20 + row)
+        alone = generate_single(model, **processor(text=text, duration=duration), seed=20 + row)
         assert torch.equal(batch.codes[row, : alone.codes.shape[1]], alone.codes[0])
         assert (batch.codes[row, alone.codes.shape[1] :] == -1).all()
 
@@ -115,9 +115,9 @@ def test_greedy_rows_are_as_they_would_be_alone(model, processor):
     texts = ["jump", "a person walks forward and waves with the left hand, then turns around", "bow"]
     inputs = processor(text=texts)
     assert inputs["attention_mask"][0, 0] == 0
-    batch = model.generate_motion(**inputs, do_sample=False, max_codes=20)
+    batch = generate_single(model, **inputs, do_sample=False, max_codes=20)
     for row, text in enumerate(texts):
-        alone = model.generate_motion(**processor(text=text), do_sample=False, max_codes=20)
+        alone = generate_single(model, **processor(text=text), do_sample=False, max_codes=20)
         count = alone.codes.shape[1]
         assert torch.equal(batch.codes[row, :count], alone.codes[0])
         assert (batch.codes[row, count:] == -1).all()
@@ -126,20 +126,20 @@ def test_greedy_rows_are_as_they_would_be_alone(model, processor):
 
 def test_every_row_can_have_a_seed_of_its_own(model, processor):
     texts = [SENTENCES[0]] * 3
-    output = model.generate_motion(**processor(text=texts, duration=2), seed=[8, 3, 8])
+    output = generate_single(model, **processor(text=texts, duration=2), seed=[8, 3, 8])
     assert torch.equal(output.codes[0], output.codes[2])
-    alone = model.generate_motion(**processor(text=texts[0], duration=2), seed=3)
+    alone = generate_single(model, **processor(text=texts[0], duration=2), seed=3)
     assert torch.equal(output.codes[1], alone.codes[0])
     assert not torch.equal(output.codes[0], output.codes[1])
 
 
 def test_sampling_settings_shape_the_draws(model, processor):
     inputs = processor(text=SENTENCES[0], duration=6)
-    greedy = model.generate_motion(**inputs, do_sample=False)
-    assert torch.equal(model.generate_motion(**inputs, top_k=1, top_p=None, seed=1).codes, greedy.codes)
-    assert torch.equal(model.generate_motion(**inputs, temperature=1e-4, seed=1).codes, greedy.codes)
-    assert torch.equal(model.generate_motion(**inputs, top_p=1e-6, seed=1).codes, greedy.codes)
-    assert not torch.equal(model.generate_motion(**inputs, temperature=3.0, top_p=None, seed=1).codes, greedy.codes)
+    greedy = generate_single(model, **inputs, do_sample=False)
+    assert torch.equal(generate_single(model, **inputs, top_k=1, top_p=None, seed=1).codes, greedy.codes)
+    assert torch.equal(generate_single(model, **inputs, temperature=1e-4, seed=1).codes, greedy.codes)
+    assert torch.equal(generate_single(model, **inputs, top_p=1e-6, seed=1).codes, greedy.codes)
+    assert not torch.equal(generate_single(model, **inputs, temperature=3.0, top_p=None, seed=1).codes, greedy.codes)
 
 
 @pytest.mark.parametrize("options", [
@@ -154,13 +154,13 @@ def test_sampling_settings_shape_the_draws(model, processor):
 ])  # fmt: skip
 def test_impossible_settings_are_refused(model, processor, options):
     with pytest.raises(MotionLLMError):
-        model.generate_motion(**processor(text="walk"), **options)
+        generate_single(model, **processor(text="walk"), **options)
 
 
 def test_prompts_of_another_task_are_refused(model, processor, make_joints):
     captions = processor(motion=make_joints(20))
     with pytest.raises(MotionLLMError, match="does not end with <Motion>"):
-        model.generate_motion(input_ids=captions["input_ids"])
+        generate_single(model, input_ids=captions["input_ids"])
     other = processor(motion=make_joints(40))
     with pytest.raises(MotionLLMError, match="do not fit together"):
         model.generate_caption(**captions | {"motion": other["motion"], "motion_attention_mask": None})
@@ -173,7 +173,7 @@ def test_sequences_that_are_no_motion_are_refused(model):
     with pytest.raises(MotionLLMError, match="empty"):
         model.decode_motion_ids(torch.tensor([[code, code], [end, end]]))
     output = model.decode_motion_ids(torch.tensor([[code + 1, code + 2, end], [code, end, 5]]))
-    assert output.codes.tolist() == [[1, 2], [0, -1]]
+    assert output.codes.tolist() == [[[1, 2]], [[0, -1]]]
 
 
 @pytest.mark.parametrize("options", [{}, {"do_sample": True, "seed": 3, "top_p": None, "temperature": 2.0}])
@@ -211,4 +211,4 @@ def test_captions_of_a_batch_are_as_they_would_be_alone(model, processor, make_j
 def test_as_many_lengths_as_prompts(model, processor):
     inputs = processor(text=["a person walks forward", "a person bows"])
     with pytest.raises(MotionLLMError, match="num_codes"):
-        model.generate_motion(**inputs, num_codes=torch.tensor([3, 4, 5]))
+        generate_single(model, **inputs, num_codes=torch.tensor([3, 4, 5]))

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from conftest import SENTENCES
+from conftest import SENTENCES, generate_single
 
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.guidance_motionllm import ClassifierFreeGuidance, guide, unconditional_context
@@ -55,19 +55,19 @@ def guided_step_by_step(model, processor, text: str, num_codes: int, scale: floa
 @pytest.mark.parametrize("scale", [0.5, 3.0])
 def test_guided_generation_equals_the_plain_computation(model, processor, scale):
     options = {"do_sample": False, "guidance_scale": scale}
-    batch = model.generate_motion(**processor(text=SENTENCES[:3]), num_codes=12, **options)
+    batch = generate_single(model, **processor(text=SENTENCES[:3]), num_codes=12, **options)
     for row in range(3):
         expected = guided_step_by_step(model, processor, SENTENCES[row], 12, scale)
         assert batch.codes[row].tolist() == expected
-    plain = model.generate_motion(**processor(text=SENTENCES[:3]), num_codes=12, do_sample=False)
+    plain = generate_single(model, **processor(text=SENTENCES[:3]), num_codes=12, do_sample=False)
     assert not torch.equal(batch.codes, plain.codes)
 
 
 def test_guided_rows_are_as_they_would_be_alone(model, processor):
     texts = ["jump", "a person walks forward and waves with the left hand, then turns around"]
-    batch = model.generate_motion(**processor(text=texts), seed=4, guidance_scale=2, max_codes=16, top_p=None)
+    batch = generate_single(model, **processor(text=texts), seed=4, guidance_scale=2, max_codes=16, top_p=None)
     for row, text in enumerate(texts):
-        alone = model.generate_motion(**processor(text=text), seed=4 + row, guidance_scale=2, max_codes=16, top_p=None)
+        alone = generate_single(model, **processor(text=text), seed=4 + row, guidance_scale=2, max_codes=16, top_p=None)
         count = alone.codes.shape[1]
         assert torch.equal(batch.codes[row, :count], alone.codes[0])
         assert (batch.codes[row, count:] == -1).all()
@@ -75,16 +75,16 @@ def test_guided_rows_are_as_they_would_be_alone(model, processor):
 
 def test_a_scale_of_one_changes_nothing_and_runs_nothing(model, processor, monkeypatch):
     inputs = processor(text=SENTENCES[:2], duration=2)
-    plain = model.generate_motion(**inputs, seed=3)
+    plain = generate_single(model, **inputs, seed=3)
     monkeypatch.setattr(ClassifierFreeGuidance, "__call__", None)
-    assert torch.equal(model.generate_motion(**inputs, seed=3, guidance_scale=1).codes, plain.codes)
+    assert torch.equal(generate_single(model, **inputs, seed=3, guidance_scale=1).codes, plain.codes)
 
 
 def test_beam_search_keeps_lengths_and_rows_apart(model, processor):
     options = {"num_beams": 3, "do_sample": False, "guidance_scale": 2.0}
-    batch = model.generate_motion(**processor(text=SENTENCES[:2], duration=[1, 2]), **options)
+    batch = generate_single(model, **processor(text=SENTENCES[:2], duration=[1, 2]), **options)
     for row, seconds in enumerate((1, 2)):
-        alone = model.generate_motion(**processor(text=SENTENCES[row], duration=seconds), **options)
+        alone = generate_single(model, **processor(text=SENTENCES[row], duration=seconds), **options)
         assert alone.codes.shape == (1, seconds * 5)
         assert torch.equal(batch.codes[row, : seconds * 5], alone.codes[0])
 
@@ -105,4 +105,4 @@ def test_swapped_rows_are_read_again(model):
 @pytest.mark.parametrize("scale", [0, -1.0, float("nan"), float("inf"), "2", True])
 def test_impossible_scales_are_refused(model, processor, scale):
     with pytest.raises(MotionLLMError, match="guidance_scale"):
-        model.generate_motion(**processor(text="walk"), guidance_scale=scale)
+        generate_single(model, **processor(text="walk"), guidance_scale=scale)

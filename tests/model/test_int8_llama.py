@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from conftest import generate_single
 from test_decoding import KINDS, OTHERS, make_model, make_prompts
 
 from hub_scripts.cli import main
@@ -25,8 +26,8 @@ def test_rounding_is_within_half_a_step_and_cuts_nothing_off():
 def test_the_logits_of_a_step_are_close(kind):
     model = make_model(KINDS[kind]())
     inputs = make_prompts(3, 9, 6)
-    exact = model.generate_motion(**inputs, num_codes=20, seed=1, engine="fast").codes
-    rounded = model.generate_motion(**inputs, num_codes=20, seed=1, engine=model.int8_engine()).codes
+    exact = generate_single(model, **inputs, num_codes=20, seed=1, engine="fast").codes
+    rounded = generate_single(model, **inputs, num_codes=20, seed=1, engine=model.int8_engine()).codes
     # The first code comes from the prompt, which is read exactly.
     assert torch.equal(exact[:, 0], rounded[:, 0])
     network = Int8Llama(model.language_model, model.motion_vocabulary.motion_ids)
@@ -42,10 +43,10 @@ def test_the_logits_of_a_step_are_close(kind):
 def test_a_row_does_not_depend_on_its_batch_and_the_copy_stays():
     model = make_model(KINDS["llama tied"]())
     engine, inputs = model.int8_engine(), make_prompts(5, 5, 5)
-    together = model.generate_motion(**inputs, num_codes=15, seed=[4, 5, 6], guidance_scale=2.0, engine=engine)
+    together = generate_single(model, **inputs, num_codes=15, seed=[4, 5, 6], guidance_scale=2.0, engine=engine)
     for row in range(3):
         own = {name: value[row : row + 1] for name, value in inputs.items()}
-        alone = model.generate_motion(**own, num_codes=15, seed=4 + row, guidance_scale=2.0, engine=engine)
+        alone = generate_single(model, **own, num_codes=15, seed=4 + row, guidance_scale=2.0, engine=engine)
         assert torch.equal(alone.codes[0], together.codes[row])
     matrix = next(iter(engine.args[0].quantized.values()))[0].clone()
     with torch.no_grad():

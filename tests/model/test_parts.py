@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from conftest import AS_LEARNT
 
 import motionllm
 from hub_scripts.captions.scenes import describe_part, parts_of_caption
@@ -15,13 +16,13 @@ from hub_scripts.data.store import read_motions
 from hub_scripts.training.arguments import ModelArguments
 from hub_scripts.training.examples import MotionTextExamples
 from hub_scripts.training.model import build_model
-from modeling_motionllm.best_of_motionllm import generate_best
+from modeling_motionllm import scene_motionllm
 from modeling_motionllm.collisions_motionllm import interpenetration_share
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.motion_features import features_to_joints
-from modeling_motionllm.people_generation_motionllm import _Scene
 from modeling_motionllm.placement_motionllm import decode_placements, encode_placements, join_people
 from modeling_motionllm.sampling_motionllm import CANDIDATE_STRIDE, PartGrammar, PlacementGrammar
+from modeling_motionllm.scene_motionllm import Scene
 
 pytest_plugins = ("scene_fixtures",)
 
@@ -65,7 +66,7 @@ def test_unknown_words_are_named(make_joints: Any) -> None:
 def test_training_example_is_what_generation_continues(scene_processor: Any, scene_codes: Path) -> None:
     row = read_codes(scene_codes, "train")[0]
     assert row["parts"][1] == "a person waits for one second and then walks forward"
-    example = scene_processor.scene_training_example(
+    example = scene_processor.training_example(
         "text-to-motion", SENTENCE, row["codes"], row["placement_bins"], timed=True, parts=row["parts"]
     )
     ids, labels = example["input_ids"], example["labels"]
@@ -91,9 +92,9 @@ def test_training_example_is_what_generation_continues(scene_processor: Any, sce
 def test_captions_do_not_see_parts(scene_processor: Any, scene_codes: Path) -> None:
     row = read_codes(scene_codes, "train")[0]
     people = (row["codes"], row["placement_bins"])
-    described = scene_processor.scene_training_example("motion-to-text", SENTENCE, *people, parts=row["parts"])
-    assert described == scene_processor.scene_training_example("motion-to-text", SENTENCE, *people)
-    learnt = scene_processor.scene_training_example("motion-to-text", SENTENCE, *people, learn_motion=True)
+    described = scene_processor.training_example("motion-to-text", SENTENCE, *people, parts=row["parts"])
+    assert described == scene_processor.training_example("motion-to-text", SENTENCE, *people)
+    learnt = scene_processor.training_example("motion-to-text", SENTENCE, *people, learn_motion=True)
     assert learnt["input_ids"] == described["input_ids"]
     motion = scene_processor.vocabulary.codes_to_ids(torch.tensor(row["codes"][0])).tolist()
     [new] = [[label for label, known in zip(learnt["labels"], described["labels"], strict=True) if label != known]]
@@ -136,19 +137,20 @@ def test_grammar_of_parts(scene_model: Any) -> None:
         assert sorted(forbidden) == (~allowed[0]).nonzero().flatten().tolist()
 
 
-def test_model_says_what_it_then_makes(scene_model: Any, scene_processor: Any) -> None:
+def test_model_says_what_it_then_makes(scene_model: Any, scene_processor: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     inputs = scene_processor(text=SENTENCE, people=2, duration=2)
     assert "parts" not in inputs
-    drawn = scene_model.generate_people(**inputs, seed=3)
+    drawn = scene_model.generate_motion(**inputs, seed=3)
     assert drawn.parts.shape[:2] == (1, 2)
     known = scene_processor.decode_parts(drawn)
     assert len(known) == 1
     assert len(known[0]) == 2
     # Told the same, it makes the same.
-    assert torch.equal(scene_model.generate_people(**inputs, parts=drawn.parts, seed=3).codes, drawn.codes)
-    again = scene_model.generate_people(**inputs, seed=3)
+    assert torch.equal(scene_model.generate_motion(**inputs, parts=drawn.parts, seed=3).codes, drawn.codes)
+    again = scene_model.generate_motion(**inputs, seed=3)
     assert torch.equal(again.parts, drawn.parts)
-    greedy = [scene_model.generate_people(**inputs, seed=seed, part_temperature=1e-6).parts[0, 0] for seed in (1, 2)]
+    monkeypatch.setattr(scene_motionllm, "PART_TEMPERATURE", 1e-6)
+    greedy = [scene_model.generate_motion(**inputs, seed=seed).parts[0, 0] for seed in (1, 2)]
     assert torch.equal(*greedy)
 
 
@@ -157,11 +159,13 @@ def test_given_parts_are_kept(scene_model: Any, scene_processor: Any) -> None:
     told = [GIVEN, ["A person  runs forward.", "a person bows", "a person waves"]]
     inputs = scene_processor(text=texts, people=[2, 3], duration=2, parts=told)
     assert inputs["parts"].shape[:2] == (2, 3)
-    output = scene_model.generate_people(**inputs, seed=3, num_samples=2)
+    output = scene_model.generate_motion(**inputs, seed=3, num_return_sequences=2)
     decoded = scene_processor.decode_parts(output)
     assert decoded == [GIVEN, GIVEN, *[["a person runs forward", "a person bows", "a person waves"]] * 2]
-    other = scene_model.generate_people(
-        **scene_processor(text=texts, people=[2, 3], duration=2, parts=[GIVEN[::-1], told[1]]), seed=3, num_samples=2
+    other = scene_model.generate_motion(
+        **scene_processor(text=texts, people=[2, 3], duration=2, parts=[GIVEN[::-1], told[1]]),
+        seed=3,
+        num_return_sequences=2,
     )
     assert not torch.equal(other.codes[0], output.codes[0])
     assert torch.equal(other.codes[2:], output.codes[2:])
@@ -169,11 +173,11 @@ def test_given_parts_are_kept(scene_model: Any, scene_processor: Any) -> None:
 
 def test_the_motion_that_plays_its_part_best_is_kept(scene_model: Any, scene_processor: Any) -> None:
     inputs = scene_processor(text=[SENTENCE, "a scene"], people=2, duration=2, parts=[GIVEN, GIVEN[::-1]])
-    best = generate_best(scene_model, scene_processor, [SENTENCE, "a scene"], inputs, 3, seed=[5, 90])
+    best = scene_model.generate_motion(**inputs, processor=scene_processor, num_candidates=3, seed=[5, 90])
     for row, (seed, parts) in enumerate(((5, GIVEN), (90, GIVEN[::-1]))):
         alone = scene_processor(text=[SENTENCE, "a scene"][row], people=2, duration=2, parts=parts)
         drawn = [
-            scene_model.generate_people(**alone, seed=seed + CANDIDATE_STRIDE * candidate).codes[0, 0]
+            scene_model.generate_motion(**alone, seed=seed + CANDIDATE_STRIDE * candidate).codes[0, 0]
             for candidate in range(3)
         ]
         examples = [scene_processor.training_example("motion-to-text", parts[0], codes.tolist()) for codes in drawn]
@@ -190,25 +194,34 @@ def test_the_motion_that_plays_its_part_best_is_kept(scene_model: Any, scene_pro
 
 
 def test_parts_of_given_people_are_chosen_by_their_motions(
-    scene_model: Any, scene_processor: Any, scenes_folder: Path
+    scene_model: Any, scene_processor: Any, scenes_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pair = read_motions(scenes_folder, "test")[0]["joints"]
     inputs = scene_processor(text=[SENTENCE, "somebody runs"], people=3, given=pair)
-    asked: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
+    asked: list[tuple[list[str], torch.Tensor]] = []
 
-    def judge(parts: torch.Tensor, codes: torch.Tensor, person: int) -> torch.Tensor:
-        asked.setdefault(person, (parts, codes))
-        return (parts != -1).sum(-1).float()  # the longest one
+    def judge(model: Any, processor: Any, sentences: list[str], codes: torch.Tensor) -> torch.Tensor:
+        asked.append((sentences, codes))
+        return torch.tensor([float(len(sentence)) for sentence in sentences])  # the longest one
 
-    output = scene_model.generate_people(**inputs, seed=1, candidates=2, judge=judge)
+    monkeypatch.setattr(scene_motionllm, "sentence_log_likelihood", judge)
+    output = scene_model.generate_motion(**inputs, seed=1, num_candidates=2, processor=scene_processor)
+    told = scene_processor.decode_parts(output)
     given = scene_model.encode_motion(inputs["motion"]).codes
     for person in range(2):
         parts, codes = asked[person]
         assert torch.equal(codes, given[person].expand(len(parts), -1))
-        lengths = (parts != -1).sum(-1).reshape(2, -1)
+        lengths = torch.tensor([len(part) for part in parts]).reshape(2, -1)
         assert (lengths.amax(-1) > lengths.amin(-1)).all()
-        assert torch.equal((output.parts[:, person] != -1).sum(-1), lengths.amax(-1))
+        assert [len(scene[person]) for scene in told] == lengths.amax(-1).tolist()
     assert len(asked[2][0]) == 4  # of the third one motions are candidates
+
+
+def judge_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Candidates are all as likely."""
+    monkeypatch.setattr(
+        scene_motionllm, "sentence_log_likelihood", lambda model, processor, sentences, codes: torch.zeros(len(codes))
+    )
 
 
 def overlaps_of_two(output: Any) -> np.ndarray:
@@ -223,22 +236,23 @@ def test_motions_that_run_into_others_are_not_kept(
     scene_model: Any, scene_processor: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     close = torch.tensor([67, 66, 36])  # 0.4 m away
-    monkeypatch.setattr(_Scene, "draw_places", lambda self, rows, *settings, **more: close.expand(len(rows), 3))
+    monkeypatch.setattr(Scene, "draw_places", lambda self, rows, *settings, **more: close.expand(len(rows), 3))
     inputs = scene_processor(text=SENTENCE, people=3, duration=2, parts=[*GIVEN, "a person runs forward"])
 
-    def overlaps(**settings: float) -> np.ndarray:
-        output = scene_model.generate_people(
-            **inputs, num_samples=8, seed=1, candidates=4, judge=lambda parts, codes, person: torch.zeros(len(codes)),
-            **settings,
-        )  # fmt: skip
+    judge_nothing(monkeypatch)
+
+    def overlaps(cost: float = scene_motionllm.OVERLAP_COST) -> np.ndarray:
+        monkeypatch.setattr(scene_motionllm, "OVERLAP_COST", cost)
+        monkeypatch.setattr(scene_motionllm, "_PLACES", 3 if cost else 1)
+        output = scene_model.generate_motion(
+            **inputs, num_return_sequences=8, seed=1, num_candidates=4, processor=scene_processor, **AS_LEARNT
+        )
         return overlaps_of_two(output)
 
-    first, kept = overlaps(overlap_cost=0), overlaps()
+    first, kept = overlaps(0), overlaps()
     assert first.max() > 0
     assert (kept <= first).all()
     assert (kept < first).any()
-    with pytest.raises(MotionLLMError, match="overlap_cost is -1"):
-        overlaps(overlap_cost=-1)
 
 
 def test_who_runs_into_others_starts_elsewhere(
@@ -246,20 +260,21 @@ def test_who_runs_into_others_starts_elsewhere(
 ) -> None:
     near, clear, far = (torch.tensor(encode_placements(np.array([0.35, z, 0]))) for z in (0.25, 1.05, 4.05))
     told: list[list[int]] = []
-    output_of = _Scene.output
+    output_of = Scene.output
 
     def draw_places(self: Any, rows: list[int], person: int, attempt: int = 0, **settings: Any) -> torch.Tensor:
         return torch.stack([far if attempt else clear if row % 2 else near for row in rows])
 
-    def output(self: Any, people: torch.Tensor) -> Any:
+    def output(self: Any) -> Any:
         told[:] = self.ids
-        return output_of(self, people)
+        return output_of(self)
 
-    monkeypatch.setattr(_Scene, "draw_places", draw_places)
-    monkeypatch.setattr(_Scene, "output", output)
+    monkeypatch.setattr(Scene, "draw_places", draw_places)
+    monkeypatch.setattr(Scene, "output", output)
     inputs = scene_processor(text=SENTENCE, people=2, duration=2, parts=GIVEN)
-    scenes = scene_model.generate_people(
-        **inputs, num_samples=16, seed=1, candidates=2, judge=lambda parts, codes, person: torch.zeros(len(codes))
+    judge_nothing(monkeypatch)
+    scenes = scene_model.generate_motion(
+        **inputs, num_return_sequences=16, seed=1, num_candidates=2, processor=scene_processor, **AS_LEARNT
     )
     bins = encode_placements(scenes.placements.numpy())
     assert (overlaps_of_two(scenes) == 0).all()
@@ -267,13 +282,13 @@ def test_who_runs_into_others_starts_elsewhere(
     prompt = inputs["input_ids"][0].tolist()
     for ids, codes, places in zip(told, scenes.codes.tolist(), bins.tolist(), strict=True):
         # What the model was told of a scene is what came out of it.
-        assert ids == [*prompt, *scene_processor.people_ids(codes, places, GIVEN), scene_model.motion_vocabulary.end]
+        assert ids == [*prompt, *scene_processor._people_ids(codes, places, GIVEN), scene_model.motion_vocabulary.end]
 
 
 def test_scenes_without_parts_still_work(scene_model: Any, processor_without_parts: Any) -> None:
     inputs = processor_without_parts(text=SENTENCE, people=2, duration=2)
     assert inputs["input_ids"][0, -1] == scene_model.motion_vocabulary.start
-    output = scene_model.generate_people(**inputs, seed=1)
+    output = scene_model.generate_motion(**inputs, seed=1)
     assert output.parts is None
     assert processor_without_parts.decode_parts(output) == [[]]
     assert output.codes.shape == (1, 2, 10)
@@ -295,13 +310,11 @@ def test_bad_input_is_named(
     with pytest.raises(MotionLLMError, match="knows no parts"):
         processor_without_parts(text=SENTENCE, people=2, parts=GIVEN)
     inputs = scene_processor(text=SENTENCE, people=2, duration=1)
-    with pytest.raises(MotionLLMError, match="part_temperature is 0"):
-        scene_model.generate_people(**inputs, part_temperature=0)
-    with pytest.raises(MotionLLMError, match="candidates need a judge"):
-        scene_model.generate_people(**inputs, candidates=2)
+    with pytest.raises(MotionLLMError, match="num_candidates is 2; give processor="):
+        scene_model.generate_motion(**inputs, num_candidates=2)
     old = processor_without_parts(text=SENTENCE, people=2, duration=1)
     with pytest.raises(MotionLLMError, match="no parts can follow"):
-        scene_model.generate_people(**old, parts=scene_processor(text=SENTENCE, people=2, parts=GIVEN)["parts"])
+        scene_model.generate_motion(**old, parts=scene_processor(text=SENTENCE, people=2, parts=GIVEN)["parts"])
 
 
 def test_scenes_that_tell_no_parts_are_learnt_without(
@@ -341,27 +354,27 @@ def test_interact_tells_and_takes_parts(
         (["another one", "--parts", *GIVEN], "--parts is for one scene, but there are 2 sentences"),
         (["--people", "3", "--parts", *GIVEN], "--parts has 2 sentence(s) for 3 people"),
         (["--parts", "a person bows"], "--parts has 1 sentence(s) for 2 people; give one for each"),
-        (["--part-temperature", "0"], "--part-temperature is 0"),
-        (["--part-temperature", "1", "--greedy"], "leave it or --greedy out"),
     ):
         assert cli(["interact", SENTENCE, *wrong, *common, "-o", str(tmp_path / "c")]) == 2
         assert message in capsys.readouterr().err
     assert not (tmp_path / "c").exists()
 
 
-def test_nobody_starts_where_somebody_stands(scene_model: Any, scene_processor: Any) -> None:
+def test_nobody_starts_where_somebody_stands(
+    scene_model: Any, scene_processor: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     inputs = scene_processor(text=SENTENCE, people=3, duration=1)
 
-    def nearest(**options: Any) -> float:
-        starts = scene_model.generate_people(**inputs, num_samples=6, seed=2, **options).placements[..., :2]
+    def nearest(place_temperature: float = scene_motionllm.PLACE_TEMPERATURE, **options: Any) -> float:
+        monkeypatch.setattr(scene_motionllm, "PLACE_TEMPERATURE", place_temperature)
+        starts = scene_model.generate_motion(**inputs, num_return_sequences=6, seed=2, **options).placements[..., :2]
         gaps = torch.cdist(starts, starts) + 99 * torch.eye(3)
         return float(gaps.min())
 
-    for options in ({"do_sample": False}, {"place_temperature": 0.3}, {"place_temperature": 3.0}):
-        assert nearest(min_distance=1.9, **options) >= 1.9
-    for distance in (-0.1, 2.0, float("nan")):
-        with pytest.raises(MotionLLMError, match="min_distance is"):
-            nearest(min_distance=distance)
+    monkeypatch.setattr(scene_motionllm, "MIN_DISTANCE", 1.9)
+    assert nearest(do_sample=False) >= 1.9
+    for temperature in (0.3, 3.0):
+        assert nearest(temperature) >= 1.9
 
 
 def test_only_places_too_near_are_ruled_out(scene_model: Any) -> None:

@@ -1,6 +1,5 @@
 """Scenes of several people: encoding, training, generation, reactions, captions, and the command line."""
 
-import inspect
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,18 +7,18 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from conftest import AS_LEARNT
 from transformers import pipeline
 
 import motionllm
-from hub_scripts import generate_people
 from hub_scripts.cli import main as cli
 from hub_scripts.data.codes import read_codes
 from hub_scripts.data.store import read_motions
-from hub_scripts.options.generation import sampling_options
 from hub_scripts.train_motionllm import main as train
 from hub_scripts.training.arguments import ModelArguments
 from hub_scripts.training.examples import MotionTextExamples
 from hub_scripts.training.model import add_adapter, build_model
+from modeling_motionllm import scene_motionllm
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.placement_motionllm import decode_placements, encode_placements, split_people
 from modeling_motionllm.planted_feet_motionllm import plant_feet
@@ -48,12 +47,14 @@ def test_scenes_and_clips_are_not_mixed_up(train_arguments: list[str], codes_fol
 
 def test_training_example_is_what_generation_continues(scene_processor: Any, scene_codes: Path) -> None:
     row = read_codes(scene_codes, "train")[1]
-    example = scene_processor.scene_training_example(
+    example = scene_processor.training_example(
         "text-to-motion", SENTENCE, row["codes"], row["placement_bins"], timed=True
     )
     vocabulary = scene_processor.vocabulary
     length = len(row["codes"][0])
-    prompt = scene_processor.scene_ids(SENTENCE, 3, length)  # without parts; with them see test_parts.py
+    prompt = scene_processor.text_to_motion_ids(
+        SENTENCE, 3, length, told=False
+    )  # without parts; with them see test_parts.py
     ids, labels = example["input_ids"], example["labels"]
     assert ids[: len(prompt)] == prompt
     assert labels[: len(prompt)] == [-100] * len(prompt)
@@ -134,14 +135,14 @@ def test_rows_of_the_earlier_adapter_come_first(thin_checkpoint: Path, scene_cod
 def test_scenes_are_well_formed(scene_model: Any, scene_processor: Any, engine: str) -> None:
     texts = [SENTENCE, "two people walk, and one of them turns"]
     inputs = scene_processor(text=texts, people=[2, 3], duration=[2, 3])
-    output = scene_model.generate_people(**inputs, seed=1, engine=engine)
+    output = scene_model.generate_motion(**inputs, seed=1, engine=engine)
     assert output.codes.shape == (2, 3, 15)
     assert output.num_people.tolist() == [2, 3]
     assert output.attention_mask.sum(-1).tolist() == [[10, 10, 0], [15, 15, 15]]
     assert (output.placements[:, 0] == 0).all()
     places = output.placements[1, 1:].numpy()
     assert np.allclose(decode_placements(encode_placements(places)), places)
-    two, three = scene_processor.decode_people(output, texts)
+    two, three = scene_processor.decode_motion(output, texts)
     assert two.joints.shape == (2, 40, 22, 3)
     assert three.joints.shape == (3, 60, 22, 3)
     assert three.codes.shape == (3, 15)
@@ -154,30 +155,30 @@ def test_scenes_are_well_formed(scene_model: Any, scene_processor: Any, engine: 
 def test_engines_agree_and_batches_do_not_matter(scene_model: Any, scene_processor: Any) -> None:
     texts = [SENTENCE, "the person bows slowly"]
     inputs = scene_processor(text=texts, people=2, duration=2)
-    fast = scene_model.generate_people(**inputs, seed=[3, 4], engine="fast")
-    slow = scene_model.generate_people(**inputs, seed=[3, 4], engine="generate")
+    fast = scene_model.generate_motion(**inputs, seed=[3, 4], engine="fast")
+    slow = scene_model.generate_motion(**inputs, seed=[3, 4], engine="generate")
     assert torch.equal(fast.codes, slow.codes)
     assert torch.equal(fast.placements, slow.placements)
-    alone = scene_model.generate_people(**scene_processor(text=texts[1], people=2, duration=2), seed=4)
+    alone = scene_model.generate_motion(**scene_processor(text=texts[1], people=2, duration=2), seed=4)
     assert torch.equal(alone.codes[0], fast.codes[1])
     assert torch.equal(alone.placements[0], fast.placements[1])
 
 
 def test_seeds(scene_model: Any, scene_processor: Any) -> None:
     inputs = scene_processor(text=SENTENCE, people=3, duration=2)
-    first = scene_model.generate_people(**inputs, seed=5, num_samples=2)
-    again = scene_model.generate_people(**inputs, seed=[5, 6], num_samples=2)
+    first = scene_model.generate_motion(**inputs, seed=5, num_return_sequences=2)
+    again = scene_model.generate_motion(**inputs, seed=[5, 6], num_return_sequences=2)
     assert torch.equal(first.codes, again.codes)
     assert not torch.equal(first.codes[0], first.codes[1])
-    greedy = scene_model.generate_people(**inputs, do_sample=False)
-    assert torch.equal(greedy.codes, scene_model.generate_people(**inputs, do_sample=False, seed=9).codes)
-    with pytest.raises(MotionLLMError, match="3 seeds for 2 rows"):
-        scene_model.generate_people(**inputs, seed=[1, 2, 3], num_samples=2)
+    greedy = scene_model.generate_motion(**inputs, do_sample=False)
+    assert torch.equal(greedy.codes, scene_model.generate_motion(**inputs, do_sample=False, seed=9).codes)
+    with pytest.raises(MotionLLMError, match="3 seeds for 2 motions"):
+        scene_model.generate_motion(**inputs, seed=[1, 2, 3], num_return_sequences=2)
 
 
 def test_without_a_duration_person_1_decides(scene_model: Any, scene_processor: Any) -> None:
     inputs = scene_processor(text=[SENTENCE] * 8, people=2)
-    output = scene_model.generate_people(**inputs, seed=0, min_codes=2, max_codes=30)
+    output = scene_model.generate_motion(**inputs, seed=0, min_codes=2, max_codes=30, **AS_LEARNT)
     lengths = output.attention_mask.sum(-1)
     assert torch.equal(lengths[:, 0], lengths[:, 1])
     assert len(set(lengths[:, 0].tolist())) > 1
@@ -189,43 +190,44 @@ def test_reaction_keeps_the_given_person(
     given = motionllm.Motion(make_joints(48, seed=3))
     inputs = scene_processor(text=[SENTENCE, "somebody runs"], people=2, given=given)
     assert inputs["num_codes"].tolist() == [11, 11]
-    output = scene_model.generate_people(**inputs, seed=1)
-    features = torch.tensor(scene_processor.features(given))[None, :44]
+    output = scene_model.generate_motion(**inputs, seed=1)
+    features = torch.tensor(scene_processor.motion_features(given)[0])[:, :44]
     assert torch.equal(output.codes[0, :1], scene_model.encode_motion(features).codes)
     assert torch.equal(output.codes[0, 0], output.codes[1, 0])
     assert not torch.equal(output.codes[0, 1], output.codes[1, 1])
-    scene = scene_processor.decode_people(output, given=given)[0]
+    scene = scene_processor.decode_motion(output, given=given)[0]
     assert scene.joints.shape == (2, 44, 22, 3)
     own = split_people(given.people)[0]
     assert np.allclose(scene.joints[0], own[0, :44], atol=1e-5)
 
 
 def test_places_have_a_temperature_of_their_own(
-    scene_model: Any, scene_processor: Any, make_joints: Callable[..., np.ndarray]
+    scene_model: Any, scene_processor: Any, make_joints: Callable[..., np.ndarray], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given = motionllm.Motion(make_joints(48, seed=3))
     inputs = scene_processor(text=SENTENCE, people=2, given=given)
+    monkeypatch.setattr(scene_motionllm, "PART_TEMPERATURE", 1e-6)
 
-    def places(**options: Any) -> list[list[float]]:
-        options = {"part_temperature": 1e-6, **options}
-        return scene_model.generate_people(**inputs, num_samples=4, seed=1, **options).placements[:, 1].tolist()
+    def places(place_temperature: float = scene_motionllm.PLACE_TEMPERATURE, **options: Any) -> list[list[float]]:
+        monkeypatch.setattr(scene_motionllm, "PLACE_TEMPERATURE", place_temperature)
+        return (
+            scene_model.generate_motion(**inputs, num_return_sequences=4, seed=1, **options).placements[:, 1].tolist()
+        )
 
     [likeliest] = {tuple(place) for place in places(do_sample=False)}
     # However warm the motions are, the places are what they are.
-    assert {tuple(place) for place in places(temperature=2.0, place_temperature=1e-6)} == {likeliest}
-    assert len({tuple(place) for place in places(place_temperature=5.0)}) == 4
+    assert {tuple(place) for place in places(1e-6, temperature=2.0)} == {likeliest}
+    assert len({tuple(place) for place in places(5.0)}) == 4
     assert places() == places(temperature=0.1) == places(temperature=3.0)
-    with pytest.raises(MotionLLMError, match="place_temperature is 0"):
-        places(place_temperature=0)
 
 
 def test_third_person_joins_two(scene_model: Any, scene_processor: Any, scenes_folder: Path) -> None:
     pair = read_motions(scenes_folder, "test")[0]["joints"]
     inputs = scene_processor(text=SENTENCE, people=3, given=pair)
-    output = scene_model.generate_people(**inputs, seed=1)
+    output = scene_model.generate_motion(**inputs, seed=1)
     starts = split_people(pair)[1]
     assert np.allclose(output.placements[0, 1], decode_placements(encode_placements(starts[1])))
-    scene = scene_processor.decode_people(output, given=pair)[0]
+    scene = scene_processor.decode_motion(output, given=pair)[0]
     assert np.allclose(split_people(scene.joints[:2])[1], starts, atol=1e-3)
 
 
@@ -246,8 +248,9 @@ def test_captions_of_scenes_and_clips_in_one_batch(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"people": 0}, "people is 0; ask for 2 to 3"),
-        ({"people": 9}, "people is 9; ask for 2 to 3"),
+        ({"people": 0}, "people is 0; ask for 1 to 3"),
+        ({"people": 9}, "people is 9; ask for 1 to 3"),
+        ({"people": True}, "people is True; ask for 1 to 3"),
         ({"people": [2, 2]}, "1 sentences but 2 numbers of people"),
         ({"people": 2, "duration": 99}, "a duration of 99 s"),
         ({"people": 2, "given": np.zeros((30, 22, 3)), "duration": 1}, "leave the duration out"),
@@ -274,27 +277,58 @@ def test_model_of_single_people_says_so(model: Any, processor: Any) -> None:
     with pytest.raises(MotionLLMError, match="one person at a time"):
         processor(text=SENTENCE, people=2)
     with pytest.raises(MotionLLMError, match="no placement tokens"):
-        model.generate_people(**processor(text=SENTENCE))
+        model.generate_motion(**processor(text=SENTENCE), num_people=2)
 
 
-def test_command_and_model_draw_alike() -> None:
-    args = generate_people._parser().parse_args([SENTENCE])
-    defaults = inspect.signature(motionllm.MotionLLMForCausalLM.generate_people).parameters
-    for option, value in sampling_options(args).items():
-        if option in defaults:
-            assert defaults[option].default == value, option
-    assert args.place_temperature is None
-    assert f"default {defaults['place_temperature'].default};" in generate_people._parser().format_help()
-    assert defaults["guidance_scale"].default == 1.5
+def test_one_person_is_a_scene_of_one(scene_model: Any, scene_processor: Any) -> None:
+    alone = scene_processor(text=SENTENCE, people=1, duration=2)
+    plain = scene_processor(text=SENTENCE, duration=2)
+    assert torch.equal(alone["input_ids"], plain["input_ids"])
+    one, same = (scene_model.generate_motion(**inputs, seed=4) for inputs in (alone, plain))
+    assert torch.equal(one.codes, same.codes)
+    assert one.codes.shape == (1, 1, 10)
+    assert one.placements.tolist() == [[[0, 0, 0]]]
+    assert one.parts is None
+    # Scenes of any size are in one batch, and each is as it would be alone.
+    texts = [SENTENCE, "two people bow"]
+    for options in ({}, {"num_candidates": 3, "processor": scene_processor}):
+        both = scene_model.generate_motion(
+            **scene_processor(text=texts, people=[1, 2], duration=2), seed=[4, 9], **options
+        )
+        single, pair = (
+            scene_model.generate_motion(**scene_processor(text=text, people=count, duration=2), seed=seed, **options)
+            for text, count, seed in zip(texts, (1, 2), (4, 9), strict=True)
+        )
+        assert torch.equal(both.codes[0, :1], single.codes[0])
+        assert torch.equal(both.codes[1], pair.codes[0])
+        assert (both.codes[0, 1] == -1).all()
+        assert both.num_people.tolist() == [1, 2]
+        motions = scene_processor.decode_motion(both, texts)
+        assert [motion.joints.shape for motion in motions] == [(40, 22, 3), (2, 40, 22, 3)]
+        parts = scene_processor.decode_parts(both)
+        assert [len(told) for told in parts] == [0, 2]
+
+
+def test_earlier_names_still_work(scene_model: Any, scene_processor: Any) -> None:
+    inputs = scene_processor(text=SENTENCE, people=2, duration=1)
+    output = scene_model.generate_motion(**inputs, seed=4)
+    with pytest.warns(FutureWarning, match="generate_motion"):
+        assert torch.equal(scene_model.generate_people(**inputs, seed=4).codes, output.codes)
+    with pytest.warns(FutureWarning, match="decode_motion"):
+        assert scene_processor.decode_people(output)[0].num_people == 2
 
 
 def test_interact_writes_scenes(
     tmp_path: Path, scene_checkpoint: Path, capsys: pytest.CaptureFixture[str], make_joints: Callable[..., np.ndarray]
 ) -> None:
     common = ["--model", str(scene_checkpoint), "--seed", "4", "--formats", "npz,html"]
-    command = ["interact", SENTENCE, "--people", "3", "--duration", "2", *common]
-    assert cli([*command, "-o", str(tmp_path / "a")]) == 0
-    assert cli([*command, "-o", str(tmp_path / "b")]) == 0
+    command = [SENTENCE, "--people", "3", "--duration", "2", *common]
+    assert cli(["generate", *command, "-o", str(tmp_path / "a")]) == 0
+    assert capsys.readouterr().err == ""
+    assert cli(["interact", *command, "-o", str(tmp_path / "b")]) == 0
+    assert capsys.readouterr().err == (
+        "motionllm interact is motionllm generate --people 2 now, and goes with the next release\n"
+    )
     name = "a-person-waves-with-the-left-hand"
     assert (tmp_path / "a" / f"{name}.npz").read_bytes() == (tmp_path / "b" / f"{name}.npz").read_bytes()
     scene = motionllm.Motion.load(tmp_path / "a" / f"{name}.npz")
@@ -310,10 +344,10 @@ def test_interact_writes_scenes(
     assert cli(["caption", "--model", str(scene_checkpoint), str(tmp_path / "together.npz")]) == 0
     capsys.readouterr()
     for wrong, message in (
-        (["--people", "0"], "people is 0; ask for 2 to 3"),
-        (["--people", "9"], "people is 9; ask for 2 to 3"),
-        (["--place-temperature", "0"], "--place-temperature is 0"),
-        (["--place-temperature", "1", "--greedy"], "leave it or --greedy out"),
+        (["--people", "0"], "people is 0; ask for 1 to 3"),
+        (["--people", "9"], "people is 9; ask for 1 to 3"),
+        (["--people", "2", "--stream"], "--stream is for motions of one person"),
+        (["--people", "2", "--dataset-dir", str(tmp_path / "d")], "--dataset-dir is for motions of one person"),
     ):
         assert cli(["interact", SENTENCE, *wrong, *common, "-o", str(tmp_path / "d")]) == 2
         assert message in capsys.readouterr().err
@@ -344,10 +378,11 @@ def test_pipelines_make_and_describe_scenes(
     scene_checkpoint: Path, scene_model: Any, scene_processor: Any, scenes_folder: Path
 ) -> None:
     made = pipeline("text-to-motion", model=str(scene_checkpoint), trust_remote_code=True, device="cpu")
-    scenes = made([SENTENCE, "somebody runs"], people=[2, 3], duration=1, seed=4, batch_size=1)
+    options = {"duration": 1, "seed": 4, "num_candidates": 1}
+    scenes = made([SENTENCE, "somebody runs"], people=[2, 3], batch_size=1, **options)
     assert [scene.num_people for scene in scenes] == [2, 3]
     inputs = scene_processor(text=[SENTENCE], people=2, duration=1)
-    expected = scene_processor.decode_people(scene_model.generate_people(**inputs, seed=4))[0]
+    expected = scene_processor.decode_motion(scene_model.generate_motion(**inputs, seed=4))[0]
     assert np.array_equal(scenes[0].codes, expected.codes)
     described = pipeline("motion-to-text", model=str(scene_checkpoint), trust_remote_code=True, device="cpu")
     joints = [scene["joints"] for scene in read_motions(scenes_folder, "test")]

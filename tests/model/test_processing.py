@@ -7,9 +7,9 @@ from conftest import CODEBOOK_SIZE, train_base_tokenizer
 from transformers import AutoProcessor
 
 from modeling_motionllm.errors_motionllm import MotionLLMError
-from modeling_motionllm.generation_motionllm import MotionGenerationOutput
 from modeling_motionllm.motion import Motion
 from modeling_motionllm.motion_features import joints_to_features, resample_joints
+from modeling_motionllm.output_motionllm import MotionGenerationOutput
 from modeling_motionllm.processing_motionllm import MotionLLMProcessor
 from modeling_motionllm.vocabulary_motionllm import motion_token_names
 from tokenization.tokenization_motionllm import MotionLLMTokenizer
@@ -38,8 +38,8 @@ def parts_of(processor: MotionLLMProcessor, example: dict[str, list[int]]) -> tu
 
 
 def test_short_prompts_are_exact(processor):
-    def text(*arguments):
-        return text_of(processor, processor.text_to_motion_ids(*arguments))
+    def text(caption, num_codes=None):
+        return text_of(processor, processor.text_to_motion_ids(caption, num_codes=num_codes))
 
     assert text("A person  walks\n forward. ") == "<|begin|>a person walks forward\n<Motion>"
     assert text("someone bows", 20) == "<|begin|>someone bows (4.0 s)\n<Motion>"
@@ -99,6 +99,15 @@ def test_text_begins_once_and_only_where_the_base_does_so(processor):
     assert tokenizer.bos_token_id not in ids
 
 
+def test_prompts_tell_their_caption(processor, paper):
+    for of, caption in ((processor, "a person {bows} 3 times (2 people)"), (paper, "A person bows.\nTwice.")):
+        for text, codes in ((caption, None), (caption, 7), (f"{caption} (4.0 s)", 7)):
+            ids = of.text_to_motion_ids(text, num_codes=codes)
+            assert of.prompt_caption(ids) == of.normalize_caption(text)
+    with pytest.raises(MotionLLMError, match="no prompt of this processor"):
+        processor.prompt_caption(processor.motion_to_text_ids([1, 2]))
+
+
 def test_braces_in_a_caption_are_text(processor):
     ids = processor.text_to_motion_ids("a {caption} with {motion} and {0}")
     assert text_of(processor, ids) == "<|begin|>a {caption} with {motion} and {0}\n<Motion>"
@@ -109,7 +118,7 @@ def test_sentences_are_padded_on_the_left(processor):
     inputs = processor(text=texts, duration=[1, 2.4])
     assert inputs["num_codes"].tolist() == [5, 12]
     for row, (text, count) in enumerate(zip(texts, (5, 12), strict=True)):
-        ids = processor.text_to_motion_ids(text, count)
+        ids = processor.text_to_motion_ids(text, num_codes=count)
         mask = inputs["attention_mask"][row].tolist()
         missing = len(mask) - len(ids)
         assert mask == [0] * missing + [1] * len(ids)
@@ -168,8 +177,10 @@ def test_motions_of_any_kind_become_the_same_features(processor, golden):
     clip = golden["dataset-1_byebye_feminine_001"]
     joints, features = clip["joints"], joints_to_features(clip["joints"])
     for motion in (joints, joints.astype(np.float64), features, Motion(joints), Motion(joints[None])):
-        np.testing.assert_allclose(processor.features(motion), features, atol=1e-6)
-    assert processor.features(features).dtype == np.float32
+        found, bins = processor.motion_features(motion)
+        np.testing.assert_allclose(found, features[None], atol=1e-6)
+        assert bins.tolist() == [[0, 0, 0]]
+    assert processor.motion_features(features)[0].dtype == np.float32
 
 
 def test_motions_are_padded_on_the_right_and_their_prompts_on_the_left(processor, make_joints):
@@ -186,7 +197,7 @@ def test_motions_are_padded_on_the_right_and_their_prompts_on_the_left(processor
 
 def test_other_frame_rates_are_resampled(processor, make_joints):
     joints = make_joints(61)
-    features = processor.features(Motion(joints, fps=30))
+    [features], _ = processor.motion_features(Motion(joints, fps=30))
     assert len(features) == 40
     np.testing.assert_allclose(features, joints_to_features(resample_joints(joints, 30, 20)), atol=1e-6)
 
@@ -212,12 +223,12 @@ def test_unusable_motions_are_refused(processor, make_joints, make, message):
 
 
 def test_decoded_motions_stand_on_the_floor_and_know_what_they_are(processor, golden):
-    features = torch.zeros(2, 12, 263)
-    features[0] = torch.from_numpy(golden["dataset-1_bye_happy_001"]["features"][:12])
-    features[1, :8] = features[0, :8]
-    features[0, :, 3] += 0.7  # floats
-    codes = torch.tensor([[4, 5, 6], [7, 8, -1]])
-    output = MotionGenerationOutput(codes=codes, features=features)
+    features = torch.zeros(2, 1, 12, 263)
+    features[0, 0] = torch.from_numpy(golden["dataset-1_bye_happy_001"]["features"][:12])
+    features[1, 0, :8] = features[0, 0, :8]
+    features[0, 0, :, 3] += 0.7  # floats
+    codes = torch.tensor([[[4, 5, 6]], [[7, 8, -1]]])
+    output = MotionGenerationOutput(codes=codes, features=features, num_people=torch.tensor([1, 1]))
     first, second = processor.decode_motion(output, captions=["one", "two"], seed=3)
     assert (first.num_frames, second.num_frames) == (12, 8)
     assert (first.codes.tolist(), second.codes.tolist()) == ([4, 5, 6], [7, 8])

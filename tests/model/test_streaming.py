@@ -4,7 +4,7 @@ import threading
 
 import pytest
 import torch
-from conftest import SENTENCES, make_vq
+from conftest import SENTENCES, generate_single, make_vq, stream_single
 
 from modeling_motionllm import decoding_motionllm
 from modeling_motionllm.configuration_motionllm import MotionVQConfig
@@ -38,7 +38,7 @@ def test_the_decoder_reaches_as_far_as_the_config_says(options):
 def join(chunks) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     chunks = list(chunks)
     return tuple(
-        torch.cat([chunk[name] for chunk in chunks], dim=1) for name in ("codes", "attention_mask", "features")
+        torch.cat([getattr(chunk, name) for chunk in chunks], dim=1) for name in ("codes", "attention_mask", "features")
     )
 
 
@@ -46,9 +46,9 @@ def join(chunks) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
 @pytest.mark.parametrize("chunk_codes", [1, 4, 100])
 def test_chunks_join_to_the_whole_motion(model, processor, engine, chunk_codes):
     inputs = processor(text=SENTENCES[:3], duration=[0.4, 9.8, 6])
-    options = {"seed": 4, "num_samples": 2, "guidance_scale": 1.5}
-    whole = model.generate_motion(**inputs, **options, engine="generate")
-    codes, mask, features = join(model.stream_motion(**inputs, **options, engine=engine, chunk_codes=chunk_codes))
+    options = {"seed": 4, "num_return_sequences": 2, "guidance_scale": 1.5}
+    whole = generate_single(model, **inputs, **options, engine="generate")
+    codes, mask, features = join(stream_single(model, **inputs, **options, engine=engine, chunk_codes=chunk_codes))
     assert torch.equal(codes, whole.codes)
     assert torch.equal(mask, whole.attention_mask)
     torch.testing.assert_close(features, whole.features, atol=1e-4, rtol=1e-4)
@@ -57,9 +57,9 @@ def test_chunks_join_to_the_whole_motion(model, processor, engine, chunk_codes):
 def test_free_endings_stream_too(model, processor):
     inputs = processor(text=[SENTENCES[0]] * 24)
     options = {"seed": 1, "top_p": None, "min_codes": 1, "max_codes": 30}
-    whole = model.generate_motion(**inputs, **options)
+    whole = generate_single(model, **inputs, **options)
     assert len(set(whole.attention_mask.sum(-1).tolist())) > 2
-    codes, _, features = join(model.stream_motion(**inputs, **options))
+    codes, _, features = join(stream_single(model, **inputs, **options))
     assert torch.equal(codes, whole.codes)
     torch.testing.assert_close(features, whole.features, atol=1e-4, rtol=1e-4)
 
@@ -68,7 +68,7 @@ def test_frames_appear_while_codes_are_decoded(model, processor, monkeypatch):
     steps = []
     step = FusedLlama.step
     monkeypatch.setattr(FusedLlama, "step", lambda self, ids, *rest: steps.append(1) or step(self, ids, *rest))
-    stream = model.stream_motion(**processor(text=SENTENCES[0], duration=10), seed=0, chunk_codes=5)
+    stream = stream_single(model, **processor(text=SENTENCES[0], duration=10), seed=0, chunk_codes=5)
     steps.clear()
     first = next(stream)
     assert first.features.shape == (1, 20, 263)
@@ -79,7 +79,7 @@ def test_frames_appear_while_codes_are_decoded(model, processor, monkeypatch):
 
 def test_a_closed_stream_stops_generate(model, processor):
     before = threading.active_count()
-    stream = model.stream_motion(**processor(text=SENTENCES[0], duration=10), engine="generate", chunk_codes=1)
+    stream = stream_single(model, **processor(text=SENTENCES[0], duration=10), engine="generate", chunk_codes=1)
     next(stream)
     stream.close()
     assert threading.active_count() == before
@@ -87,7 +87,7 @@ def test_a_closed_stream_stops_generate(model, processor):
 
 def test_errors_of_the_thread_come_through(model, processor, monkeypatch):
     monkeypatch.setattr(decoding_motionllm, "MotionGrammar", None)
-    stream = model.stream_motion(**processor(text=SENTENCES[0]), engine="generate")
+    stream = stream_single(model, **processor(text=SENTENCES[0]), engine="generate")
     with pytest.raises(TypeError):
         next(stream)
 
@@ -95,4 +95,4 @@ def test_errors_of_the_thread_come_through(model, processor, monkeypatch):
 @pytest.mark.parametrize("options", [{"chunk_codes": 0}, {"chunk_codes": 2.5}, {"temperature": 0}, {"engine": "no"}])
 def test_bad_settings_are_refused_before_the_first_chunk(model, processor, options):
     with pytest.raises(MotionLLMError):
-        model.stream_motion(**processor(text="walk"), **options)
+        stream_single(model, **processor(text="walk"), **options)

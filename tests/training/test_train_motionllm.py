@@ -7,7 +7,7 @@ import shutil
 import numpy as np
 import pytest
 import torch
-from conftest import CODEBOOK_SIZE, make_vq
+from conftest import CODEBOOK_SIZE, generate_single, make_vq
 from safetensors import safe_open
 from safetensors.torch import load_file
 from transformers import set_seed
@@ -117,7 +117,7 @@ def test_the_whole_language_model_is_trained_and_the_vq_is_not(whole_run, train_
     assert (final / "README.md").is_file()
     assert not list(final.rglob("*.bin"))
     processor = MotionLLMProcessor.from_pretrained(final)
-    output = loaded.generate_motion(**processor(text="a person walks", duration=1), seed=0)
+    output = generate_single(loaded, **processor(text="a person walks", duration=1), seed=0)
     assert output.codes.shape == (1, 5)
 
 
