@@ -237,6 +237,14 @@ class MotionLLMForCausalLM(MotionGenerationMixin, PreTrainedModel, GenerationMix
         # Gemma reads its own vocab_size in the loss, which the inherited method would not update.
         return self.language_model.resize_token_embeddings(*args, **kwargs)
 
+    def generate(self, *args: Any, **kwargs: Any) -> Any:
+        """`generate` of transformers. The checkpoint's `guidance_scale` is for `generate_motion`: here only one counts
+        that the call gives.
+        """
+        if getattr(kwargs.get("generation_config"), "guidance_scale", None) is None:
+            kwargs.setdefault("guidance_scale", 1.0)
+        return super().generate(*args, **kwargs)
+
     def forward(
         self,
         input_ids: torch.LongTensor | None = None,

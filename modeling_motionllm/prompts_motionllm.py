@@ -194,7 +194,7 @@ class MotionPromptsMixin:
             for field, value in (("caption", "(?P<caption>.*)"), ("people", r"\d+"), ("seconds", r"\d+\.\d")):
                 pattern = pattern.replace(re.escape("{" + field + "}"), value)
             found = re.fullmatch(pattern, text, flags=re.DOTALL)
-            if found is not None:
+            if found is not None and MOTION_END not in text:
                 return found["caption"]
         raise MotionLLMError(f"'{text[:60]}' is no prompt of this processor; make both with the same one")
 

@@ -228,6 +228,7 @@ def add_default_settings(config: Any) -> Any:
             setattr(config, name, value)
         for name in ("repetition_penalty", "num_return_sequences"):
             setattr(config, name, None)
+        config._from_model_config = False  # with it transformers leaves names of ours out when it reads the file
         config.caption = {name: value for name, value in asdict(CaptionSettings()).items() if value is not None}
         del config.caption["num_return_sequences"]
     return config

@@ -23,8 +23,8 @@ from modeling_motionllm.motion_features import (
     mirror_joints,
     resample_joints,
 )
-from modeling_motionllm.pipeline_motionllm import MotionToTextPipeline, TextToMotionPipeline
 from modeling_motionllm.output_motionllm import MotionGenerationOutput
+from modeling_motionllm.pipeline_motionllm import MotionToTextPipeline, TextToMotionPipeline
 from modeling_motionllm.placement_motionllm import (
     Placement,
     decode_placements,

@@ -206,9 +206,9 @@ def test_published_rows_are_those_of_the_papers():
 def generated(trained) -> Path:
     """Two motions of the model, in every format."""
     _, folder = trained
-    given = ["a man walks", "--duration", "2.56", "--samples", "2", "--model", str(folder / "run/final")]
+    given = ["a man walks", "--duration", "2.56", "--num-return-sequences", "2", "--model", str(folder / "run/final")]
     formats = "npz,bvh,glb,mp4,gif,png,html"
-    assert generate([*given, "--out", str(folder / "out"), "--formats", formats]) == 0
+    assert generate([*given, "--output-dir", str(folder / "out"), "--formats", formats]) == 0
     return folder / "out"
 
 
@@ -310,7 +310,7 @@ def test_an_evaluator_learns_from_data_without_labels(trained, sentence_folder):
 
 def test_a_dataset_of_generated_motions(trained, tmp_path):
     kind, folder = trained
-    given = ["a man walks", "--model", str(folder / "run/final"), "--dataset-out", str(tmp_path / "made")]
+    given = ["a man walks", "--model", str(folder / "run/final"), "--dataset-dir", str(tmp_path / "made")]
     assert generate(given) == 0
     [shard] = (tmp_path / "made/data").glob("*.arrow")
     count = SKELETONS[kind].num_joints

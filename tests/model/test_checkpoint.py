@@ -162,8 +162,8 @@ def test_recorded_motion_is_described(loaded, name, words):
 def test_scenes_show_everybody_in_one_world(loaded):
     model, processor = loaded
     inputs = processor(text=["two people face each other and bow", "three people walk"], people=[2, 3], duration=[2, 3])
-    output = model.generate_people(**inputs, seed=0)
-    two, three = processor.decode_people(output)
+    output = model.generate_motion(**inputs, seed=0)
+    two, three = processor.decode_motion(output)
     assert two.joints.shape == (2, 40, 22, 3)
     assert three.joints.shape == (3, 60, 22, 3)
     for scene in (two, three):
@@ -183,7 +183,7 @@ def test_scenes_show_everybody_in_one_world(loaded):
 def test_people_start_where_the_sentence_puts_them(loaded, sentence, turned, distance, drawing):
     model, processor = loaded
     inputs = processor(text=sentence, people=2, duration=3)
-    x, z, heading = model.generate_people(**inputs, **drawing).placements[0, 1].tolist()
+    x, z, heading = model.generate_motion(**inputs, **drawing).placements[0, 1].tolist()
     assert distance[0] < math.hypot(x, z) < distance[1]
     off = (math.degrees(heading) - turned + 180) % 360 - 180
     assert abs(off) < 30

@@ -124,7 +124,7 @@ def test_typical_lengths_in_both_engines(llama, guidance_scale):
         generate_single(llama, **inputs, seed=9, **options | {"typical_length": typical}).attention_mask.sum(-1).float()
         for typical in (True, False)
     )
-    assert 1 < typical.min() < typical.max() < 40
+    assert 1 < typical.min() < typical.max() <= 40
     assert typical.std() < drawn.std()
     # Lengths that are told are kept, and beams end by themselves.
     assert generate_single(llama, **inputs, num_codes=7, **options).codes.shape[1] == 7

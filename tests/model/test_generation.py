@@ -1,11 +1,17 @@
 """Generation: the motion grammar, seeds that do not depend on the batch, captions without motion tokens, errors."""
 
+import copy
+from dataclasses import asdict
+
 import pytest
 import torch
 from conftest import CODEBOOK_SIZE, SENTENCES, generate_single
+from transformers import GenerationConfig, LogitsProcessorList
 
+import motionllm
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.sampling_motionllm import MotionGrammar, SeededSampling, TextGrammar
+from modeling_motionllm.settings_motionllm import CaptionSettings, MotionSettings
 from modeling_motionllm.vocabulary_motionllm import MotionVocabulary
 
 VOCABULARY = MotionVocabulary(offset=4, start=2, end=3, codebook_size=3)
@@ -212,3 +218,63 @@ def test_as_many_lengths_as_prompts(model, processor):
     inputs = processor(text=["a person walks forward", "a person bows"])
     with pytest.raises(MotionLLMError, match="num_codes"):
         generate_single(model, **inputs, num_codes=torch.tensor([3, 4, 5]))
+
+
+@pytest.mark.parametrize("name,hint", [
+    ("logits_processor", "MotionGrammar"),
+    ("max_new_tokens", "num_codes, or max_codes"),
+    ("return_dict_in_generate", "its names already"),
+    ("stopping_criteria", "num_codes, or max_codes"),
+    ("num_samples", "num_return_sequences"),
+    ("best_of", "num_candidates"),
+    ("repeat_penalty", "gone"),
+    ("temprature", "give one of do_sample, temperature"),
+])  # fmt: skip
+def test_arguments_that_have_no_place_here_say_what_has(model, processor, name, hint):
+    with pytest.raises(MotionLLMError, match=hint) as caught:
+        model.generate_motion(**processor(text="walk"), **{name: 3})
+    assert name in str(caught.value)
+    with pytest.raises(MotionLLMError, match=hint):
+        model.stream_motion(**processor(text="walk"), **{name: 3})
+
+
+def test_settings_come_from_the_call_then_the_checkpoint_then_one_place(model, processor, monkeypatch):
+    inputs = processor(text=SENTENCES[0], duration=4)
+    stored = model.generation_config
+    assert stored.num_candidates == 1  # written when it was trained
+    assert MotionSettings.of(stored, {}) == MotionSettings()
+    greedy = model.generate_motion(**inputs, do_sample=False, guidance_scale=1.0)
+    config = copy.deepcopy(stored)
+    config.update(temperature=1e-4, guidance_scale=1.0, num_return_sequences=2)
+    monkeypatch.setattr(model, "generation_config", config)
+    twice = model.generate_motion(**inputs)
+    assert torch.equal(twice.codes, greedy.codes.repeat(2, 1, 1))
+    assert torch.equal(model.generate_motion(**inputs, generation_config=stored, seed=1).codes, model.generate_motion(
+        **inputs, **asdict(MotionSettings()), seed=1
+    ).codes)  # fmt: skip
+    # A configuration from before there were settings says nothing about motions.
+    old = GenerationConfig(temperature=9.0, top_k=1)
+    assert MotionSettings.of(old, {}) == MotionSettings()
+    assert MotionSettings.of(old, {"temperature": 0.2}).temperature == 0.2
+
+
+def test_generate_of_transformers_works_beside_the_settings(model, processor, tmp_path):
+    inputs = processor(text=SENTENCES[0])
+    assert model.generation_config.guidance_scale == MotionSettings().guidance_scale
+    greedy = model.generate(**inputs, do_sample=False, max_new_tokens=6)
+    plain = model.language_model.generate(**inputs, do_sample=False, max_new_tokens=6)
+    assert torch.equal(greedy, plain)
+    assert model.generate(**inputs, max_new_tokens=3).shape[1] <= inputs["input_ids"].shape[1] + 3
+    guided = model.generate(**inputs, do_sample=False, max_new_tokens=6, guidance_scale=3.0)
+    assert guided.shape[0] == 1
+    model.generation_config.save_pretrained(tmp_path)
+    assert MotionSettings.of(GenerationConfig.from_pretrained(tmp_path), {}) == MotionSettings()
+    assert CaptionSettings.of(GenerationConfig.from_pretrained(tmp_path), {}) == CaptionSettings()
+
+
+def test_the_grammar_is_for_everybody(model, processor):
+    inputs = processor(text=SENTENCES[0])
+    length = inputs["input_ids"].shape[1]
+    grammar = motionllm.MotionGrammar(model.motion_vocabulary, length, torch.tensor([4]), torch.tensor([4]))
+    ids = model.generate(**inputs, do_sample=False, max_new_tokens=5, logits_processor=LogitsProcessorList([grammar]))
+    assert model.decode_motion_ids(ids[:, length:]).codes.shape == (1, 1, 4)

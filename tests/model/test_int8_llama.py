@@ -61,7 +61,7 @@ def test_other_models_are_refused():
 
 
 def test_the_command(thin_checkpoint, tmp_path):
-    for dtype in ("int8", "bf16"):
-        command = ["generate", "a person walks", "--model", str(thin_checkpoint), "--duration", "1", "--dtype", dtype]
-        assert main([*command, "--formats", "npz", "-o", str(tmp_path / dtype)]) == 0
-        assert (tmp_path / dtype / "a-person-walks.npz").is_file()
+    for engine in ("fast-int8", "fast-bf16"):
+        command = ["generate", "a person walks", "--model", str(thin_checkpoint), "--duration", "1", "--engine", engine]
+        assert main([*command, "--formats", "npz", "-o", str(tmp_path / engine)]) == 0
+        assert (tmp_path / engine / "a-person-walks.npz").is_file()

@@ -254,7 +254,8 @@ def test_captions_of_scenes_and_clips_in_one_batch(
         ({"people": [2, 2]}, "1 sentences but 2 numbers of people"),
         ({"people": 2, "duration": 99}, "a duration of 99 s"),
         ({"people": 2, "given": np.zeros((30, 22, 3)), "duration": 1}, "leave the duration out"),
-        ({"people": 2, "given": np.zeros((30, 21, 3))}, "joints have shape"),
+        ({"people": 2, "given": np.zeros((30, 20, 3))}, "joints have shape"),
+        ({"people": 2, "given": np.zeros((30, 21, 3))}, "the motion has 21 joints and the model's skeleton"),
         ({"given": np.zeros((30, 22, 3))}, "say how many with people"),
     ],
 )
