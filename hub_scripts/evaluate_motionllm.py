@@ -170,7 +170,7 @@ def _check(args: argparse.Namespace) -> set[str]:
         raise MotionLLMError("give --vq or --folder, not both")
     check_engine_arguments(args)
     if (args.card or args.results) and engine_settings(args):
-        raise MotionLLMError("--card and --results tell of the checkpoint as it is; leave --engine and --dtype out")
+        raise MotionLLMError("--card and --results tell of the checkpoint as it is; leave --engine out")
     check_protocol(args)
     return {"reconstruction"} if args.vq is not None else tasks
 

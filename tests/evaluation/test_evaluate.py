@@ -104,7 +104,7 @@ def test_planted_feet_and_chosen_captions(sentences_without_minilm, thin_checkpo
     assert ", greedy;" in found["plain"]["captioning"]["protocol"]
     assert ", best of 2 (" in found["planted"]["captioning"]["protocol"]
     assert evaluate(options(thin_checkpoint, dataset_folder, tasks="captioning", clips=3)) == 0
-    with pytest.raises(MotionLLMError, match="best_of is 0"):
+    with pytest.raises(MotionLLMError, match="num_candidates is 0"):
         evaluate([*options(thin_checkpoint, dataset_folder), "--caption-best-of", "0"])
 
 
@@ -188,7 +188,6 @@ def test_bad_input(thin_checkpoint, dataset_folder, tmp_path):
         "--batch-size is -1": {"batch-size": -1},
         "guidance_scale is 0": {"guidance": 0},
         "temperature is 0": {"temperature": 0},
-        "repeat_penalty is -1": {"repeat-penalty": -1},
         "no --vq or --folder": {"folder": tmp_path},
         "tells of a checkpoint": {"folder": tmp_path, "results": tmp_path / "results"},
         "--dataset-id is 'a/b/c'": {"dataset-id": "a/b/c"},

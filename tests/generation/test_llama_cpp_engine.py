@@ -242,13 +242,10 @@ def test_a_language_model_that_is_no_llama_is_not_written(model, processor):
 
 
 @pytest.mark.parametrize("options,words", [
-    (["--gguf", "a.gguf"], "--gguf is for --engine llama.cpp, not auto"),
-    (["--gguf-dtype", "f16", "--engine", "fast"], "--gguf-dtype is for --engine llama.cpp, not fast"),
-    (["--engine", "llama.cpp", "--dtype", "int8"], "--dtype int8 is not for --engine llama.cpp"),
-    (["--engine", "llama.cpp", "--gguf", "a.gguf", "--gguf-dtype", "f16"], "not both"),
-    (["--engine", "llama.cpp", "--gguf", "none.gguf"], "there is no such file"),
-    (["--engine", "generate", "--dtype", "int8"], "not for --engine generate"),
-    (["--device", "cuda", "--dtype", "int8"], "--device is cuda"),
+    (["--engine", "llama.cpp-int8"], "--engine is 'llama.cpp-int8'; choose from auto, fast"),
+    (["--engine", "none.gguf"], "there is no such file"),
+    (["--engine", "generate-int8"], "--engine is 'generate-int8'"),
+    (["--device", "cuda", "--engine", "fast-int8"], "--device is cuda"),
 ])  # fmt: skip
 @pytest.mark.parametrize("command", ["generate", "interact"])
 def test_options_that_do_not_go_together_are_refused(tmp_path, capsys, command, options, words):
@@ -258,6 +255,6 @@ def test_options_that_do_not_go_together_are_refused(tmp_path, capsys, command, 
 
 
 def test_figures_of_a_card_are_the_exact_ones(tmp_path, capsys, thin_checkpoint):
-    command = ["evaluate", "--model", str(thin_checkpoint), "--data", str(tmp_path), "--card", "--dtype", "bf16"]
+    command = ["evaluate", "--model", str(thin_checkpoint), "--data", str(tmp_path), "--card", "--engine", "fast-bf16"]
     assert main(command) == 2
-    assert "leave --engine and --dtype out" in capsys.readouterr().err
+    assert "leave --engine out" in capsys.readouterr().err

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import CODEBOOK_SIZE, generate_single, make_vq, save_base
+from conftest import CODEBOOK_SIZE, make_vq, save_base
 from transformers import AutoModel, AutoModelForCausalLM, AutoProcessor, AutoTokenizer, BitsAndBytesConfig
 from transformers.utils import is_flash_attn_2_available
 
@@ -430,7 +430,7 @@ def test_checkpoints_run_as_remote_code_without_this_package(
         from transformers import AutoModelForCausalLM, AutoProcessor, pipeline
         model = AutoModelForCausalLM.from_pretrained({str(folder)!r}, trust_remote_code=True)
         processor = AutoProcessor.from_pretrained({str(folder)!r}, trust_remote_code=True)
-        output = generate_single(model, **processor(text="a person walks forward", duration=2), do_sample=False)
+        output = model.generate_motion(**processor(text="a person walks forward", duration=2), do_sample=False)
         motion = processor.decode_motion(output)[0]
         print("CODES", motion.codes.tolist())
         print("JOINTS", float(motion.joints.sum()))
@@ -444,7 +444,7 @@ def test_checkpoints_run_as_remote_code_without_this_package(
     )
     assert run.returncode == 0, run.stderr[-3000:]
     found = dict(line.split(" ", 1) for line in run.stdout.splitlines())
-    output = generate_single(model, **processor(text="a person walks forward", duration=2), do_sample=False)
+    output = model.generate_motion(**processor(text="a person walks forward", duration=2), do_sample=False)
     motion = processor.decode_motion(output)[0]
     assert json.loads(found["CODES"]) == json.loads(found["PIPELINE"]) == motion.codes.tolist()
     assert len(motion.codes) == 10
