@@ -8,7 +8,14 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from hub_scripts.data.codes import CODES_SUMMARY, read_codes_summary, weights_hash, write_codes, write_codes_summary
+from hub_scripts.data.codes import (
+    CODES_SUMMARY,
+    CodeRow,
+    read_codes_summary,
+    weights_hash,
+    write_codes,
+    write_codes_summary,
+)
 from hub_scripts.data.store import existing_splits, read_motions, read_summary
 from hub_scripts.metrics.reconstruction import batches_by_length, check_columns
 from modeling_motionllm.errors_motionllm import MotionLLMError
@@ -47,11 +54,22 @@ def encode_dataset(
         rows = read_motions(data, split, columns)
         rows = [row for row in rows if row["features"].shape[1] >= vq.config.frames_per_code]
         codes = iter(encode_clips(vq, [one for row in rows for one in row.pop("features")], batch_size, split))
-        for row in rows:
-            row["placement_bins"] = encode_placements(row.pop("placements")).tolist()
-            row["codes"] = [next(codes) for _ in row["contents"]]
-        write_codes(out, split, rows)
-        counts[split] = {"motions": len(rows), "codes": sum(len(one) for row in rows for one in row["codes"])}
+        encoded: list[CodeRow] = [
+            {
+                "name": row["name"],
+                "kind": row["kind"],
+                "contents": row["contents"],
+                "styles": row["styles"],
+                "mirrored": row["mirrored"],
+                "parts": row["parts"],
+                "captions": row["captions"],
+                "placement_bins": encode_placements(row["placements"]).tolist(),
+                "codes": [next(codes) for _ in row["contents"]],
+            }
+            for row in rows
+        ]
+        write_codes(out, split, encoded)
+        counts[split] = {"motions": len(rows), "codes": sum(len(one) for row in encoded for one in row["codes"])}
     return counts
 
 

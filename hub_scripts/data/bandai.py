@@ -7,7 +7,6 @@ import tarfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -50,7 +49,7 @@ class BandaiClip:
         return self.data
 
 
-class BandaiSource(MotionSource):
+class BandaiSource(MotionSource[BandaiClip]):
     """The Bandai-Namco data as a dataset.
 
     Args:
@@ -72,7 +71,7 @@ class BandaiSource(MotionSource):
                 seen.add(clip.name)
                 yield clip
 
-    def convert(self, recording: Any, data: bytes, digest: str) -> tuple[list[Clip], list[str]]:
+    def convert(self, recording: BandaiClip, data: bytes, digest: str) -> tuple[list[Clip], list[str]]:
         file = f"{recording.name}.bvh"
         clip = Clip(
             name=recording.name,

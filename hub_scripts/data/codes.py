@@ -2,20 +2,55 @@
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, cast
 
 from modeling_motionllm.checksums_motionllm import file_sha256
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.files_motionllm import atomic_path
 
-from .tables import read_table, table_features, write_table
+from .tables import ColumnType, read_table, table_features, write_table
 
-__all__ = ["CODES_SUMMARY", "read_codes", "read_codes_summary", "weights_hash", "write_codes", "write_codes_summary"]
+__all__ = [
+    "CODES_SUMMARY",
+    "CodeRow",
+    "read_codes",
+    "read_codes_summary",
+    "weights_hash",
+    "write_codes",
+    "write_codes_summary",
+]
 
 CODES_SUMMARY = "motionllm_codes.json"
-_COLUMNS: dict[str, Any] = {
+
+
+class CodeRow(TypedDict, total=False):
+    """The codes of one motion of P people.
+
+    Args:
+        name: of the motion.
+        kind: of scene; "" for one person.
+        contents, styles: labels of each person: its action, and how it is done.
+        mirrored: whether it is a mirrored copy.
+        parts: for each person a sentence of what that person does, or none at all.
+        captions: sentences for the whole motion.
+        placement_bins: (P, 3).
+        codes: P lists of one length.
+    """
+
+    name: str
+    kind: str
+    contents: list[str]
+    styles: list[str]
+    mirrored: bool
+    parts: list[str]
+    captions: list[str]
+    placement_bins: list[list[int]]
+    codes: list[list[int]]
+
+
+_COLUMNS: dict[str, ColumnType] = {
     "name": "string",
     "kind": "string",
     "contents": ["string"],
@@ -40,22 +75,14 @@ def weights_hash(folder: str | os.PathLike[str]) -> str:
     return file_sha256(path)
 
 
-def write_codes(folder: Path, split: str, rows: Sequence[Mapping[str, Any]]) -> Path:
-    """Write one split.
-
-    Args:
-        folder: of the store.
-        split: "train", "val" or "test".
-        rows: one dict a motion of P people: `name`, `kind` ("" for one person), `contents` and `styles` (P strings
-            each), `mirrored`, `parts` (P sentences, or none), `captions`, `placement_bins` (P, 3), `codes` P lists of
-            one length.
-    """
+def write_codes(folder: Path, split: str, rows: Sequence[CodeRow]) -> Path:
+    """Write one split; the rows are complete. Returns the file."""
     path = folder / f"{split}.arrow"
-    write_table(path, rows, table_features(_COLUMNS))
+    write_table(path, cast(Sequence[dict[str, Any]], rows), table_features(_COLUMNS))
     return path
 
 
-def read_codes(folder: str | os.PathLike[str], split: str) -> list[dict[str, Any]]:
+def read_codes(folder: str | os.PathLike[str], split: str) -> list[CodeRow]:
     """Rows of one split as `write_codes` took them.
 
     Raises:
@@ -63,7 +90,7 @@ def read_codes(folder: str | os.PathLike[str], split: str) -> list[dict[str, Any
     """
     path = Path(folder) / f"{split}.arrow"
     try:
-        return read_table(path, list(_COLUMNS))
+        return cast(list[CodeRow], read_table(path, list(_COLUMNS)))
     except MotionLLMError as error:
         raise MotionLLMError(f"'{path}' cannot be read; make the codes with `motionllm encode`") from error
 

@@ -10,7 +10,6 @@ import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from tqdm.auto import tqdm
@@ -24,7 +23,7 @@ from .cards import dataset_card
 from .composed.drawing import MAX_FRAMES
 from .preparation import Preparation
 from .splits import SPLITS
-from .store import put_in_place, start_dataset, write_card, write_shard, write_summary
+from .store import MotionRow, put_in_place, start_dataset, write_card, write_shard, write_summary
 from .workers import batched
 
 __all__ = ["interhuman_joints", "mirror_text", "prepare_interhuman"]
@@ -181,7 +180,7 @@ def _lines(path: Path) -> list[str]:
 
 def _rows(
     source: Path, split: str, names: Iterable[str], mirror: bool, failures: list[tuple[str, str]]
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[MotionRow]:
     """The rows of a split, mirrored copies behind theirs; scenes that cannot be used go to `failures`."""
     for name in names:
         try:
@@ -224,7 +223,7 @@ def _row(
     canonical: np.ndarray,
     placements: np.ndarray,
     mirrored: bool,
-) -> dict[str, Any]:
+) -> MotionRow:
     if mirrored:
         canonical, placements = mirror_people(canonical, placements)
         captions = [mirror_text(caption) for caption in captions]

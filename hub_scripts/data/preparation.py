@@ -22,7 +22,7 @@ from modeling_motionllm.placement_motionllm import join_people, mirror_people, s
 
 from .sources import Clip, MotionSource, Recording
 from .splits import SPLITS
-from .store import put_in_place, start_dataset, write_card, write_shard, write_summary
+from .store import MotionRow, put_in_place, start_dataset, write_card, write_shard, write_summary
 from .workers import batched, in_order, workers
 
 __all__ = ["Preparation", "prepare"]
@@ -231,7 +231,7 @@ def _make_shard(task: tuple[MotionSource, Path, list[tuple[Clip, bool]]]) -> int
     return len(rows)
 
 
-def _row(source: MotionSource, clip: Clip, mirrored: bool) -> dict[str, Any]:
+def _row(source: MotionSource, clip: Clip, mirrored: bool) -> MotionRow:
     people = clip.people
     if len(people) > 1:
         canonical, placements = split_people(people)
@@ -241,7 +241,7 @@ def _row(source: MotionSource, clip: Clip, mirrored: bool) -> dict[str, Any]:
     else:
         placements = np.zeros((1, 3))
         joints = canonical = np.asarray(mirror_joints(people), dtype=np.float32) if mirrored else people
-    row = {
+    row: MotionRow = {
         "name": f"{clip.name}_mirrored" if mirrored else clip.name,
         "source": clip.source,
         "num_people": len(people),

@@ -47,7 +47,7 @@ class ClipRecording:
             raise MotionLLMError(f"cannot read '{self.path}' ({error.strerror}); check its permissions") from error
 
 
-class RecordingFolderSource(MotionSource):
+class RecordingFolderSource(MotionSource[ClipRecording]):
     """A folder of recorded skeletons, also in subfolders, with captions.
 
     Args:
@@ -122,7 +122,7 @@ class RecordingFolderSource(MotionSource):
         for name, entry in sorted(self.table.items(), key=lambda pair: (pair[1].file, pair[0])):
             yield ClipRecording(name, self.files[entry.file])
 
-    def convert(self, recording: Any, data: bytes, digest: str) -> tuple[list[Clip], list[str]]:
+    def convert(self, recording: ClipRecording, data: bytes, digest: str) -> tuple[list[Clip], list[str]]:
         entry, options = self.table[recording.name], self.reading[recording.name]
         file = Path(recording.path).relative_to(self.folder).as_posix()
         people = self._people(data, recording.path, file, options)

@@ -17,4 +17,4 @@ def read_scenes(
     """As `read_motions`; clips of single people are refused."""
     if "composed" not in dataset_columns(folder, split):
         raise MotionLLMError(f"'{folder}' holds no scenes; compose some with `motionllm prepare pairs`")
-    return read_motions(folder, split, columns)
+    return [{**row} for row in read_motions(folder, split, columns)]

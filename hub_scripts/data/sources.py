@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 
@@ -30,6 +30,9 @@ class Recording(Protocol):
         Raises:
             MotionLLMError: it cannot be read.
         """
+
+
+R = TypeVar("R", bound=Recording)
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,7 @@ class Clip:
         return self.joints.reshape(-1, *self.joints.shape[-3:])
 
 
-class MotionSource(ABC):
+class MotionSource(ABC, Generic[R]):
     """Recordings, and how they become clips and sentences. Sent to worker processes.
 
     Attributes:
@@ -92,7 +95,7 @@ class MotionSource(ABC):
     scenes: bool = False
 
     @abstractmethod
-    def recordings(self, failures: list[tuple[str, str]]) -> Iterator[Recording]:
+    def recordings(self, failures: list[tuple[str, str]]) -> Iterator[R]:
         """All recordings in a fixed order; name and problem of those passed over go into `failures`.
 
         Raises:
@@ -100,7 +103,7 @@ class MotionSource(ABC):
         """
 
     @abstractmethod
-    def convert(self, recording: Recording, data: bytes, digest: str) -> tuple[list[Clip], list[str]]:
+    def convert(self, recording: R, data: bytes, digest: str) -> tuple[list[Clip], list[str]]:
         """The clips of one recording, and notes on how it was read.
 
         Raises:

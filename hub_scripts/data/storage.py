@@ -16,7 +16,8 @@ def read_split(
     plural = {"content": "contents", "style": "styles"}
     wanted = None if columns is None else [plural.get(name, name) for name in columns]
     rows = []
-    for row in read_motions(folder, split, wanted):
+    for motion in read_motions(folder, split, wanted):
+        row: dict[str, Any] = {**motion}
         for one, several in plural.items():
             if several in row:
                 row[one] = row[several][0]

@@ -8,9 +8,9 @@ hold the people one after another in one array with a single free dimension, (P*
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, cast
 
 import numpy as np
 
@@ -21,10 +21,11 @@ from modeling_motionllm.placement_motionllm import split_people
 
 from .cards import DatasetCard
 from .splits import SPLITS, Split
-from .tables import read_table, table_columns, table_features, write_table
+from .tables import ColumnType, read_table, table_columns, table_features, write_table
 
 __all__ = [
     "SUMMARY",
+    "MotionRow",
     "dataset_columns",
     "dataset_hash",
     "existing_splits",
@@ -40,11 +41,64 @@ __all__ = [
 ]
 
 SUMMARY = "motionllm_dataset.json"
+
+
+class MotionRow(TypedDict, total=False):
+    """One motion of P people over T frames. A row holds the columns that were written or asked for.
+
+    Args:
+        name: unique in the dataset.
+        source: what the collection is called.
+        split: "train", "val" or "test".
+        composed: whether people were put together who were not recorded together.
+        kind: of scene; "" for one person.
+        num_people: P.
+        roles, contents, styles: labels of each person: its role in the scene, its action, how it is done.
+        mirrored: whether it is a mirrored copy.
+        parts: for each person a sentence of what that person does, or none at all.
+        captions: sentences for the whole motion.
+        tokens: words and classes of each caption, for the T2M evaluator.
+        fps: frames per second.
+        num_frames: T.
+        recording_frames: feature rows of the whole recording that this is a part of.
+        placements: float32 (P, 3), x and z in metres and heading in radians, as person 1 sees them at first.
+        joints: float32 (P, T, J, 3) in one world, metres, Y up.
+        features: float32 (P, T-1, D), raw, each person in a frame of its own.
+        source_clips: names of the clips that each person's motion was made of.
+        source_file, source_sha256: the recording and its hash.
+        license: of this motion, where motions differ in it.
+    """
+
+    name: str
+    source: str
+    split: str
+    composed: bool
+    kind: str
+    num_people: int
+    roles: list[str]
+    contents: list[str]
+    styles: list[str]
+    mirrored: bool
+    parts: list[str]
+    captions: list[str]
+    tokens: list[str]
+    fps: float
+    num_frames: int
+    recording_frames: int
+    placements: np.ndarray
+    joints: np.ndarray
+    features: np.ndarray
+    source_clips: list[list[str]]
+    source_file: str
+    source_sha256: str
+    license: str
+
+
 _WORK = ".prepare"
 _FORMAT = 2
 _ARRAYS = ("joints", "features")
-# The columns and their types, as `table_features` takes them. Every row has those of _NEEDED.
-_COLUMNS: dict[str, Any] = {
+# The columns of `MotionRow` and their types on disk, as `table_features` takes them. Every row has those of _NEEDED.
+_COLUMNS: dict[str, ColumnType] = {
     "name": "string",
     "source": "string",
     "split": "string",
@@ -101,35 +155,30 @@ def shard_path(folder: str | os.PathLike[str], split: str, index: int, count: in
     return Path(folder) / "data" / f"{split}-{index:05d}-of-{count:05d}.arrow"
 
 
-def write_shard(path: str | os.PathLike[str], rows: Sequence[Mapping[str, Any]]) -> None:
+def write_shard(path: str | os.PathLike[str], rows: Sequence[MotionRow]) -> None:
     """Write rows to one file; equal rows give equal bytes.
 
     Args:
         path: the file; it appears only once it is whole.
-        rows: one dict a motion of P people over T frames. Needed: `name`, `source`, `num_people`, `contents` and
-            `styles` (P strings each), `mirrored`, `captions` (strings), `fps`, `num_frames`, and `joints` float32
-            (P, T, J, 3) in one world. Any of these, as the first row has them: `features` float32 (P, T-1, D);
-            `placements` (P, 3) x, z, heading; `parts` (P sentences of what each person does, or none), `roles`, `kind`,
-            `composed`, `split` and `source_clips` of scenes; `tokens` (one string a caption) and `recording_frames`
-            of published data; `source_file`, `source_sha256`; `license`.
+        rows: at least `name`, `source`, `num_people`, `contents`, `styles`, `mirrored`, `captions`, `fps`, `num_frames`
+            and `joints`; of the other columns those that the first row has.
 
     Raises:
         MotionLLMError: the file cannot be written.
     """
-    first = rows[0]
+    plain = [cast(dict[str, Any], row) for row in rows]
+    first = plain[0]
     columns = {name: kind for name, kind in _COLUMNS.items() if name in _NEEDED or name in first}
     widths = {"joints": 2, "features": 1}  # dimensions of one frame
     shapes = {name: np.shape(first[name])[-widths[name] :] for name in _ARRAYS if name in columns}
     flat = [
         {**row, **{name: np.asarray(row[name], dtype=np.float32).reshape(-1, *shape) for name, shape in shapes.items()}}
-        for row in rows
+        for row in plain
     ]
     write_table(path, flat, table_features(columns, shapes))
 
 
-def read_motions(
-    folder: str | os.PathLike[str], split: str, columns: Sequence[str] | None = None
-) -> list[dict[str, Any]]:
+def read_motions(folder: str | os.PathLike[str], split: str, columns: Sequence[str] | None = None) -> list[MotionRow]:
     """Read a split.
 
     Args:
@@ -139,13 +188,13 @@ def read_motions(
             the files have none: features are then computed from the joints, each person in a frame of its own.
 
     Returns:
-        One dict a motion, in the fixed order of the dataset; `joints` float32 (P, T, J, 3), `features` float32
-        (P, T-1, D) and `placements` float32 (P, 3) as numpy arrays.
+        One row a motion, in the fixed order of the dataset; arrays are read-only and take no memory until they are
+        looked at, computed features excepted.
 
     Raises:
         MotionLLMError: no such dataset, split or column, or a damaged file.
     """
-    rows: list[dict[str, Any]] = []
+    rows: list[MotionRow] = []
     for path in split_shards(folder, split):
         known = table_columns(path)
         wanted = known if columns is None else list(columns)
@@ -159,7 +208,7 @@ def read_motions(
 _TOLD_BY_OTHERS = ("features", "placements", "kind", "parts")
 
 
-def _with_people(row: dict[str, Any], wanted: Sequence[str]) -> dict[str, Any]:
+def _with_people(row: dict[str, Any], wanted: Sequence[str]) -> MotionRow:
     """A row with arrays of people first, and the wanted columns alone."""
     people = row["num_people"]
     for name in _ARRAYS:
@@ -171,7 +220,7 @@ def _with_people(row: dict[str, Any], wanted: Sequence[str]) -> dict[str, Any]:
         row["features"] = joints_to_features(canonical).astype(np.float32)
     row.setdefault("kind", "")
     row.setdefault("parts", [])
-    return {name: row[name] for name in wanted}
+    return cast(MotionRow, {name: row[name] for name in wanted})
 
 
 def dataset_columns(folder: str | os.PathLike[str], split: str) -> list[str]:

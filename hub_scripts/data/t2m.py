@@ -14,7 +14,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -24,6 +23,7 @@ from modeling_motionllm.motion_features import Skeleton, features_to_joints, int
 from modeling_motionllm.placement_motionllm import turned
 
 from .splits import SPLITS, Split
+from .store import MotionRow
 
 __all__ = [
     "PublishedMotion",
@@ -176,7 +176,7 @@ def _last_frame(features: np.ndarray, joints: np.ndarray, skeleton: Skeleton) ->
 
 def read_rows(
     folder: Path, name: str, skeleton: Skeleton, source: str, failures: list[tuple[str, str]], notes: dict[str, int]
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[MotionRow]:
     """The dataset rows of one name: the whole motion with its sentences, then the part of each sentence with times.
 
     Parts are cut as the published loader cuts them, rows `int(from * fps)` to `int(to * fps)`, each with its one

@@ -5,7 +5,6 @@ import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from tqdm.auto import tqdm
@@ -16,7 +15,7 @@ from modeling_motionllm.motion_features import SKELETONS, Skeleton
 
 from .cards import dataset_card
 from .preparation import Preparation
-from .store import put_in_place, start_dataset, write_card, write_shard, write_summary
+from .store import MotionRow, put_in_place, start_dataset, write_card, write_shard, write_summary
 from .t2m import read_lists, read_rows, read_statistics
 from .workers import batched
 
@@ -96,7 +95,7 @@ def _rows(
     collection: str,
     failures: list[tuple[str, str]],
     notes: Counter[str],
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[MotionRow]:
     for name in names:
         try:
             yield from read_rows(source, name, skeleton, collection, failures, notes)
@@ -110,7 +109,7 @@ class _Sums:
     def __init__(self, columns: int):
         self.total, self.count = np.zeros(columns), 0
 
-    def see(self, rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    def see(self, rows: Iterable[MotionRow]) -> Iterator[MotionRow]:
         for row in rows:
             self.total += row["features"].sum((0, 1), dtype=np.float64)
             self.count += row["features"].shape[1]

@@ -12,13 +12,17 @@ from modeling_motionllm.files_motionllm import atomic_path
 
 if TYPE_CHECKING:
     from datasets import Features
+    from datasets.table import Table
 
-__all__ = ["read_table", "table_columns", "table_features", "table_fingerprint", "write_table"]
+__all__ = ["ColumnType", "read_table", "table_columns", "table_features", "table_fingerprint", "write_table"]
 
+ColumnType = str | list[str] | list[list[str]]
 _ROWS_PER_BATCH = 64
 
 
-def table_features(columns: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]] | None = None) -> "Features":
+def table_features(
+    columns: Mapping[str, ColumnType], shapes: Mapping[str, tuple[int, ...]] | None = None
+) -> "Features":
     """The `datasets.Features` of columns.
 
     Args:
@@ -28,7 +32,7 @@ def table_features(columns: Mapping[str, Any], shapes: Mapping[str, tuple[int, .
     """
     from datasets import Array2D, Array3D, Features, List, Value
 
-    def feature(name: str, kind: Any) -> Any:
+    def feature(name: str, kind: ColumnType) -> Any:
         if kind == "array":
             shape = (shapes or {})[name]
             return (Array2D, Array3D)[len(shape) - 1](shape=(None, *shape), dtype="float32")
@@ -104,7 +108,7 @@ def table_fingerprint(path: str | os.PathLike[str]) -> str | None:
     return json.loads((_open(path).schema.metadata or {}).get(b"huggingface", b"{}")).get("fingerprint")
 
 
-def _open(path: str | os.PathLike[str]) -> Any:
+def _open(path: str | os.PathLike[str]) -> "Table":
     """The memory-mapped Arrow table of a file."""
     from datasets import Dataset
 

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -65,8 +66,8 @@ def read_real_motions(folder: str | os.PathLike[str], split: str) -> list[RealMo
     columns += [name for name in ("composed", "tokens", "recording_frames") if name in known]
     motions = []
     for row in read_motions(folder, split, columns):
-        styles = [plain_style(style) for style in row.pop("styles")]
-        motion = RealMotion(**row, styles=styles)
+        values: dict[str, Any] = {**row, "styles": [plain_style(style) for style in row["styles"]]}
+        motion = RealMotion(**values)
         motion.recording_frames = motion.recording_frames or motion.num_frames
         motions.append(motion)
     return motions

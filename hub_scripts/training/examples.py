@@ -1,7 +1,7 @@
 """Training examples: which motion, caption and task comes when, fixed by the seed; and their padding into batches."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ import torch
 from torch.utils.data import Dataset
 
 from hub_scripts.captions.scenes import parts_of_caption
+from hub_scripts.data.codes import CodeRow
 from modeling_motionllm.processing_motionllm import MotionLLMProcessor
 from modeling_motionllm.prompts_motionllm import pad_examples
 from modeling_motionllm.vocabulary_motionllm import MotionVocabulary
@@ -87,7 +88,7 @@ class MotionTextExamples(Dataset):
 
     def __init__(
         self,
-        rows: Sequence[Mapping[str, Any]],
+        rows: Sequence[CodeRow],
         processor: MotionLLMProcessor,
         size: int,
         seed: int,
@@ -138,7 +139,7 @@ class MotionTextExamples(Dataset):
         codes = row["codes"] if person is None else [row["codes"][person]]
         return sum(min(len(one), self.max_codes) for one in codes)
 
-    def _choice(self, index: int) -> tuple[Mapping[str, Any], int | None, np.ndarray]:
+    def _choice(self, index: int) -> tuple[CodeRow, int | None, np.ndarray]:
         """The row of an example, the one person of a scene that it is about, and five numbers for its other draws."""
         draw = np.random.default_rng((self.seed, index)).random(8)
         row = self.rows[int(np.searchsorted(self._ends, draw[0], side="right"))]
@@ -155,7 +156,7 @@ class MotionTextExamples(Dataset):
         return {**example, "loss_weights": weights.of(ids, labels, self.processor.vocabulary)}
 
 
-def _shares(rows: Sequence[Mapping[str, Any]], scene_share: float, balance: float) -> np.ndarray:
+def _shares(rows: Sequence[CodeRow], scene_share: float, balance: float) -> np.ndarray:
     """How often each row is drawn: rows of several people together `scene_share`, actions by `balance`."""
     several = np.array([len(row["codes"]) > 1 for row in rows])
     shares = np.zeros(len(rows))

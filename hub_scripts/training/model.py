@@ -9,7 +9,7 @@ from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dic
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
-from hub_scripts.data.codes import read_codes, read_codes_summary, weights_hash
+from hub_scripts.data.codes import CodeRow, read_codes, read_codes_summary, weights_hash
 from modeling_motionllm.base_model_motionllm import load_base_tokenizer
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.modeling_motion_vq import MotionVQModel
@@ -77,12 +77,12 @@ def _known_settings(arguments: ModelArguments) -> dict[str, Any] | None:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def _max_people(scenes: list[dict[str, Any]], known: dict[str, Any] | None) -> int:
+def _max_people(scenes: list[CodeRow], known: dict[str, Any] | None) -> int:
     """Most people in a scene that the model will know: those of the scenes, or of the checkpoint it goes on from."""
     return max([1, (known or {}).get("max_people", 1), *(len(row["codes"]) for row in scenes)])
 
 
-def _tells_parts(arguments: ModelArguments, scenes: list[dict[str, Any]], known: dict[str, Any] | None) -> bool:
+def _tells_parts(arguments: ModelArguments, scenes: list[CodeRow], known: dict[str, Any] | None) -> bool:
     """Whether scenes are to be told with what each person does: as far as the scenes say it, or else as before."""
     if arguments.scenes is not None:
         return any(row["parts"] for row in scenes)

@@ -148,8 +148,8 @@ def test_random_weights_are_fixed_by_the_seed(train_arguments, base_folder):
 @pytest.mark.parametrize(
     "options,message",
     [
-        (["--from_scratch", "true"], "needs --train-all"),
-        (["--train_all", "true", "--freeze_new_rows", "true"], "freeze-new-rows is for adapters"),
+        (["--from-scratch", "true"], "needs --train-all"),
+        (["--train-all", "true", "--freeze-new-rows", "true"], "freeze-new-rows is for adapters"),
         (["--train_all", "true", "--init_from", "x"], "init-from is for adapters"),
         (["--train_all", "true", "--push_to_hub", "true"], "motionllm push"),
         (["--balance", "2"], "balance is 2; give a number from 0 to 1"),

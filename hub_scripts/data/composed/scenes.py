@@ -22,7 +22,7 @@ from modeling_motionllm.placement_motionllm import encode_placements, join_peopl
 from ..cards import dataset_card
 from ..preparation import Preparation
 from ..splits import SPLITS
-from ..store import dataset_hash, put_in_place, start_dataset, write_card, write_shard, write_summary
+from ..store import MotionRow, dataset_hash, put_in_place, start_dataset, write_card, write_shard, write_summary
 from ..workers import batched, in_order, workers
 from .clips import FPS, ClipPool, load_pool
 from .drawing import Actor
@@ -183,9 +183,7 @@ def _make_shard(task: _Task) -> tuple[str, Counter[str], Counter[str]]:
     return task.split, made, tries
 
 
-def _compose_rows(
-    pool: ClipPool, kind: Kind, number: int, task: _Task, tries: Counter[str]
-) -> list[dict[str, Any]] | None:
+def _compose_rows(pool: ClipPool, kind: Kind, number: int, task: _Task, tries: Counter[str]) -> list[MotionRow] | None:
     """A scene's row and, where wanted, that of its mirrored copy; None where no scene could be composed."""
     name = f"{kind.name}_{task.split}_{number:04d}"
     composed = compose_scene(pool, kind, f"{task.seed}/{name}", tries)
@@ -245,7 +243,7 @@ def _row(
     canonical: np.ndarray,
     placements: np.ndarray,
     mirrored: bool,
-) -> dict[str, Any]:
+) -> MotionRow:
     if mirrored:
         canonical, placements = mirror_people(canonical, placements)
     joints = join_people(canonical, placements)
