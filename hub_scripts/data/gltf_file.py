@@ -36,6 +36,7 @@ class Gltf:
 
     def __init__(self, document: dict[str, Any], binary: bytes, name: str, folder: Path | None):
         self.name, self.folder, self._binary, self._document = name, folder, binary, document
+        self._lists: dict[str, list[dict[str, Any]]] = {}
         self.nodes: list[dict[str, Any]] = self.objects("nodes")
         self.parents = self._find_parents()
         self._buffers: dict[int, bytes] = {}
@@ -49,10 +50,12 @@ class Gltf:
         Raises:
             MotionLLMError: it is no such list.
         """
-        found = self._document.get(key, [])
-        if not isinstance(found, list) or not all(isinstance(entry, dict) for entry in found):
-            raise self.broken(f"has something else than a list of objects as {key}")
-        return found
+        if key not in self._lists:
+            found = self._document.get(key, [])
+            if not isinstance(found, list) or not all(isinstance(entry, dict) for entry in found):
+                raise self.broken(f"has something else than a list of objects as {key}")
+            self._lists[key] = found
+        return self._lists[key]
 
     def extensions(self) -> dict[str, Any]:
         found = self._document.get("extensions")

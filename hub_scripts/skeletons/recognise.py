@@ -18,6 +18,7 @@ _LIMB_WORDS = _THIGH | _SHIN | _ANKLE | _TOES | _COLLAR | _UPPER_ARM | _FOREARM 
 _SIDES = {"l": "left", "left": "left", "r": "right", "right": "right"}
 _JOINED_SIDES = {"lu": ("l", "u"), "ru": ("r", "u"), "lf": ("l", "f"), "rf": ("r", "f")}  # Motive: LUArm, LFArm
 _PREFIXES = {"bip", "b", "bone", "c", "cc", "base", "def", "j", "jnt", "joint", "mixamorig", "org"}
+_SUFFIXES = {"bend", "bone", "jnt", "joint"}
 _HELPERS = {"end", "fk", "helper", "ik", "leaf", "mch", "nub", "offset", "pole", "roll", "share", "target", "twist"}
 _NO_HEAD = {"breast", "eye", "face", "hair", "hat", "jaw", "tongue", "weapon"}
 _BONES = (("hip", "knee"), ("knee", "ankle"), ("shoulder", "elbow"), ("elbow", "wrist"))
@@ -45,7 +46,14 @@ class _Tree:
         return next((joint for joint in (other, *self.above(other)) if joint in chain), None)
 
     def nearest(self, joint: int, side: str, words: set[str]) -> int | None:
-        return next((j for j in self.above(joint) if self.sides[j] == side and self.words[j] in words), None)
+        """The start of the nearest bone of these words above; a bone of several pieces has them one after the other."""
+        found = next((j for j in self.above(joint) if self.sides[j] == side and self.words[j] in words), None)
+        while found is not None:
+            piece = self.parents[found]
+            if piece < 0 or (self.sides[piece], self.words[piece]) != (side, self.words[found]):
+                break
+            found = piece
+        return found
 
     def topmost(self, side: str, words: set[str], below: int | None = None) -> Iterator[int]:
         """Joints of these words that no joint of these words is above."""
@@ -94,6 +102,8 @@ def _read_name(name: str) -> tuple[str, str]:
     rest = [part for part in parts if part not in _SIDES and not part.isdigit()]
     while len(rest) > 1 and rest[0] in _PREFIXES:
         rest = rest[1:]
+    while len(rest) > 1 and rest[-1] in _SUFFIXES:
+        rest = rest[:-1]
     word = "".join(rest)
     if not side:
         for start in ("left", "right", "l", "r"):  # lfemur, leftupleg
@@ -107,7 +117,8 @@ def _leg(tree: _Tree, side: str) -> dict[str, int]:
         knee = tree.nearest(ankle, side, _SHIN)
         hip = None if knee is None else tree.nearest(knee, side, _THIGH | {"leg"})
         if knee is not None and hip is not None:
-            toes = next(tree.topmost(side, _TOES, below=ankle), None)
+            words = _TOES | ({"foot", "footindex"} if tree.words[ankle] == "ankle" else set())
+            toes = next(tree.topmost(side, words, below=ankle), None)
             return {"hip": hip, "knee": knee, "ankle": ankle} | ({} if toes is None else {"foot": toes})
     return {}
 

@@ -50,6 +50,29 @@ _PROGRAMS = {
         ("{}Thigh", "{}Shin", "{}Foot", "{}Toe", "{}Shoulder", "{}UArm", "{}FArm", "{}Hand"),
         ("L", "R"),
     ),
+    "kinect": (
+        ("SpineBase", "SpineLow", "SpineMid", "SpineShoulder", "Neck", "Head"),
+        ("Hip{}", "Knee{}", "Ankle{}", "Foot{}", "Collar{}", "Shoulder{}", "Elbow{}", "Wrist{}"),
+        ("Left", "Right"),
+    ),
+    "deepmotion": (
+        ("hips_JNT", "spine_JNT", "spine1_JNT", "spine2_JNT", "neck_JNT", "head_JNT"),
+        (
+            *("{}_upleg_JNT", "{}_leg_JNT", "{}_foot_JNT", "{}_toebase_JNT"),
+            *("{}_shoulder_JNT", "{}_arm_JNT", "{}_forearm_JNT", "{}_hand_JNT"),
+        ),
+        ("l", "r"),
+    ),
+    "mocopi": (
+        ("root", "torso_1", "torso_3", "torso_5", "neck_1", "head"),
+        ("{}_up_leg", "{}_low_leg", "{}_foot", "{}_toes", "{}_shoulder", "{}_up_arm", "{}_low_arm", "{}_hand"),
+        ("l", "r"),
+    ),
+    "soma": (
+        ("Hips", "Spine1", "Spine2", "Chest", "Neck1", "Head"),
+        ("{}Leg", "{}Shin", "{}Foot", "{}ToeBase", "{}Shoulder", "{}Arm", "{}ForeArm", "{}Hand"),
+        ("Left", "Right"),
+    ),
     "acclaim": (
         ("root", "lowerback", "upperback", "thorax", "lowerneck", "head"),
         ("{}femur", "{}tibia", "{}foot", "{}toes", "{}clavicle", "{}humerus", "{}radius", "{}hand"),
@@ -149,3 +172,29 @@ def test_a_hip_joint_does_not_stand_in_for_a_thigh_of_another_name() -> None:
         names[names.index(f"{side}femur")] = f"bone {side}"
         assert "left_hip" not in recognise_joints(names, parents)
     assert {"left_knee", "right_knee"} <= recognise_joints(names, parents).keys()
+
+
+def test_bones_of_several_pieces_start_at_the_first() -> None:
+    """MakeHuman, and Genesis with its Bend and Twist."""
+    limbs = (
+        ("pelvis.L", "upperleg01.L", "upperleg02.L", "lowerleg01.L", "lowerleg02.L", "foot.L", "toe1-1.L"),
+        ("clavicle.L", "shoulder01.L", "upperarm01.L", "upperarm02.L", "lowerarm01.L", "lowerarm02.L", "wrist.L"),
+    )
+    names, parents = ["root", "spine03", "spine01", "neck01", "head"], [-1, 0, 1, 2, 3]
+    for chain, start in zip(limbs, (0, 2), strict=True):
+        for side in ("L", "R"):
+            above = start
+            for name in chain:
+                parents.append(above)
+                above = len(names)
+                names.append(name[:-1] + side)
+    found = {joint: names[group[0]] for joint, group in recognise_joints(names, parents).items()}
+    assert found["left_hip"] == "upperleg01.L"
+    assert found["right_knee"] == "lowerleg01.R"
+    assert (found["left_shoulder"], found["left_elbow"], found["left_wrist"]) == (
+        *("upperarm01.L", "lowerarm01.L"),
+        "wrist.L",
+    )
+    assert (found["left_collar"], found["left_foot"]) == ("shoulder01.L", "toe1-1.L")
+    genesis = ["hip", "lThighBend", "lThighTwist", "lShin", "lFoot"]
+    assert recognise_joints(genesis, [-1, 0, 1, 2, 3]) == {"left_hip": (1,), "left_knee": (3,), "left_ankle": (4,)}
