@@ -165,7 +165,8 @@ NOUNS: dict[str, str] = {
     **{noun: VERBS[noun] for noun in word_set("""
        walk stroll stride run jog sprint dash step pace hop skip jump leap bounce turn pivot spin twirl crawl bow curtsy
        stretch wave clap punch jab uppercut kick throw toss swing squat lunge dance waltz tango cartwheel handstand flip
-       somersault backflip roll push-up pushup sit-up situp jumping-jack salute shrug march limp stumble slash pitch nod
+       somersault backflip roll push-up pushup sit-up situp jumping-jack
+            salute shrug march limp stumble slash shuffle pitch nod
     """)},
     "rotation": "turn",
     "about-face": "turn",

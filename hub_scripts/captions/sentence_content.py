@@ -216,6 +216,8 @@ def _name(draft: VerbDraft) -> str | None:
     said, thing = " ".join(words), _first_object(words)
     if draft.passive:
         return "be pushed"
+    if VERBS.get(verb) in _TURNING and "on" in words:  # "turns on the left foot"
+        thing = None
     if verb in OTHER_VERBS or verb == UNKNOWN:
         return UNKNOWN
     if verb == "get":

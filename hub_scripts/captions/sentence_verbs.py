@@ -72,7 +72,7 @@ _STATES = word_set("""
 _HELPERS = (
     word_set("""
     be have get begin start stop continue keep pretend try appear seem finish resume need want attempt pause
-    slow speed repeat end prepare decide stay use recover regain
+    slow speed repeat end prepare decide stay use recover regain halt
     """)
     | LIGHT_VERBS
 )
@@ -83,7 +83,7 @@ _ATTRIBUTES = word_set("bent raised extended outstretched stretched crossed crou
 _MOSTLY_NOUNS = word_set("""
     back point place box boxes balance motion play rest drink stretch rock circle circles face set ring fish light slide
     head heads watch cross press drum brush saw loop curve text form stack show close open dry clean warm mime tie pose
-    lead arch cup cups fire film plant screw sign
+    pace lead arch cup cups fire film plant screw sign
     """)
 _WHO = word_set("to they he she person people man someone")
 _NEVER_VERBS = word_set("""
@@ -136,7 +136,7 @@ def find_verbs(words: Sequence[str]) -> list[VerbDraft]:
         following = words[index + 1] if index + 1 < len(words) else "."
         if word in JOINERS:
             denied, accompanies, during = False, False, word in _DURING
-        elif word in ("without", "not", "never", "instead"):
+        elif word in ("without", "not", "never", "instead") or word.endswith("n't"):
             denied = True
         accompanies = (accompanies and word not in STOPS) or word in ("with", "holding")
         verb = None if denied else _verb_at(word, last, following, words[max(0, index - 3) : index])
@@ -145,6 +145,10 @@ def find_verbs(words: Sequence[str]) -> list[VerbDraft]:
             noun = _noun_action(word, last)
             if noun is not None and light is None and last in DIRECTIONS:
                 noun = None
+            if noun is not None and light is None and word in _TAKEN:
+                if drafts:
+                    drafts[-1].words.append(word)
+                continue
             if noun is not None:
                 if light is not None:
                     light.noun, light.before, light.words = noun, [*light.before, *light.words, word], []
@@ -186,6 +190,7 @@ def find_verbs(words: Sequence[str]) -> list[VerbDraft]:
     return kept
 
 
+_TAKEN = word_set("drink bite sip seat knee look nap")  # actions only where one takes them
 _SHARING = word_set("raise lift lower extend stretch bend swing move open cross")
 _PARTICIPLES = word_set("""
     raised lifted extended outstretched stretched spread held bent crossed folded clasped placed swinging
@@ -255,7 +260,7 @@ def _verb_at(word: str, last: str, following: str, before: Sequence[str]) -> str
             return None
         if (last == "to" and word != verb) or (last in ("them", "him") and word == verb):
             return None
-        if word in _MOSTLY_NOUNS:
+        if word in _MOSTLY_NOUNS and not (verb in NOUNS and last in _DETERMINERS):
             starts = last in SUBJECTS or last in ("and", "then", "to", ",", "they", "again") or last.endswith("ly")
             if not (starts and (word != verb or last in _WHO)):
                 return None
