@@ -235,6 +235,9 @@ def save_processor(processor: Any, folder: str | os.PathLike[str]) -> None:
     saved = copy.copy(processor)  # the one in use keeps its template
     saved.tokenizer = copy.copy(processor.tokenizer)
     saved.tokenizer.chat_template = chat_template(processor)
+    # How it was found here is no property of it, and would make two pushes of one checkpoint differ.
+    found = ("is_local", "local_files_only")
+    saved.tokenizer.init_kwargs = {k: v for k, v in processor.tokenizer.init_kwargs.items() if k not in found}
     saved.save_pretrained(folder)
 
 

@@ -14,6 +14,7 @@ from hub_server import HubServer
 from huggingface_hub import HfApi, close_session, constants, hf_hub_download, snapshot_download
 from huggingface_hub.errors import HTTPError
 
+from hub_scripts.export_checkpoint import main as export
 from hub_scripts.push_to_hub import main as push
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.modeling_motionllm import MotionLLMForCausalLM
@@ -79,16 +80,25 @@ def state(hub: HubServer, versions: dict[str, Path]) -> str:
     return "between"
 
 
+@pytest.fixture(scope="module")
+def versions(hub_checkpoint: Path, next_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The files of both versions as they are sent: with the code."""
+    sent = {name: tmp_path_factory.mktemp("sent") / name for name in ("before", "after")}
+    for checkpoint, folder in zip((hub_checkpoint, next_checkpoint), sent.values(), strict=True):
+        assert export([str(checkpoint), "--layout", "thin", "--out", str(folder)]) == 0
+    return sent
+
+
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_a_fault_leaves_before_or_after_and_the_next_push_finishes(
     case: Case,
     hub: HubServer,
     hub_checkpoint: Path,
     next_checkpoint: Path,
+    versions: dict[str, Path],
     fault_table: FaultTable,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    versions = {"before": hub_checkpoint, "after": next_checkpoint}
     hub.tokens |= {"hf_reader": ("user", "read"), "hf_other": ("other", "write")}
     arguments = [str(next_checkpoint), "--repo", REPO, *THIN]
     push([str(hub_checkpoint), "--repo", REPO, *THIN])
@@ -146,7 +156,7 @@ def test_offline_mode(hub: HubServer, hub_checkpoint: Path, monkeypatch: pytest.
 
 
 def test_a_first_push_that_fails_leaves_an_empty_repository(
-    hub: HubServer, hub_checkpoint: Path, fault_table: FaultTable
+    hub: HubServer, hub_checkpoint: Path, versions: dict[str, Path], fault_table: FaultTable
 ) -> None:
     hub.fail("die", "PUT", "/lfs/")
     with pytest.raises(MotionLLMError, match="connection"):
@@ -154,7 +164,7 @@ def test_a_first_push_that_fails_leaves_an_empty_repository(
     assert set(hub.head(REPO).files) == {".gitattributes"}
     hub.heal()
     assert push([str(hub_checkpoint), "--repo", REPO, *THIN]) == 0
-    assert state(hub, {"after": hub_checkpoint}) == "after"
+    assert state(hub, versions) == "before"  # the first version
     fault_table.append(["dies in the middle of the first upload", "empty", "after"])
 
 
