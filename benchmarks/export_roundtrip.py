@@ -5,7 +5,6 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from scipy.spatial.transform import Rotation
@@ -13,7 +12,7 @@ from tqdm import tqdm
 
 from hub_scripts.data.bvh import read_bvh
 from hub_scripts.data.motion_files import load_motion
-from hub_scripts.data.storage import existing_splits, read_split
+from hub_scripts.data.store import MotionRow, existing_splits, read_motions
 from hub_scripts.export import save_motion
 from hub_scripts.export.rig import JOINT_NAMES
 from hub_scripts.options.checkpoint import add_model_arguments, load_model, load_processor, quiet
@@ -24,7 +23,7 @@ __all__ = ["main"]
 
 _SECONDS = (2.0, 2.6, 3.2, 4.0)  # of generated motions, in turn
 _BATCH = 8
-_COLUMNS = ("name", "content", "mirrored")
+_COLUMNS = ("name", "contents", "mirrored")
 _JUMP = 60.0  # degrees between two frames
 _AT = {joint: index for index, joint in enumerate(HUMANML3D.joint_names)}
 _CHILDREN = [[child for child, above in enumerate(HUMANML3D.parents) if above == joint] for joint in range(22)]
@@ -68,18 +67,18 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _spread(rows: Sequence[dict[str, Any]], count: int) -> list[dict[str, Any]]:
+def _spread(rows: Sequence[MotionRow], count: int) -> list[MotionRow]:
     """`count` of the rows that are no mirrored copies, in turn from every content, in the order of their names."""
-    contents: dict[str, list[dict[str, Any]]] = {}
+    contents: dict[str, list[MotionRow]] = {}
     for row in sorted(rows, key=lambda row: row["name"]):
         if not row["mirrored"]:
-            contents.setdefault(row["content"], []).append(row)
+            contents.setdefault(row["contents"][0], []).append(row)
     longest = max(map(len, contents.values()))
     turns = [clips[place] for place in range(longest) for clips in contents.values() if place < len(clips)]
     return turns[:count]
 
 
-def _generated(rows: Sequence[dict[str, Any]], args: argparse.Namespace) -> Iterator[Motion]:
+def _generated(rows: Sequence[MotionRow], args: argparse.Namespace) -> Iterator[Motion]:
     """A motion for the first caption of each row; motion i draws from seed i."""
     quiet()
     processor, model = load_processor(args.model), load_model(args.model, args.device)
@@ -172,11 +171,11 @@ def main() -> None:
     args = _arguments()
     # The inverse kinematics has seen no data, so the clips come from all splits; captions are those of the test split.
     recorded = _spread(
-        [row for split in existing_splits(args.data) for row in read_split(args.data, split, [*_COLUMNS, "joints"])],
+        [row for split in existing_splits(args.data) for row in read_motions(args.data, split, [*_COLUMNS, "joints"])],
         args.clips,
     )
-    texts = _spread(read_split(args.data, "test", [*_COLUMNS, "captions"]), args.generated)
-    contents = len({row["content"] for row in recorded})
+    texts = _spread(read_motions(args.data, "test", [*_COLUMNS, "captions"]), args.generated)
+    contents = len({row["contents"][0] for row in recorded})
     print(f"{len(recorded)} clips of {contents} contents of {args.data}; {len(texts)} generated motions")
     print(
         f".bvh with {args.skeleton} names at {args.fps:g} fps, read back without being told what it is; errors in mm,"
@@ -185,7 +184,7 @@ def main() -> None:
     trips: dict[str, list[RoundTrip]] = {"recorded": [], "generated": []}
     with tempfile.TemporaryDirectory() as folder:
         for row in tqdm(recorded, desc="recorded"):
-            motion = Motion(row["joints"])
+            motion = Motion(row["joints"][0])
             trips["recorded"].append(measure(motion, row["name"], Path(folder), args.skeleton, args.fps))
         for motion in _generated(texts, args) if texts else ():
             trips["generated"].append(measure(motion, motion.caption or "", Path(folder), args.skeleton, args.fps))

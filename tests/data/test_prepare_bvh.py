@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from bvh_writer import NAMES, bvh_bytes
+from stored_clips import read_split
 
 from hub_scripts.data import recordings
 from hub_scripts.data.recording_folder import RecordingFolderSource
-from hub_scripts.data.storage import existing_splits, read_split, read_summary
+from hub_scripts.data.store import existing_splits, read_summary
 from hub_scripts.encode_motions import main as encode
 from hub_scripts.prepare_data import main
 from hub_scripts.train_motionllm import main as train

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from stored_clips import read_split
 
 from hub_scripts.data import bandai
-from hub_scripts.data.storage import dataset_hash, read_split, read_summary
+from hub_scripts.data.store import dataset_hash, read_summary
 from hub_scripts.prepare_data import main
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.motion_features import joints_to_features, mirror_joints

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from stored_clips import read_split
 from t2m_standin import write_published
 
-from hub_scripts.data.storage import dataset_columns, dataset_hash, existing_splits, read_split, read_summary
+from hub_scripts.data.store import dataset_columns, dataset_hash, existing_splits, read_summary
 from hub_scripts.prepare_data import main
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.motion_features import (

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import read_golden
+from stored_clips import read_split
 
 from hub_scripts.cli import main
 from hub_scripts.data.motion_files import load_motion
-from hub_scripts.data.storage import read_split
 from hub_scripts.export import save_motion
 from hub_scripts.export.rig import JOINT_NAMES
 from modeling_motionllm.motion import Motion

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from stored_clips import read_split
 from t2m_standin import write_evaluator, write_published, write_words
 
 from hub_scripts.caption_motion import main as caption
 from hub_scripts.convert_motion import main as convert
 from hub_scripts.data.codes import read_codes
-from hub_scripts.data.storage import read_split
 from hub_scripts.data.tables import read_table
 from hub_scripts.encode_motions import main as encode
 from hub_scripts.evaluate_motionllm import main as evaluate

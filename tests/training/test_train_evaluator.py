@@ -12,8 +12,9 @@ import pytest
 import torch
 from conftest import make_evaluator, pickled_files
 from safetensors.torch import load_file
+from stored_clips import read_split
 
-from hub_scripts.data.storage import dataset_hash, read_split
+from hub_scripts.data.store import dataset_hash
 from hub_scripts.evaluation.motions import RealMotion, read_real_motions
 from hub_scripts.metrics.judge import load_evaluator
 from hub_scripts.train_evaluator import main
