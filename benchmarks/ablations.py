@@ -80,7 +80,7 @@ def measure(variant: Variant, args: argparse.Namespace) -> dict[str, Any]:
         resume = ["--resume"] if list(folder.glob("checkpoint-*")) else []
         _run([*command, *resume], folder / "log.txt")
     if not figures.is_file():
-        options = ["--split", "val", "--greedy", "--tasks", "generation,captioning", "--out", str(figures)]
+        options = ["--split", "val", "--temperature", "0", "--tasks", "generation,captioning", "--out", str(figures)]
         where = ["--model", str(final), "--data", args.data, "--work", str(folder / "work")]
         _run(["evaluate", *where, *options], folder / "log.txt")
     record, found = _record(final), json.loads(figures.read_text(encoding="utf-8"))

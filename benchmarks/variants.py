@@ -14,9 +14,8 @@ import torch
 from tqdm import tqdm
 
 from benchmarks.systems import CASES, Systems
-from hub_scripts.captions.parsing import own_caption
-from hub_scripts.evaluation.outputs import Decoding, decode_codes, generate_codes
-from hub_scripts.evaluation.protocol import add_protocol_arguments, check_protocol, load_judge, read_clips
+from hub_scripts.evaluation.outputs import generate_motions
+from hub_scripts.evaluation.protocol import add_protocol_arguments, check_protocol, load_judge, read_judged_motions
 from hub_scripts.evaluation.tables import generation_table, plain_text
 from hub_scripts.metrics.reconstruction import batches_by_length
 from hub_scripts.metrics.score import score_motions
@@ -88,36 +87,37 @@ def _same(one: Sequence[Sequence[int]], other: Sequence[Sequence[int]]) -> float
 def main() -> None:
     args = _arguments()
     quiet()
-    rows, _ = read_clips(args)
+    motions, _ = read_judged_motions(args)
     processor = load_processor(args.model)
     systems = Systems(args.model, args.device, processor)
-    rows = [row for row in rows if len(row["features"]) >= processor.frames_per_code]
-    judge = load_judge(args, rows)
+    motions = [motion for motion in motions if motion.num_frames >= processor.frames_per_code]
+    judge = load_judge(args, motions)
     limit = processor.num_codes(processor.max_seconds)
-    lengths = [min(len(row["features"]) // processor.frames_per_code, limit) for row in rows]
-    captions = [own_caption(row["captions"], index) for index, row in enumerate(rows)]
-    real = [row["features"] for row in rows]
-    known = {name: [row[name] for row in rows] for name in ("content", "style")}
+    lengths = [min(motion.num_frames // processor.frames_per_code, limit) for motion in motions]
+    captions = [motion.judged_caption(index) for index, motion in enumerate(motions)]
+    real = judge.embed_motions([motion.features[0] for motion in motions])
+    known = {"content": [motion.contents[0] for motion in motions], "style": [motion.styles[0] for motion in motions]}
     exact: dict[str, Any] = {}
     shares: dict[str, tuple[float, float, float]] = {}
     scores: dict[str, dict[str, list[float]]] = {}
-    print(f"{len(rows)} motions of the split '{args.split}', {sum(lengths)} codes, seed {args.seed}")
+    print(f"{len(motions)} motions of the split '{args.split}', {sum(lengths)} codes, seed {args.seed}")
     for name in (_EXACT, *args.variants.split(",")):
         model, engine = systems.case(name)
-        made = {
-            kind: generate_codes(
-                model, processor, captions, lengths, Decoding(greedy=kind == "greedy"), seed=args.seed,
-                batch_size=args.batch_size, label=f"{name}, {kind}", engine=engine,
+        drawn = {
+            kind: generate_motions(
+                model, processor, captions, [1] * len(motions), lengths, seed=args.seed, batch_size=args.batch_size,
+                label=f"{name}, {kind}", engine=engine, do_sample=kind == "drawn", guidance_scale=1.0, num_candidates=1,
             )
             for kind in ("greedy", "drawn")
         }  # fmt: skip
+        made = {kind: [motion.codes[0].tolist() for motion in several] for kind, several in drawn.items()}
         exact = exact or made
         likeliest = _likeliest(model, engine, processor, captions, exact["greedy"], args.batch_size)
         whole = np.mean([a == b for a, b in zip(made["greedy"], exact["greedy"], strict=True)])
         shares[name] = (_same(likeliest, exact["greedy"]), float(whole), _same(made["drawn"], exact["drawn"]))
-        motions = [decode_codes(model.motion_vq, made["drawn"])]
-        options = {"repeats": args.repeats, "seed": args.seed, "pool": min(32, len(rows))}
-        found = score_motions(judge, motions, captions, real, **known, **options)
+        shown = [motion.features[0] for motion in drawn["drawn"]]
+        options = {"repeats": args.repeats, "seed": args.seed, "pool": min(32, len(motions))}
+        found = score_motions(judge, [shown], captions, real, **known, **options)
         scores[name] = {column: [score.mean, score.interval] for column, score in found.items()}
     head = ["", "tokens %", "sequences %", "drawn %"]
     print("\n" + plain_text((head, [[name, *(f"{100 * share:.1f}" for share in row)] for name, row in shares.items()])))

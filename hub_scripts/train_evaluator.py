@@ -5,131 +5,33 @@ On the clips of `motionllm prepare` it learns to judge motions of one person; on
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from transformers import HfArgumentParser, TrainingArguments, set_seed
+from transformers import HfArgumentParser, set_seed
 
 from hub_scripts.data.store import dataset_hash, existing_splits, read_summary
-from hub_scripts.evaluation.motions import RealMotion, read_real_motions
+from hub_scripts.evaluation.motions import read_real_motions
 from hub_scripts.hub.part_cards import write_evaluator_card
 from hub_scripts.metrics.base import Score
 from hub_scripts.metrics.judge import MotionJudge, load_evaluator
-from hub_scripts.options.checkpoint import DEFAULT_EVALUATOR, quiet
+from hub_scripts.options.checkpoint import quiet
 from hub_scripts.training.evaluator import (
+    EvaluatorArguments,
     EvaluatorExamples,
     EvaluatorTrainer,
+    EvaluatorTrainingArguments,
     cached_sentence_embeddings,
     collate,
+    new_evaluator,
+    new_scene_evaluator,
     real_scores,
 )
-from hub_scripts.training.motion_vq import feature_statistics
 from hub_scripts.training.trainer import check_resume, read_training_record, training_outcome, write_training_record
-from modeling_motionllm.configuration_evaluator import MotionTextEvaluatorConfig
-from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.files_motionllm import ensure_folder
 from modeling_motionllm.modeling_evaluator import MotionTextEvaluator
-from modeling_motionllm.motion_features import skeleton_of_features
-from modeling_motionllm.sentence_encoder import SENTENCE_MODEL
 
 __all__ = ["main"]
-
-
-@dataclass
-class EvaluatorArguments:
-    """The evaluator and its data."""
-
-    data: str = field(metadata={"help": "Folder written by `motionllm prepare`, of clips or of scenes."})
-    evaluator: str = field(
-        default=str(DEFAULT_EVALUATOR),
-        metadata={"help": "Scenes: trained evaluator of clips, whose motion encoder is taken as it is."},
-    )
-    sentence_model: str = field(
-        default=SENTENCE_MODEL, metadata={"help": "Clips: frozen sentence encoder, Hub id or folder."}
-    )
-    hidden_size: int = field(default=192, metadata={"help": "Clips: width of the motion encoder."})
-    num_hidden_layers: int = field(default=3, metadata={"help": "Clips: transformer layers of the motion encoder."})
-    embed_dim: int = field(default=256, metadata={"help": "Clips: dimension of the shared space."})
-    scene_hidden_size: int = field(default=128, metadata={"help": "Scenes: width of the scene encoder."})
-    num_scene_layers: int = field(default=2, metadata={"help": "Scenes: transformer layers of the scene encoder."})
-    max_frames: int = field(
-        default=200, metadata={"help": "Longer clips are cut to a random window of this many frames."}
-    )
-    balance: float = field(
-        default=0.5,
-        metadata={"help": "Clips of a content are drawn by (their number) ** balance; 1 draws clips alike."},
-    )
-    dropout: float = field(default=0.1, metadata={"help": "Dropout of what is trained."})
-    classification_weight: float = field(default=0.5, metadata={"help": "Weight of the losses of content and style."})
-
-
-@dataclass
-class EvaluatorTrainingArguments(TrainingArguments):
-    """Trainer arguments with defaults for this model."""
-
-    output_dir: str = field(default="runs/evaluator", metadata={"help": "Checkpoints, logs and the final model."})
-    max_steps: int = field(default=400)
-    per_device_train_batch_size: int = field(default=96)
-    learning_rate: float = field(default=1e-3)
-    lr_scheduler_type: str = field(default="cosine")
-    warmup_steps: float = field(default=40)
-    weight_decay: float = field(default=0.01)
-    logging_steps: float = field(default=20)
-    eval_strategy: str = field(default="steps")
-    eval_steps: float | None = field(default=100)
-    save_steps: float = field(default=50)
-    save_total_limit: int | None = field(default=2)
-    report_to: str = field(default="none")
-    remove_unused_columns: bool = field(default=False)
-    resume: bool = field(default=False, metadata={"help": "Go on from the last checkpoint in output_dir."})
-
-
-def _new_model(arguments: EvaluatorArguments, motions: Sequence[RealMotion], sentence_dim: int) -> MotionTextEvaluator:
-    """An evaluator of one person, with the classes and the statistics of the motions."""
-    skeleton = skeleton_of_features(motions[0].features.shape[-1])
-    config = MotionTextEvaluatorConfig(
-        input_dim=skeleton.feature_dim,
-        fps=skeleton.fps,
-        sentence_model=arguments.sentence_model,
-        sentence_dim=sentence_dim,
-        hidden_size=arguments.hidden_size,
-        intermediate_size=2 * arguments.hidden_size,
-        num_hidden_layers=arguments.num_hidden_layers,
-        embed_dim=arguments.embed_dim,
-        dropout=arguments.dropout,
-        classification_weight=arguments.classification_weight,
-        contents=sorted({motion.contents[0] for motion in motions}),
-        styles=sorted({motion.styles[0] for motion in motions}),
-    )
-    model = MotionTextEvaluator(config)
-    model.set_normalization(*feature_statistics([motion.features[0] for motion in motions]))
-    return model
-
-
-def _new_scene_model(
-    arguments: EvaluatorArguments, motions: Sequence[RealMotion], single: MotionTextEvaluator
-) -> MotionTextEvaluator:
-    """An evaluator of scenes around the motion encoder of `single`, with the classes and the most people of these."""
-    heads = single.config.num_attention_heads
-    if arguments.scene_hidden_size % heads or arguments.num_scene_layers < 1:
-        raise MotionLLMError(
-            f"--scene_hidden_size is {arguments.scene_hidden_size} and --num_scene_layers "
-            f"{arguments.num_scene_layers}; give a multiple of the {heads} attention heads, and at least one layer"
-        )
-    taken = ("input_dim", "fps", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size")
-    config = MotionTextEvaluatorConfig(
-        **{name: getattr(single.config, name) for name in (*taken, "embed_dim", "sentence_model", "sentence_dim")},
-        dropout=arguments.dropout,
-        classification_weight=arguments.classification_weight,
-        scene_hidden_size=arguments.scene_hidden_size,
-        num_scene_layers=arguments.num_scene_layers,
-        max_people=max(motion.num_people for motion in motions),
-        contents=sorted({content for motion in motions for content in motion.contents} - {""}) or ["unknown"],
-    )
-    model = MotionTextEvaluator(config)
-    model.motion_encoder.load_state_dict(single.motion_encoder.state_dict())
-    return model
 
 
 def main(argv: Sequence[str]) -> int:
@@ -163,9 +65,9 @@ def main(argv: Sequence[str]) -> int:
     tokens: dict[str, list[np.ndarray]] = {}
     set_seed(training.seed)
     if single is None:
-        model = _new_model(arguments, motions["train"], len(next(iter(sentences.values()))))
+        model = new_evaluator(arguments, motions["train"], len(next(iter(sentences.values()))))
     else:
-        model = _new_scene_model(arguments, motions["train"], single)
+        model = new_scene_evaluator(arguments, motions["train"], single)
         judge = MotionJudge(model.eval())
         for split, several in motions.items():
             made = judge.tokens([own.features for own in several], [own.placements for own in several])

@@ -50,6 +50,11 @@ class RealMotion:
         """Feature rows."""
         return self.features.shape[1]
 
+    def row(self) -> dict[str, Any]:
+        """The first person as `match_folder` and `choose_sheet_rows` take motions of one."""
+        own = {"content": self.contents[0], "style": self.styles[0], "features": self.features[0]}
+        return {"name": self.name, "captions": self.captions, **own}
+
     def judged_caption(self, index: int) -> str:
         """The caption that it is generated and judged with as motion `index` of its split, see `judged_caption`."""
         return judged_caption(self.captions, self.contents, index)

@@ -1,9 +1,9 @@
-"""Generating for a whole split: codes for sentences and captions for motions, in batches, kept as they come."""
+"""Generating for a whole split: motions for sentences and captions for motions, in batches, kept as they come."""
 
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,100 +12,103 @@ import torch
 from tqdm import tqdm
 
 from hub_scripts.metrics.reconstruction import batches_by_length
-from hub_scripts.options.engine import engine_settings
+from modeling_motionllm.decoding_motionllm import MotionEngine
 from modeling_motionllm.errors_motionllm import MotionLLMError
-from modeling_motionllm.files_motionllm import ensure_folder
-from modeling_motionllm.modeling_motion_vq import MotionVQModel
+from modeling_motionllm.files_motionllm import atomic_path, ensure_folder
+from modeling_motionllm.generation_motionllm import MotionGenerationOutput
+from modeling_motionllm.modeling_motionllm import MotionLLMForCausalLM
 from modeling_motionllm.motion_features import features_to_joints, joints_to_features, skeleton_of_features
 from modeling_motionllm.planted_feet_motionllm import plant_feet
+from modeling_motionllm.processing_motionllm import MotionLLMProcessor
 from modeling_motionllm.prompts_motionllm import pad_left
+from modeling_motionllm.settings_motionllm import CaptionSettings, MotionSettings
 
 __all__ = [
-    "Decoding",
+    "GeneratedMotion",
     "OutputStore",
-    "caption_decoding",
-    "caption_keys",
-    "decode_codes",
+    "caption_words",
     "drawing_words",
     "generate_captions",
-    "generate_codes",
+    "generate_motions",
     "plant_features",
-    "run_batches",
     "well_formed",
 ]
 
+Arrays = dict[str, np.ndarray]
+
 
 @dataclass(frozen=True)
-class Decoding:
-    """How motions are drawn; see `generate_motion`."""
+class GeneratedMotion:
+    """What came out for one sentence.
 
-    greedy: bool = False
-    temperature: float = 1.0
-    top_p: float = 0.9
-    guidance_scale: float = 1.0
-    best_of: int = 1
+    Args:
+        codes: (P, L); of an output that is not well-formed (somebody has another number of codes than asked) code 0.
+        features: raw (P, T, D) of these codes.
+        placements: (P, 3); of an output that is not well-formed everybody stands in one place.
+        well_formed: whether it is.
+    """
 
-    @classmethod
-    def of(cls, args: Any) -> "Decoding":
-        """As a command's options say."""
-        return cls(args.greedy, args.temperature, args.top_p, args.guidance, args.best_of)
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The arguments of `generate_motion`."""
-        values = asdict(self)
-        return {"do_sample": not values.pop("greedy"), "num_candidates": values.pop("best_of"), **values}
-
-    def __str__(self) -> str:
-        guidance = f", guidance {self.guidance_scale:g}" if self.guidance_scale != 1 else ""
-        kind = "greedy" if self.greedy else f"sampled, temperature {self.temperature:g}, top-p {self.top_p:g}"
-        best = f", best of {self.best_of}" if self.best_of != 1 else ""
-        return kind + guidance + best
+    codes: np.ndarray
+    features: np.ndarray
+    placements: np.ndarray
+    well_formed: np.ndarray
 
 
-def drawing_words(args: Any, *more: str) -> str:
-    """How motions are drawn and finished, in the words of a protocol: decoding, `more`, feet, engine."""
-    planted = ["feet planted"] if args.plant_feet else []
-    return ", ".join([str(Decoding.of(args)), *more, *planted, *engine_settings(args).values()])
+def drawing_words(settings: MotionSettings, people: int = 1) -> str:
+    """How motions of so many people are drawn, in the words of a protocol."""
+    kind = f"sampled, temperature {settings.temperature:g}, top-p {settings.top_p or 1:g}"
+    guidance = f", guidance {settings.guidance_scale:g}" if settings.guidance_scale != 1 else ""
+    candidates = _candidates(settings, people)
+    best = f", best of {candidates}" if candidates != 1 else ""
+    return (kind if settings.do_sample else "greedy") + guidance + best
 
 
-def caption_decoding(best_of: int) -> str:
+def caption_words(settings: CaptionSettings) -> str:
     """How captions are decoded, in the words of a protocol."""
-    return "greedy" if best_of == 1 else f"best of {best_of} (the greedy one and others drawn, top-p 0.9)"
+    if settings.num_candidates == 1:
+        return f"sampled, temperature {settings.temperature:g}" if settings.do_sample else "greedy"
+    return f"best of {settings.num_candidates} (the greedy one and others drawn, top-p {settings.top_p or 1:g})"
 
 
-def caption_keys(names: Sequence[str], best_of: int, seed: int) -> list[str]:
-    """Under which each caption is kept: a greedy one by its name, a drawn one by its seed too."""
-    return list(names) if best_of == 1 else [f"{seed + row} {name}" for row, name in enumerate(names)]
+def _candidates(settings: MotionSettings, people: int) -> int:
+    return settings.people_candidates if people > 1 else settings.num_candidates
 
 
 class OutputStore:
-    """Outputs by key in a file of JSON lines, written as they come; what is there is not made again.
+    """Outputs by key in files of arrays, one for each batch as it comes; what is there is not made again.
 
     Args:
         folder: where to keep them; None keeps them in memory.
-        settings: everything that the outputs depend on; other settings are kept in another file.
+        settings: everything that the outputs depend on; other settings are kept in another folder.
     """
 
     def __init__(self, folder: str | Path | None, **settings: Any):
-        self.values: dict[str, Any] = {}
-        self.path: Path | None = None
+        self.values: dict[str, Arrays] = {}
+        self.folder: Path | None = None
         if folder is None:
             return
         key = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
-        self.path = ensure_folder(folder) / f"outputs-{key}.jsonl"
-        if self.path.is_file():
-            # A run that was killed may have left half a line at the end.
-            lines = self.path.read_text(encoding="utf-8").split("\n")[:-1]
-            self.values = dict(json.loads(line) for line in lines)
-            self.path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        self.folder = ensure_folder(Path(folder) / f"outputs-{key}")
+        for path in sorted(self.folder.glob("[!.]*.npz")):
+            with np.load(path, allow_pickle=False) as file:
+                for number, name in enumerate(file["keys"].tolist()):
+                    start = f"{number} "
+                    fields = [field for field in file.files if field.startswith(start)]
+                    self.values[name] = {field.removeprefix(start): file[field] for field in fields}
 
-    def add(self, outputs: dict[str, Any]) -> None:
+    def add(self, outputs: dict[str, Arrays]) -> None:
         """Keep some outputs."""
         self.values |= outputs
-        if self.path is not None:
-            with self.path.open("a", encoding="utf-8") as file:
-                file.writelines(json.dumps(item) + "\n" for item in outputs.items())
+        if self.folder is None:
+            return
+        arrays = {
+            f"{number} {field}": array
+            for number, several in enumerate(outputs.values())
+            for field, array in several.items()
+        }
+        digest = hashlib.sha256("\n".join(outputs).encode()).hexdigest()[:16]
+        with atomic_path(self.folder / f"{digest}.npz") as temporary, temporary.open("wb") as file:
+            np.savez(file, **{"keys": np.array(list(outputs))}, **arrays)  # type: ignore[arg-type]
 
 
 def well_formed(codes: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
@@ -113,22 +116,6 @@ def well_formed(codes: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
     real = codes != -1
     contiguous = ~(real[:, 1:] & ~real[:, :-1]).any(-1)
     return contiguous & (real.sum(-1) == wanted)
-
-
-@torch.no_grad()
-def decode_codes(vq: MotionVQModel, codes: Sequence[Sequence[int]], planted: bool = False) -> list[np.ndarray]:
-    """Raw features (T, 263) of codes; a motion that failed is a standing frame: it is judged and not left out.
-
-    Args:
-        vq: reads the codes.
-        codes: of each motion; empty for one that failed.
-        planted: whether feet are held where they stand, as `--plant-feet` does.
-    """
-    clips = []
-    for row in codes:
-        features = vq.decode(torch.tensor([row or [0]], device=vq.device)).features[0].cpu().numpy()
-        clips.append(plant_features(features) if planted else features)
-    return clips
 
 
 def plant_features(features: np.ndarray) -> np.ndarray:
@@ -142,92 +129,142 @@ def plant_features(features: np.ndarray) -> np.ndarray:
     return joints_to_features(longer, skeleton, canonicalize=False).astype(np.float32)
 
 
-def run_batches(
-    store: OutputStore, lengths: Sequence[int], keys: Sequence[str], batch_size: int, label: str, make: Callable
-) -> list[Any]:
+def _run_batches(
+    store: OutputStore | None,
+    lengths: Sequence[int],
+    keys: Sequence[str],
+    batch_size: int,
+    label: str,
+    make: Callable[[list[int]], list[Arrays]],
+) -> list[Arrays]:
     """What `make` makes of the rows whose keys the store does not have, in batches of like length; all values."""
+    store = store or OutputStore(None)
     missing = [index for index, key in enumerate(keys) if key not in store.values]
-    batches = batches_by_length([lengths[index] for index in missing], batch_size)
+    batches = batches_by_length([lengths[index] for index in missing], max(1, batch_size))
     for batch in tqdm(batches, desc=label):
         rows = [missing[place] for place in batch]
         store.add(dict(zip([keys[row] for row in rows], make(rows), strict=True)))
     return [store.values[key] for key in keys]
 
 
-def generate_codes(
-    model: Any,
-    processor: Any,
+def generate_motions(
+    model: MotionLLMForCausalLM,
+    processor: MotionLLMProcessor,
     captions: Sequence[str],
+    people: Sequence[int],
     lengths: Sequence[int],
-    decoding: Decoding,
     *,
     seed: int = 0,
     batch_size: int = 32,
     store: OutputStore | None = None,
     label: str = "generate",
-    engine: Any = "auto",
-) -> list[list[int]]:
-    """Codes for sentences; what comes out for one does not depend on the batch it is in.
+    engine: str | MotionEngine = "auto",
+    **settings: Any,
+) -> list[GeneratedMotion]:
+    """Motions for sentences; what comes out for one does not depend on the batch it is in.
 
     Args:
         captions: N sentences.
-        lengths: N numbers of codes to ask for.
-        decoding: how to draw; sentence i draws from `seed + i`.
-        batch_size: motions at once.
+        people: N numbers of people to ask for.
+        lengths: N numbers of codes to ask for, of each person.
+        seed: sentence i draws from `seed + i`.
+        batch_size: motions at once, candidates included.
         store: where to keep them.
         engine: see `generate_motion`.
+        settings: of `generate_motion`, in place of the checkpoint's.
 
     Returns:
-        N lists of codes; empty for an output that is not well-formed, which is counted and never replaced.
+        N motions; one that is not well-formed stands still, it is counted and never replaced.
+
+    Raises:
+        MotionLLMError: not a number of people and a length for each, or a number that the model cannot make.
     """
-    store = store or OutputStore(None)
-    keys = [f"{seed + index} {lengths[index]} {caption}" for index, caption in enumerate(captions)]
+    if not len(captions) == len(people) == len(lengths):
+        raise MotionLLMError(f"{len(captions)} sentences, {len(people)} numbers of people, {len(lengths)} lengths")
+    for count in sorted(set(people)):
+        processor.check_people(count)
+    keys = [f"{seed + row} {people[row]} {lengths[row]} {caption}" for row, caption in enumerate(captions)]
     code_seconds = processor.frames_per_code / processor.fps
+    drawing = MotionSettings.of(model.generation_config, dict(settings))
 
-    def make(rows: list[int]) -> list[list[int]]:
-        texts = [captions[row] for row in rows]
-        inputs = processor(text=texts, duration=[lengths[row] * code_seconds for row in rows])
+    def make(rows: list[int]) -> list[Arrays]:
+        counts = [people[row] for row in rows]
+        inputs = processor(
+            text=[captions[row] for row in rows],
+            people=None if max(people) == 1 else counts,
+            duration=[lengths[row] * code_seconds for row in rows],
+        )
         seeds = [seed + row for row in rows]
-        output = model.generate_motion(**inputs, processor=processor, seed=seeds, engine=engine, **decoding.settings)
-        codes = output.codes[:, 0].cpu()
-        good = well_formed(codes, inputs["num_codes"])
-        return [row[row != -1].tolist() if fine else [] for row, fine in zip(codes, good, strict=True)]
+        output = model.generate_motion(**inputs, processor=processor, seed=seeds, engine=engine, **settings)
+        made = []
+        for place, (row, count) in enumerate(zip(rows, counts, strict=True)):
+            codes = output.codes[place, :count].cpu()
+            good = bool(well_formed(codes, torch.tensor([lengths[row]] * count)).all())
+            own, length = (output.select(torch.tensor([place])), lengths[row]) if good else (_standing(model, count), 1)
+            frames = length * processor.frames_per_code
+            made.append(
+                {
+                    "codes": own.codes[0, :count, :length].cpu().numpy(),
+                    "features": own.features[0, :count, :frames].float().cpu().numpy(),
+                    "placements": own.placements[0, :count].cpu().numpy(),
+                    "well_formed": np.array(good),
+                }
+            )
+        return made
 
-    return run_batches(store, lengths, keys, max(1, batch_size // decoding.best_of), label, make)
+    # All people of a scene stand in one sequence.
+    whole = [count * length for count, length in zip(people, lengths, strict=True)]
+    size = batch_size // _candidates(drawing, max(people, default=1))
+    return [GeneratedMotion(**made) for made in _run_batches(store, whole, keys, size, label, make)]
+
+
+def _standing(model: MotionLLMForCausalLM, people: int) -> MotionGenerationOutput:
+    return MotionGenerationOutput.of_codes(model.motion_vq, torch.zeros(1, people, 1, dtype=torch.long))
 
 
 def generate_captions(
-    model: Any,
-    processor: Any,
+    model: MotionLLMForCausalLM,
+    processor: MotionLLMProcessor,
     names: Sequence[str],
     codes: Sequence[np.ndarray],
+    placement_bins: Sequence[np.ndarray] | None = None,
     *,
-    best_of: int = 1,
     seed: int = 0,
     batch_size: int = 32,
     store: OutputStore | None = None,
+    **settings: Any,
 ) -> list[str]:
     """Captions of motions.
 
     Args:
         names: N names, of the motions.
-        codes: their codes (L_i,); a motion longer than the model takes is described by its beginning.
-        best_of: candidates of each, see `generate_caption`; 1: greedy.
-        seed: motion i draws from `seed + i`.
+        codes: their codes, (L,) of one person or (P, L); a motion longer than the model takes is described by its
+            beginning.
+        placement_bins: (P, 3) of each; one person needs none.
+        seed: motion i draws from `seed + i`, where anything is drawn.
+        settings: of `generate_caption`, in place of the checkpoint's.
 
     Raises:
-        MotionLLMError: not a name for each.
+        MotionLLMError: not a name for each, or a number of people that the model does not know.
     """
     if len(names) != len(codes):
         raise MotionLLMError(f"{len(names)} names for {len(codes)} motions; give one each")
-    store = store or OutputStore(None)
+    people = [np.atleast_2d(motion) for motion in codes]
+    for count in sorted({len(motion) for motion in people}):
+        processor.check_people(count)
     limit = processor.num_codes(processor.max_seconds)
+    drawing = CaptionSettings.of(model.generation_config, dict(settings))
 
-    def make(rows: list[int]) -> list[str]:
-        prompts = pad_left([processor.motion_to_text_ids(codes[row][:limit].tolist()) for row in rows], 0)
+    def make(rows: list[int]) -> list[Arrays]:
+        bins = [[] if placement_bins is None else placement_bins[row].tolist() for row in rows]
+        told = [people[row][:, :limit].tolist() for row in rows]
+        prompts = pad_left([processor.motion_to_text_ids(*pair) for pair in zip(told, bins, strict=True)], 0)
         seeds = [seed + row for row in rows]
-        ids = model.generate_caption(**prompts, processor=processor, num_candidates=best_of, seed=seeds)
-        return processor.decode_caption(ids)
+        ids = model.generate_caption(**prompts, processor=processor, seed=seeds, **settings)
+        return [{"caption": np.array(text)} for text in processor.decode_caption(ids)]
 
-    keys = caption_keys(names, best_of, seed)
-    return run_batches(store, [len(row) for row in codes], keys, batch_size, "describe", make)
+    # A greedy caption is kept by its name, a drawn one by its seed too.
+    drawn = drawing.do_sample or drawing.num_candidates > 1
+    keys = [f"{seed + row} {name}" if drawn else name for row, name in enumerate(names)]
+    made = _run_batches(store, [motion.size for motion in people], keys, batch_size, "describe", make)
+    return [str(each["caption"]) for each in made]

@@ -1,120 +1,121 @@
-"""What `motionllm evaluate` measures with: the clips that count, and the judge of motions and sentences."""
+"""What `motionllm evaluate` measures with: the motions that count, and the judge of motions and sentences."""
 
 import argparse
 import hashlib
+import re
 from collections.abc import Sequence
-from typing import Any
+from pathlib import Path
 
-from hub_scripts.data.storage import dataset_columns, read_split
-from hub_scripts.hub.card import T2M
+from hub_scripts.evaluation.motions import RealMotion, read_real_motions
+from hub_scripts.evaluation.tables import T2M
 from hub_scripts.metrics.judge import Judge, MotionJudge, load_evaluator
-from hub_scripts.options.checkpoint import DEFAULT_EVALUATOR, require_shipped
+from hub_scripts.options.checkpoint import DEFAULT_EVALUATOR, DEFAULT_SCENE_EVALUATOR, require_shipped
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.motion_features import KIT
 
-__all__ = [
-    "add_protocol_arguments",
-    "check_protocol",
-    "choose_clips",
-    "length_limits",
-    "load_judge",
-    "read_clips",
-]
+__all__ = ["add_protocol_arguments", "check_protocol", "evaluator_of", "load_judge", "read_judged_motions"]
 
 # Guo et al. 2022: motions and parts of at least 40 rows (KIT-ML: 24) and under 200, of motions that are so themselves.
 _T2M_FRAMES, _T2M_FRAMES_KIT = (40, 199), (24, 199)
 
 
 def add_protocol_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of the judge and of the clips."""
+    """The options of the judge and of the motions; `check_protocol` reads them."""
     parser.add_argument(
         "--evaluator",
-        default=str(DEFAULT_EVALUATOR),
-        help="folder or Hub id of an evaluator, or 't2m' for the published one of Guo et al. 2022 (default: the "
-        "shipped one)",
+        help="folder or Hub id of an evaluator, or t2m:DIR for the published one of Guo et al. 2022 with its files in "
+        "DIR (checkpoints/t2m or kit, and glove); default: the shipped one, of clips or of scenes",
     )
     parser.add_argument(
-        "--t2m-folder", metavar="DIR", help="with --evaluator t2m: its published files, checkpoints/t2m (kit) and glove"
+        "--frames",
+        metavar="MIN-MAX",
+        help="leave out motions of fewer or more feature rows (default all; with t2m 40-199, for KIT-ML 24-199)",
     )
-    parser.add_argument(
-        "--min-frames", type=int, metavar="N", help="leave out clips of fewer feature rows (t2m: 40, KIT-ML 24)"
-    )
-    parser.add_argument("--max-frames", type=int, metavar="N", help="leave out clips of more feature rows (t2m: 199)")
-    parser.add_argument("--clips", type=int, help="only so many clips, a fixed random choice (default all)")
+    parser.add_argument("--clips", type=int, help="only so many motions, a fixed random choice (default all)")
 
 
 def check_protocol(args: argparse.Namespace) -> None:
-    """Refuse options that do not go together.
+    """Refuse values of these options that cannot be used; sets `t2m_folder` and makes numbers of `frames`.
 
     Raises:
-        MotionLLMError: they do not.
+        MotionLLMError: they cannot.
     """
-    require_shipped(args.evaluator)
-    if (args.evaluator == T2M) != (args.t2m_folder is not None):
-        raise MotionLLMError("--evaluator t2m and --t2m-folder DIR go together; give both or neither")
-    for name in ("min_frames", "max_frames"):
-        value = getattr(args, name)
-        if value is not None and value < 0:
-            raise MotionLLMError(f"--{name.replace('_', '-')} is {value}; give 0 or more")
+    name, _, folder = (args.evaluator or "").partition(":")
+    args.t2m_folder = str(Path(folder).expanduser()) if name == T2M else None
+    if name == T2M and not folder:
+        raise MotionLLMError("--evaluator is 't2m'; say where its published files are: --evaluator t2m:DIR")
+    if args.frames is not None:
+        found = re.fullmatch(r"(\d+)-(\d+)", args.frames)
+        if found is None:
+            raise MotionLLMError(f"--frames is '{args.frames}'; give the fewest and the most, such as 40-199")
+        args.frames = (int(found[1]), int(found[2]))
 
 
-def choose_clips(rows: list[dict[str, Any]], count: int | None) -> list[dict[str, Any]]:
-    """All rows, or `count` of them by the hash of their names: a fixed random choice."""
-    if count is None:
-        return rows
-    chosen = sorted(rows, key=lambda row: hashlib.sha256(row["name"].encode()).hexdigest())[:count]
-    return [row for row in rows if any(row is other for other in chosen)]
+def _length_limits(args: argparse.Namespace, columns: int) -> tuple[int, int | None]:
+    """Least and most feature rows of a motion: those asked for, else those of the judge's protocol."""
+    if args.frames is not None:
+        return args.frames
+    return (0, None) if args.t2m_folder is None else _T2M_FRAMES_KIT if columns == KIT.feature_dim else _T2M_FRAMES
 
 
-def length_limits(args: argparse.Namespace, columns: int) -> tuple[int, int | None]:
-    """Least and most feature rows of a clip: those asked for, else those of the judge's protocol."""
-    least, most = (0, None) if args.evaluator != T2M else _T2M_FRAMES_KIT if columns == KIT.feature_dim else _T2M_FRAMES
-    return (
-        least if args.min_frames is None else args.min_frames,
-        most if args.max_frames is None else args.max_frames,
-    )
+def read_judged_motions(args: argparse.Namespace) -> tuple[list[RealMotion], str]:
+    """The motions of the split that count, and what to say of the others ("" where there are none).
 
-
-def read_clips(args: argparse.Namespace) -> tuple[list[dict[str, Any]], str]:
-    """The rows of the split that count, and what to say of the others ("" where there are none).
+    With --clips so many of them, by the hash of their names: a fixed random choice.
 
     Raises:
-        MotionLLMError: no such dataset or split, or no clip of a length within the limits.
+        MotionLLMError: no such dataset or split, or no motion of a length within the limits.
     """
-    columns = ["name", "content", "style", "captions", "features"]
-    columns += [name for name in ("tokens", "recording_frames") if name in dataset_columns(args.data, args.split)]
-    rows = read_split(args.data, args.split, columns)
-    least, most = length_limits(args, rows[0]["features"].shape[1])
+    motions = read_real_motions(args.data, args.split)
+    least, most = _length_limits(args, motions[0].features.shape[-1])
 
     def fits(frames: int) -> bool:
         return least <= frames and (most is None or frames <= most)
 
     # A part of a motion counts only where the whole does, as in the published loader.
-    kept = [
-        row for row in rows if fits(len(row["features"])) and fits(row.get("recording_frames", len(row["features"])))
-    ]
+    kept = [motion for motion in motions if fits(motion.num_frames) and fits(motion.recording_frames)]
     if not kept:
-        raise MotionLLMError(f"none of {len(rows)} clips has {least} to {most} feature rows; change --min-frames")
-    told = f"{len(rows) - len(kept)} clips under {least} or over {most} frames left out"
-    return choose_clips(kept, args.clips), told if len(kept) < len(rows) else ""
+        raise MotionLLMError(f"none of {len(motions)} clips has {least} to {most} feature rows; change --frames")
+    left_out = len(motions) - len(kept)
+    if args.clips is not None:
+        order = sorted(kept, key=lambda motion: hashlib.sha256(motion.name.encode()).hexdigest())
+        chosen = {id(motion) for motion in order[: args.clips]}
+        kept = [motion for motion in kept if id(motion) in chosen]
+    return kept, f"{left_out} clips under {least} or over {most} frames left out" if left_out else ""
 
 
-def load_judge(args: argparse.Namespace, rows: Sequence[dict[str, Any]]) -> Judge:
-    """The judge for these rows.
+def evaluator_of(args: argparse.Namespace, motions: Sequence[RealMotion]) -> str:
+    """The evaluator that was asked for, else the shipped one for these motions."""
+    scenes = any(motion.num_people > 1 for motion in motions)
+    return args.evaluator or str(DEFAULT_SCENE_EVALUATOR if scenes else DEFAULT_EVALUATOR)
+
+
+def load_judge(args: argparse.Namespace, motions: Sequence[RealMotion]) -> Judge:
+    """The judge for these motions.
 
     Raises:
         MotionLLMError: it is not there, or the data does not suit it.
     """
-    columns = rows[0]["features"].shape[1]
-    if args.evaluator != T2M:
-        evaluator = load_evaluator(args.evaluator, args.device)
+    columns, people = motions[0].features.shape[-1], max(motion.num_people for motion in motions)
+    if args.t2m_folder is None:
+        name = evaluator_of(args, motions)
+        require_shipped(name)
+        evaluator = load_evaluator(name, args.device)
         if evaluator.config.input_dim != columns:
             raise MotionLLMError(
-                f"the evaluator '{args.evaluator}' judges features of {evaluator.config.input_dim} columns and the "
-                f"data has {columns}; train one on this data (`motionllm train-evaluator`), or give --evaluator t2m"
+                f"the evaluator '{name}' judges features of {evaluator.config.input_dim} columns and the data has "
+                f"{columns}; train one on this data (`motionllm train-evaluator`), or give --evaluator t2m:DIR"
+            )
+        if evaluator.config.max_people < people:
+            raise MotionLLMError(
+                f"the evaluator '{name}' judges scenes of up to {evaluator.config.max_people} people and the data has "
+                f"{people}; train one on this data (`motionllm train-evaluator`)"
             )
         return MotionJudge(evaluator)
-    if "tokens" not in rows[0]:
+    tokens: dict[str, str] = {}
+    for motion in motions:
+        tokens |= dict(zip(motion.captions, motion.tokens or (), strict=bool(motion.tokens)))
+    if not tokens or people > 1:
         raise MotionLLMError(
             f"'{args.data}' has no word classes, which the T2M evaluator reads; use data of "
             "`motionllm prepare humanml3d` or `kit`"
@@ -129,5 +130,4 @@ def load_judge(args: argparse.Namespace, rows: Sequence[dict[str, Any]]) -> Judg
         raise MotionLLMError(
             f"the data has {columns} feature columns, the evaluator's statistics {len(published.mean)}"
         )
-    tokens = {text: words for row in rows for text, words in zip(row["captions"], row["tokens"], strict=True)}
     return T2MJudge(published, T2MWords(files.words), tokens)

@@ -1,6 +1,7 @@
 """The figures of `motionllm evaluate` as tables: for the terminal, and in Markdown for the card."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 __all__ = [
     "CAPTION_COLUMNS",
@@ -8,10 +9,12 @@ __all__ = [
     "GENERATION_COLUMNS",
     "PUBLISHED_NOTE",
     "RECONSTRUCTION_COLUMNS",
+    "T2M",
     "caption_table",
     "generation_table",
     "markdown",
     "plain_text",
+    "print_results",
     "published_captions",
     "published_generation",
     "reconstruction_table",
@@ -68,6 +71,7 @@ RECONSTRUCTION_COLUMNS = {
     "codes_used": "codes used",
 }
 _NAMES = {"real": "real motion", "reconstructed": "VQ reconstruction", "generated": "generated"}
+T2M = "t2m"  # what figures call the published evaluator
 PUBLISHED_NOTE = "Scores through different evaluators and on other data cannot be compared with published ones."
 COMPOSED_NOTE = "Composed: the scenes are put together from clips of single people, and so are the real rows."
 
@@ -159,3 +163,28 @@ def plain_text(table: Table) -> str:
         ]
         lines.append("  " + "  ".join(cells).rstrip())
     return "\n".join(lines)
+
+
+def print_results(results: Mapping[str, Any], published: bool) -> None:
+    """Print the figures; `published` rows stand in one table with ours where one evaluator made both."""
+    if "reconstruction" in results:
+        print("\n" + plain_text(reconstruction_table(results["reconstruction"])))
+    if "generation" in results:
+        part = results["generation"]
+        comparable = published and part["evaluator"] == T2M
+        print(f"\ngeneration, {results['split']}: {part['protocol']}")
+        print(plain_text(generation_table(part["rows"] | (published_generation() if comparable else {}))))
+        if published and not comparable:
+            print("\npublished, through the T2M evaluator:")
+            print(plain_text(generation_table(published_generation())))
+    if "captioning" in results:
+        print(f"\ncaptioning, {results['split']}: {results['captioning']['protocol']}")
+        print(plain_text(caption_table(results["captioning"]["rows"] | (published_captions() if published else {}))))
+    for name, table in (("scene_generation", scene_table), ("scene_captioning", scene_caption_table)):
+        if name in results:
+            print(f"\n{name.replace('_', ' ')}, {results['split']}: {results[name]['protocol']}")
+            print(plain_text(table(results[name]["rows"])))
+    if any(results.get(name, {}).get("composed") for name in ("scene_generation", "scene_captioning")):
+        print(f"\n{COMPOSED_NOTE}")
+    if ("generation" in results and not published) or "scene_generation" in results:
+        print(f"\n{PUBLISHED_NOTE}")

@@ -9,6 +9,7 @@ from typing import Any
 from huggingface_hub import ModelCard, ModelCardData
 
 from hub_scripts.evaluation.tables import (
+    T2M,
     caption_table,
     generation_table,
     markdown,
@@ -35,7 +36,6 @@ from modeling_motionllm.files_motionllm import atomic_path
 from modeling_motionllm.motion_features import HUMANML3D, skeleton_of_features
 
 __all__ = [
-    "T2M",
     "card_metadata",
     "evaluated_data",
     "fill_card",
@@ -47,7 +47,6 @@ __all__ = [
     "write_model_card",
 ]
 
-T2M = "t2m"  # what figures call the published evaluator
 _TEMPLATES = Path(__file__).with_name("templates")
 _MARK = "<!-- written by motionllm, {digest}; change the card and motionllm leaves it alone -->"
 

@@ -56,8 +56,10 @@ class Judge(Protocol):
     equal_captions: bool
     protocol: str
 
-    def embed_motions(self, motions: Sequence[np.ndarray]) -> np.ndarray:
-        """Embeddings (N, D) of raw features (T_i, 263)."""
+    def embed_motions(
+        self, motions: Sequence[np.ndarray], placements: Sequence[np.ndarray] | None = None
+    ) -> np.ndarray:
+        """Embeddings (N, D) of raw features, see `MotionJudge.read`."""
 
     def __call__(self, motions: Sequence[np.ndarray], captions: Sequence[str], **known: Any) -> EmbeddedMotions:
         """Embed motions and their captions; `known` are further fields of `EmbeddedMotions`."""

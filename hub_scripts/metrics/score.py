@@ -350,7 +350,7 @@ def match_folder(folder: str | os.PathLike[str], rows: Sequence[Mapping[str, Any
 
     Args:
         folder: see `load_motion_folder`.
-        rows: of `read_split`, with name, captions, features, content and style.
+        rows: of one person, with name, captions, features (T, D), content and style.
 
     Raises:
         MotionLLMError: an unusable folder, motions of another skeleton than the dataset's, or a motion without a

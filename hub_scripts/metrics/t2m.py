@@ -180,8 +180,10 @@ class T2MJudge:
     def __init__(self, evaluator: T2MEvaluator, words: T2MWords, tokens: Mapping[str, str]):
         self.evaluator, self.words, self.tokens = evaluator, words, tokens
 
-    def embed_motions(self, motions: Sequence[np.ndarray]) -> np.ndarray:
-        """See `T2MEvaluator.embed_motions`."""
+    def embed_motions(
+        self, motions: Sequence[np.ndarray], placements: Sequence[np.ndarray] | None = None
+    ) -> np.ndarray:
+        """See `T2MEvaluator.embed_motions`; one person stands nowhere in particular."""
         return self.evaluator.embed_motions(motions)
 
     def embed_sentences(self, captions: Sequence[str]) -> np.ndarray:

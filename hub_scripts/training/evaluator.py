@@ -3,6 +3,7 @@
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +12,84 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch.utils.data import Dataset
+from transformers import TrainingArguments
 
 from hub_scripts.evaluation.motions import RealMotion
 from hub_scripts.metrics.base import Metric, Score, repeat
 from hub_scripts.metrics.embedding import Diversity, EmbeddedMotions, LabelAccuracy, MMDist, RPrecision
 from hub_scripts.metrics.judge import MotionJudge, load_sentence_encoder, pad_people
+from hub_scripts.options.checkpoint import DEFAULT_EVALUATOR
+from hub_scripts.training.motion_vq import feature_statistics
 from hub_scripts.training.trainer import ModelTrainer
+from modeling_motionllm.configuration_evaluator import MotionTextEvaluatorConfig
+from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.files_motionllm import atomic_path
 from modeling_motionllm.modeling_evaluator import MotionTextEvaluator
+from modeling_motionllm.motion_features import skeleton_of_features
+from modeling_motionllm.sentence_encoder import SENTENCE_MODEL
 
-__all__ = ["EvaluatorExamples", "EvaluatorTrainer", "cached_sentence_embeddings", "collate", "real_scores"]
+__all__ = [
+    "EvaluatorArguments",
+    "EvaluatorExamples",
+    "EvaluatorTrainer",
+    "EvaluatorTrainingArguments",
+    "cached_sentence_embeddings",
+    "collate",
+    "new_evaluator",
+    "new_scene_evaluator",
+    "real_scores",
+]
 
 _CACHE = "sentence_embeddings.safetensors"
+
+
+@dataclass
+class EvaluatorArguments:
+    """The evaluator and its data."""
+
+    data: str = field(metadata={"help": "Folder written by `motionllm prepare`, of clips or of scenes."})
+    evaluator: str = field(
+        default=str(DEFAULT_EVALUATOR),
+        metadata={"help": "Scenes: trained evaluator of clips, whose motion encoder is taken as it is."},
+    )
+    sentence_model: str = field(
+        default=SENTENCE_MODEL, metadata={"help": "Clips: frozen sentence encoder, Hub id or folder."}
+    )
+    hidden_size: int = field(default=192, metadata={"help": "Clips: width of the motion encoder."})
+    num_hidden_layers: int = field(default=3, metadata={"help": "Clips: transformer layers of the motion encoder."})
+    embed_dim: int = field(default=256, metadata={"help": "Clips: dimension of the shared space."})
+    scene_hidden_size: int = field(default=128, metadata={"help": "Scenes: width of the scene encoder."})
+    num_scene_layers: int = field(default=2, metadata={"help": "Scenes: transformer layers of the scene encoder."})
+    max_frames: int = field(
+        default=200, metadata={"help": "Longer clips are cut to a random window of this many frames."}
+    )
+    balance: float = field(
+        default=0.5,
+        metadata={"help": "Clips of a content are drawn by (their number) ** balance; 1 draws clips alike."},
+    )
+    dropout: float = field(default=0.1, metadata={"help": "Dropout of what is trained."})
+    classification_weight: float = field(default=0.5, metadata={"help": "Weight of the losses of content and style."})
+
+
+@dataclass
+class EvaluatorTrainingArguments(TrainingArguments):
+    """Trainer arguments with defaults for this model."""
+
+    output_dir: str = field(default="runs/evaluator", metadata={"help": "Checkpoints, logs and the final model."})
+    max_steps: int = field(default=400)
+    per_device_train_batch_size: int = field(default=96)
+    learning_rate: float = field(default=1e-3)
+    lr_scheduler_type: str = field(default="cosine")
+    warmup_steps: float = field(default=40)
+    weight_decay: float = field(default=0.01)
+    logging_steps: float = field(default=20)
+    eval_strategy: str = field(default="steps")
+    eval_steps: float | None = field(default=100)
+    save_steps: float = field(default=50)
+    save_total_limit: int | None = field(default=2)
+    report_to: str = field(default="none")
+    remove_unused_columns: bool = field(default=False)
+    resume: bool = field(default=False, metadata={"help": "Go on from the last checkpoint in output_dir."})
 
 
 class EvaluatorExamples(Dataset):
@@ -122,6 +189,55 @@ def cached_sentence_embeddings(captions: Sequence[str], folder: Path, model: str
     with atomic_path(path) as temporary:
         save_file({"embeddings": table}, temporary, metadata={"key": key})
     return dict(zip(unique, table, strict=True))
+
+
+def new_evaluator(
+    arguments: EvaluatorArguments, motions: Sequence[RealMotion], sentence_dim: int
+) -> MotionTextEvaluator:
+    """An evaluator of one person, with the classes and the statistics of the motions."""
+    skeleton = skeleton_of_features(motions[0].features.shape[-1])
+    config = MotionTextEvaluatorConfig(
+        input_dim=skeleton.feature_dim,
+        fps=skeleton.fps,
+        sentence_model=arguments.sentence_model,
+        sentence_dim=sentence_dim,
+        hidden_size=arguments.hidden_size,
+        intermediate_size=2 * arguments.hidden_size,
+        num_hidden_layers=arguments.num_hidden_layers,
+        embed_dim=arguments.embed_dim,
+        dropout=arguments.dropout,
+        classification_weight=arguments.classification_weight,
+        contents=sorted({motion.contents[0] for motion in motions}),
+        styles=sorted({motion.styles[0] for motion in motions}),
+    )
+    model = MotionTextEvaluator(config)
+    model.set_normalization(*feature_statistics([motion.features[0] for motion in motions]))
+    return model
+
+
+def new_scene_evaluator(
+    arguments: EvaluatorArguments, motions: Sequence[RealMotion], single: MotionTextEvaluator
+) -> MotionTextEvaluator:
+    """An evaluator of scenes around the motion encoder of `single`, with the classes and the most people of these."""
+    heads = single.config.num_attention_heads
+    if arguments.scene_hidden_size % heads or arguments.num_scene_layers < 1:
+        raise MotionLLMError(
+            f"--scene-hidden-size is {arguments.scene_hidden_size} and --num-scene-layers "
+            f"{arguments.num_scene_layers}; give a multiple of the {heads} attention heads, and at least one layer"
+        )
+    taken = ("input_dim", "fps", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size")
+    config = MotionTextEvaluatorConfig(
+        **{name: getattr(single.config, name) for name in (*taken, "embed_dim", "sentence_model", "sentence_dim")},
+        dropout=arguments.dropout,
+        classification_weight=arguments.classification_weight,
+        scene_hidden_size=arguments.scene_hidden_size,
+        num_scene_layers=arguments.num_scene_layers,
+        max_people=max(motion.num_people for motion in motions),
+        contents=sorted({content for motion in motions for content in motion.contents} - {""}) or ["unknown"],
+    )
+    model = MotionTextEvaluator(config)
+    model.motion_encoder.load_state_dict(single.motion_encoder.state_dict())
+    return model
 
 
 class EvaluatorTrainer(ModelTrainer):

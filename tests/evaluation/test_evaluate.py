@@ -12,9 +12,10 @@ from PIL import Image
 
 from hub_scripts import evaluate_motionllm
 from hub_scripts.evaluate_motionllm import main as evaluate
-from hub_scripts.evaluation.outputs import Decoding, OutputStore, generate_codes, well_formed
+from hub_scripts.evaluation.outputs import OutputStore, generate_motions, well_formed
 from hub_scripts.evaluation.tables import generation_table, markdown, plain_text
 from hub_scripts.export_checkpoint import main as export
+from hub_scripts.hub.evaluation_record import put_sheet
 from hub_scripts.hub.records import SHEET
 from hub_scripts.metrics.judge import load_evaluator
 from hub_scripts.options.checkpoint import DEFAULT_EVALUATOR
@@ -39,6 +40,10 @@ def sentences_without_minilm(monkeypatch):
 def options(model, data, **more):
     values = {"model": model, "data": data, "split": "train", "repeats": 2} | more
     return [text for name, value in values.items() for text in (f"--{name}", str(value))]
+
+
+def kept_outputs(work):
+    return {path: path.read_bytes() for path in work.rglob("*") if path.is_file()}
 
 
 def test_every_table_is_printed_and_written(
@@ -72,14 +77,14 @@ def test_every_table_is_printed_and_written(
     assert f"]({SHEET})" in card.text
     assert str(kept["sheet"]) in printed
     # The same again, from what was kept: no new generation, equal figures.
-    work = {path.name: path.read_bytes() for path in (tmp_path / "work").iterdir()}
+    work = kept_outputs(tmp_path / "work")
     kept["sheet"].unlink()
     assert evaluate(arguments[:-1]) == 0
-    assert {path.name: path.read_bytes() for path in (tmp_path / "work").iterdir()} == work
+    assert kept_outputs(tmp_path / "work") == work
     assert json.loads(out.read_text()) == figures
     assert kept["sheet"].read_bytes() == (folder / SHEET).read_bytes()
     # Figures of scenes alone leave it; new motions without a sheet of theirs take it away.
-    evaluate_motionllm._put_sheet(folder, None, measured=False)
+    put_sheet(folder, None, measured=False)
     assert (folder / SHEET).exists()
     alone = options("models/mine", dataset_folder, tasks="generation", work=tmp_path / "work")
     assert evaluate([*alone, "--card"]) == 0
@@ -87,25 +92,56 @@ def test_every_table_is_printed_and_written(
     assert SHEET not in (folder / "README.md").read_text()
 
 
-def test_planted_feet_and_chosen_captions(sentences_without_minilm, thin_checkpoint, dataset_folder, tmp_path):
+def test_planted_feet_and_chosen_captions(
+    everything_stands, sentences_without_minilm, thin_checkpoint, dataset_folder, tmp_path
+):
     """Planting changes the sliding of the generated row and nothing of the others; the protocols tell both."""
     found = {}
-    for name, more in (("plain", []), ("planted", ["--plant-feet", "--caption-best-of", "2"])):
+    for name, more in (("plain", []), ("planted", ["--plant-feet"])):
         kept = {"out": tmp_path / f"{name}.json", "work": tmp_path / "work"}
         assert evaluate([*options(thin_checkpoint, dataset_folder, **kept), *more]) == 0
         found[name] = json.loads(kept["out"].read_text())
     plain, planted = (found[name]["generation"] for name in ("plain", "planted"))
-    assert planted["protocol"] == plain["protocol"].replace("top-p 0.9;", "top-p 0.9, feet planted;")
+    assert planted["protocol"] == plain["protocol"].replace("guidance 1.5;", "guidance 1.5, feet planted;")
+    assert "feet planted" in planted["protocol"]
     for row in ("real", "reconstructed"):
         assert planted["rows"][row] == plain["rows"][row]
     slid = [each["rows"]["generated"]["foot_skating_cm"][0] for each in (plain, planted)]
     assert slid[1] < slid[0]
     assert planted["rows"]["generated"]["length_error"] == plain["rows"]["generated"]["length_error"]
     assert ", greedy;" in found["plain"]["captioning"]["protocol"]
-    assert ", best of 2 (" in found["planted"]["captioning"]["protocol"]
+    best = tmp_path / "best.json"
+    more = {"tasks": "captioning", "num-candidates": 2, "work": tmp_path / "work", "out": best}
+    assert evaluate(options(thin_checkpoint, dataset_folder, **more)) == 0
+    assert ", best of 2 (" in json.loads(best.read_text())["captioning"]["protocol"]
     assert evaluate(options(thin_checkpoint, dataset_folder, tasks="captioning", clips=3)) == 0
-    with pytest.raises(MotionLLMError, match="num_candidates is 0"):
-        evaluate([*options(thin_checkpoint, dataset_folder), "--caption-best-of", "0"])
+    with pytest.raises(MotionLLMError, match="--num-candidates is 0"):
+        evaluate(options(thin_checkpoint, dataset_folder, **{"num-candidates": 0}))
+
+
+def test_motions_are_drawn_as_the_checkpoint_says(sentences_without_minilm, thin_checkpoint, dataset_folder, tmp_path):
+    """Settings come from generation_config.json; options override them."""
+    folder = Path(shutil.copytree(thin_checkpoint, tmp_path / "mine"))
+    config = json.loads((folder / "generation_config.json").read_text())
+    changed = {"temperature": 0.6, "guidance_scale": 1.0, "num_candidates": 1}
+    (folder / "generation_config.json").write_text(json.dumps(config | changed))
+    quick = {"tasks": "generation", "clips": 2, "out": tmp_path / "figures.json"}
+    others = {"temperature": 0.8, "guidance-scale": 2, "num-candidates": 2}
+    for more, words in (
+        ({}, "seed 0, sampled, temperature 0.6, top-p 0.9;"),
+        (others, "temperature 0.8, top-p 0.9, guidance 2, best of 2;"),
+        ({"temperature": 0}, "seed 0, greedy;"),
+    ):
+        assert evaluate(options(folder, dataset_folder, **quick, **more)) == 0
+        assert words in json.loads(quick["out"].read_text())["generation"]["protocol"]
+
+
+def test_a_vq_alone(vq_folder, dataset_folder, tmp_path):
+    out = tmp_path / "figures.json"
+    assert evaluate(options(vq_folder, dataset_folder, out=out)) == 0
+    figures = json.loads(out.read_text())
+    assert figures["reconstruction"]["clips"] == 8
+    assert "generation" not in figures
 
 
 TASKS = {"text-to-motion", "motion-to-text", "motion-reconstruction"}
@@ -135,7 +171,7 @@ def test_figures_go_into_any_checkpoint(thin_checkpoint, dataset_folder, tmp_pat
     assert "| codes used |" in card.text
     assert {result.dataset_type for result in card.data.eval_results} == {"user/clips"}
     assert not (bare / "README.md").exists()  # there is nothing to make one of
-    assert evaluate(options(thin_checkpoint, dataset_folder, results=results, **quick)) == 0
+    assert evaluate(options(thin_checkpoint, dataset_folder, out=results, **quick)) == 0
     assert result_tasks(results) == {"motion-reconstruction"}
     for name in ("full", "results"):
         figures = json.loads((tmp_path / name / "evaluation.json").read_text())
@@ -145,15 +181,21 @@ def test_figures_go_into_any_checkpoint(thin_checkpoint, dataset_folder, tmp_pat
 
 def test_a_run_that_died_goes_on(model, processor, tmp_path):
     lengths = [5, 9, 7, 5]
-    whole = generate_codes(model, processor, CAPTIONS, lengths, Decoding(), seed=3, batch_size=4)
-    store = OutputStore(tmp_path, a=1)
-    assert generate_codes(model, processor, CAPTIONS, lengths, Decoding(), seed=3, batch_size=2, store=store) == whole
-    path = next(tmp_path.iterdir())
-    lines = path.read_text().splitlines(keepends=True)
-    path.write_text("".join(lines[:2]) + lines[2][: len(lines[2]) // 2])  # killed while writing the third
+
+    def run(batch_size, store=None):
+        more = {"seed": 3, "batch_size": batch_size, "store": store}
+        made = generate_motions(model, processor, CAPTIONS, [1] * 4, lengths, **more)
+        assert all(each.features.shape == (1, 4 * length, 263) for each, length in zip(made, lengths, strict=True))
+        return [each.codes[0].tolist() for each in made]
+
+    whole = run(4)
+    assert run(2, OutputStore(tmp_path, a=1)) == whole
+    first, second = sorted(tmp_path.glob("*/*.npz"))
+    second.unlink()
+    second.with_name(f".{second.name}").write_bytes(first.read_bytes()[:100])  # killed while writing it
     again = OutputStore(tmp_path, a=1)
     assert len(again.values) == 2
-    assert generate_codes(model, processor, CAPTIONS, lengths, Decoding(), seed=3, batch_size=2, store=again) == whole
+    assert run(2, again) == whole
     assert OutputStore(tmp_path, a=2).values == {}
     assert [len(codes) for codes in whole] == lengths
     assert whole[0] != whole[3]  # equal sentences, different seeds
@@ -182,21 +224,27 @@ def test_the_shipped_evaluator_loads():
 
 
 def test_bad_input(thin_checkpoint, dataset_folder, tmp_path):
+    motions = tmp_path / "motions"
+    motions.mkdir()
+    (motions / "a.npz").write_bytes(b"")
     cases = {
         "--tasks is 'x'": {"tasks": "x"},
         "--draws is 0": {"draws": 0},
         "--batch-size is -1": {"batch-size": -1},
-        "guidance_scale is 0": {"guidance": 0},
-        "temperature is 0": {"temperature": 0},
-        "no --vq or --folder": {"folder": tmp_path},
-        "tells of a checkpoint": {"folder": tmp_path, "results": tmp_path / "results"},
+        "--guidance-scale is 0": {"guidance-scale": 0},
+        "--temperature is -1": {"temperature": -1},
+        "--num-candidates 2 needs": {"temperature": 0, "num-candidates": 2},
+        "--card writes into a checkpoint": {"model": motions},
+        "tells of a checkpoint": {"model": motions, "out": tmp_path / "results"},
         "--dataset-id is 'a/b/c'": {"dataset-id": "a/b/c"},
-        "--scenes-dataset-id is 'x y'": {"scenes-dataset-id": "x y"},
+        "--dataset-id is 'x y'": {"dataset-id": "x y"},
+        "--frames is '40'": {"frames": 40},
+        "--evaluator t2m:DIR": {"evaluator": "t2m"},
         "--sheet is 'sheet.jpg'": {"sheet": "sheet.jpg"},
         "--sheet shows what the checkpoint generates": {"sheet": "sheet.png", "tasks": "captioning"},
         "holds no evaluator": {"evaluator": tmp_path, "tasks": "generation"},
     }
     for message, changed in cases.items():
-        card = ["--card"] if "folder" in changed and "results" not in changed else []
+        card = ["--card"] if "model" in changed and "out" not in changed else []
         with pytest.raises(MotionLLMError, match=message):
-            evaluate([*options(thin_checkpoint, dataset_folder, **changed), *card])
+            evaluate([*options(**({"model": thin_checkpoint, "data": dataset_folder} | changed)), *card])

@@ -1,4 +1,4 @@
-"""`motionllm evaluate --scenes` on a tiny checkpoint: the tables, resuming, failures, and bad input."""
+"""`motionllm evaluate` on scenes and a tiny checkpoint: the tables, resuming, failures, and bad input."""
 
 import json
 import shutil
@@ -10,16 +10,15 @@ import torch
 from conftest import make_evaluator
 
 from hub_scripts import evaluate_motionllm
-from hub_scripts.data.scenes_features import scene_features
-from hub_scripts.data.scenes_storage import read_scenes
 from hub_scripts.evaluate_motionllm import main as evaluate
-from hub_scripts.evaluate_scenes import SCENE_COLUMNS
-from hub_scripts.evaluation.outputs import Decoding, OutputStore
-from hub_scripts.evaluation.scene_outputs import generate_scene_captions, generate_scenes
+from hub_scripts.evaluation.motions import read_real_motions
+from hub_scripts.evaluation.outputs import OutputStore, generate_captions, generate_motions
 from hub_scripts.metrics.judge import MotionJudge, load_evaluator
+from hub_scripts.metrics.reconstruction import reconstruct
 from hub_scripts.metrics.score import Scenes, score_motions
 from hub_scripts.options.checkpoint import DEFAULT_EVALUATOR, DEFAULT_SCENE_EVALUATOR
 from modeling_motionllm.errors_motionllm import MotionLLMError
+from modeling_motionllm.placement_motionllm import encode_placements
 
 pytest_plugins = ("scene_fixtures",)
 
@@ -48,7 +47,7 @@ def sentences_by_hash(monkeypatch):
 
 
 def options(model, scenes, evaluator, **more):
-    values = {"model": model, "scenes": scenes, "scene-evaluator": evaluator, "split": "train", "repeats": 2} | more
+    values = {"model": model, "data": scenes, "evaluator": evaluator, "split": "train", "repeats": 2} | more
     return [text for name, value in values.items() for text in (f"--{name}", str(value))]
 
 
@@ -102,9 +101,9 @@ def test_every_table_is_printed_and_written(
     assert set(words) == {"real", "shuffled", "generated"}
     assert json.loads((folder / "evaluation.json").read_text()) == figures
     # The same again, from what was kept: no new generation, equal figures.
-    kept = {path.name: path.read_bytes() for path in (tmp_path / "work").iterdir()}
+    kept = {path: path.read_bytes() for path in (tmp_path / "work").rglob("*.npz")}
     assert evaluate(arguments[:-1]) == 0
-    assert {path.name: path.read_bytes() for path in (tmp_path / "work").iterdir()} == kept
+    assert {path: path.read_bytes() for path in (tmp_path / "work").rglob("*.npz")} == kept
     assert json.loads(out.read_text()) == figures
 
 
@@ -126,33 +125,31 @@ def test_a_card_keeps_the_figures_of_clips(
 
 def test_a_run_that_died_goes_on(scene_model, scene_processor, tmp_path):
     def run(batch_size, store=None):
-        return generate_scenes(
-            scene_model, scene_processor, TEXTS, PEOPLE, LENGTHS, Decoding(), seed=3, batch_size=batch_size, store=store
-        )
+        more = {"seed": 3, "batch_size": batch_size, "store": store, "num_candidates": 1}
+        made = generate_motions(scene_model, scene_processor, TEXTS, PEOPLE, LENGTHS, **more)
+        return [(each.codes.tolist(), each.placements.tolist()) for each in made]
 
     whole = run(4)
     assert run(2, OutputStore(tmp_path, a=1)) == whole
-    path = next(tmp_path.iterdir())
-    lines = path.read_text().splitlines(keepends=True)
-    path.write_text("".join(lines[:2]) + lines[2][: len(lines[2]) // 2])  # killed while writing the third
+    next(tmp_path.glob("*/*.npz")).unlink()  # killed before it was written
     again = OutputStore(tmp_path, a=1)
     assert len(again.values) == 2
     assert run(2, again) == whole
-    assert [np.shape(scene["codes"]) for scene in whole] == list(zip(PEOPLE, LENGTHS, strict=True))
-    assert [np.shape(scene["bins"]) for scene in whole] == [(count, 3) for count in PEOPLE]
+    assert [np.shape(codes) for codes, _ in whole] == list(zip(PEOPLE, LENGTHS, strict=True))
+    assert [np.shape(placements) for _, placements in whole] == [(count, 3) for count in PEOPLE]
     assert whole[2] != whole[3]  # equal sentences, different seeds
 
 
 def test_scenes_that_fail_are_counted_and_judged(
     sentences_by_hash, scene_checkpoint, scenes_folder, scene_evaluator, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("hub_scripts.evaluation.scene_outputs.well_formed", lambda codes, wanted: wanted < 0)
+    monkeypatch.setattr("hub_scripts.evaluation.outputs.well_formed", lambda codes, wanted: wanted < 0)
     out = tmp_path / "figures.json"
     arguments = options(scene_checkpoint, scenes_folder, scene_evaluator, out=out, tasks="generation")
-    assert evaluate([*arguments, "--greedy"]) == 0
+    assert evaluate([*arguments, "--temperature", "0"]) == 0
     figures = json.loads(out.read_text())["scene_generation"]
     assert figures["failed"] == 6
-    assert "greedy; 6 of 6 outputs not well-formed" in figures["protocol"]
+    assert "greedy, guidance 1.5; 6 of 6 outputs not well-formed" in figures["protocol"]
     rows = figures["rows"]
     assert rows["generated"]["interpenetration"][0] == 1  # everybody stands in one place
     assert rows["generated"]["role_accuracy"][0] == 0
@@ -160,21 +157,24 @@ def test_scenes_that_fail_are_counted_and_judged(
 
 
 def test_captions_do_not_depend_on_the_batch(scene_model, scene_processor, scenes_folder):
-    scenes = [row["joints"] for row in read_scenes(scenes_folder, "train")[:3]]
-    together = generate_scene_captions(scene_model, scene_processor, ["a", "b", "c"], scenes, batch_size=3)
+    motions = read_real_motions(scenes_folder, "train")[:3]
+    people = [reconstruct(scene_model.motion_vq, list(motion.features)).codes for motion in motions]
+    codes, bins = [np.stack(each) for each in people], [encode_placements(each.placements) for each in motions]
+    together = generate_captions(scene_model, scene_processor, ["a", "b", "c"], codes, bins, batch_size=3)
     alone = [
-        generate_scene_captions(scene_model, scene_processor, [str(i)], [scene])[0] for i, scene in enumerate(scenes)
+        generate_captions(scene_model, scene_processor, [str(i)], codes[i : i + 1], bins[i : i + 1])[0]
+        for i in range(3)
     ]
     assert together == alone
 
 
 def test_scores_of_scenes_from_python(scenes_folder):
-    rows = read_scenes(scenes_folder, "train", SCENE_COLUMNS)
-    scenes = Scenes(*scene_features(rows, "train"))
-    captions = [row["captions"][0] for row in rows]
+    motions = read_real_motions(scenes_folder, "train")
+    scenes = Scenes([motion.features for motion in motions], [motion.placements for motion in motions])
+    captions = [motion.captions[0] for motion in motions]
     model = make_evaluator(True, contents=["call", "walk"])
     judge = MotionJudge(model, {caption: torch.randn(12) for caption in captions})
-    known = {"kinds": [row["kind"] for row in rows], "contents": [row["contents"] for row in rows]}
+    known = {"kinds": [motion.kind for motion in motions], "contents": [motion.contents for motion in motions]}
     real = judge.embed_motions(scenes.features, scenes.placements)
     once = score_motions(judge, [scenes], captions, real, **known, repeats=2, pool=6)
     twice = score_motions(judge, [scenes, scenes], captions, real, **known, repeats=2, pool=6)
@@ -201,17 +201,17 @@ def test_the_shipped_evaluator_loads():
 
 def test_bad_input(scene_checkpoint, thin_checkpoint, scenes_folder, dataset_folder, scene_evaluator, tmp_path):
     cases = {
-        "holds no evaluator": {"scene-evaluator": tmp_path},
-        "holds no scenes": {"scenes": dataset_folder},
-        "which is not for scenes": {"tasks": "reconstruction"},
-        "leave --vq and --folder out": {"folder": tmp_path, "data": dataset_folder},
+        "holds no evaluator": {"evaluator": tmp_path},
+        "scenes of up to 1 people and the data has 3": {"evaluator": DEFAULT_EVALUATOR},
+        "is not for scenes": {"tasks": "reconstruction"},
         "makes one person at a time": {"model": thin_checkpoint},
-        "motionllm prepare": {"scenes": tmp_path / "absent"},
+        "motionllm prepare": {"data": tmp_path / "absent"},
+        "--sheet shows clips of one person": {"sheet": tmp_path / "sheet.png"},
     }
     for message, changed in cases.items():
-        given = {"model": scene_checkpoint, "scenes": scenes_folder, "evaluator": scene_evaluator} | changed
-        rest = {name: value for name, value in given.items() if name not in ("model", "scenes", "evaluator")}
+        given = {"model": scene_checkpoint, "data": scenes_folder, "evaluator": scene_evaluator} | changed
+        rest = {name: value for name, value in given.items() if name not in ("model", "data", "evaluator")}
         with pytest.raises(MotionLLMError, match=message):
-            evaluate(options(given["model"], given["scenes"], given["evaluator"], **rest))
-    with pytest.raises(MotionLLMError, match="give --data, the clips to measure on, or --scenes"):
+            evaluate(options(given["model"], given["data"], given["evaluator"], **rest))
+    with pytest.raises(SystemExit):
         evaluate(["--model", str(scene_checkpoint)])

@@ -78,8 +78,7 @@ def run(folder: Path, /, **more) -> dict:
         "data": folder / "data",
         "repeats": 2,
         "tasks": "reconstruction,generation",
-        "evaluator": "t2m",
-        "t2m-folder": folder / "published",
+        "evaluator": f"t2m:{folder / 'published'}",
         "out": out,
     }
     assert evaluate(options(chosen | more)) == 0
@@ -124,11 +123,11 @@ def test_the_whole_way(trained, capsys):
 
 def test_the_limits_are_options(trained):
     _, folder = trained
-    assert run(folder, **{"min-frames": 0, "max-frames": 100})["generation"]["captions"] == 3
+    assert run(folder, frames="0-100")["generation"]["captions"] == 3
     with pytest.raises(MotionLLMError, match="none of 5 clips has 500 to 199"):
-        run(folder, **{"min-frames": 500})
-    with pytest.raises(MotionLLMError, match="--min-frames is -1"):
-        run(folder, **{"min-frames": -1})
+        run(folder, frames="500-199")
+    with pytest.raises(MotionLLMError, match="--frames is '1'"):
+        run(folder, frames="1")
 
 
 def test_motions_are_described(trained, monkeypatch):
@@ -145,11 +144,11 @@ def test_motions_are_described(trained, monkeypatch):
 
 def test_the_wrong_data_is_refused(trained, dataset_folder, thin_checkpoint):
     kind, folder = trained
-    with pytest.raises(MotionLLMError, match="go together"):
+    with pytest.raises(MotionLLMError, match="--evaluator t2m:DIR"):
         evaluate(options({"model": folder / "run/final", "data": folder / "data", "evaluator": "t2m"}))
     plain = {"data": dataset_folder, "model": thin_checkpoint, "split": "train"}
     with pytest.raises(MotionLLMError, match="no word classes"):
-        run(folder, **plain, **{"min-frames": 0})
+        run(folder, **plain, frames="0-1000")
     if kind == "kit":
         with pytest.raises(MotionLLMError, match="251 feature columns, the VQ-VAE 263"):
             run(folder, model=thin_checkpoint)
@@ -245,7 +244,7 @@ def test_what_was_generated_can_be_described_converted_and_scored(trained, gener
     np.testing.assert_allclose(motion.joints, skeleton.metres_per_unit * published, atol=1e-5)
     assert motion.fps == skeleton.fps
 
-    part = run(folder, folder=generated)["generation"]
+    part = run(folder, model=generated)["generation"]
     [scores] = part["rows"].values()
     assert "2 captions, 1 motion(s) each; 1 of the 2 clips of the split have one" in part["protocol"]
     assert "0 motions belong to no clip; pools of 2, 2 repeats, seed 0" in part["protocol"]
@@ -262,9 +261,9 @@ def test_real_joints_score_as_their_features_do(trained):
     for row in rows:
         joints = skeleton.metres_per_unit * row["joints"]
         Motion(joints, fps=skeleton.fps, caption=row["captions"][0]).save(real / f"{row['name']}.npz")
-    every = {"min-frames": 0, "max-frames": 500}
+    every = {"frames": "0-500"}
     known = run(folder, **every)["generation"]["rows"]
-    [scores] = run(folder, folder=real, **every)["generation"]["rows"].values()
+    [scores] = run(folder, model=real, **every)["generation"]["rows"].values()
     # Parts of a motion, taken for themselves, begin with a heading of their own: not 0.
     assert scores["fid"][0] < 0.2 * known["generated"]["fid"][0]
     assert scores["jerk"][0] == pytest.approx(known["real"]["jerk"][0], rel=0.05)
@@ -279,7 +278,7 @@ def test_motions_of_another_skeleton_are_refused(trained, tmp_path):
     with pytest.raises(MotionLLMError, match=f"{other.num_joints} joints and the model's skeleton '{kind}'"):
         caption([str(path), "--model", str(folder / "run/final")])
     with pytest.raises(MotionLLMError, match="score them against data of their skeleton"):
-        run(folder, folder=tmp_path)
+        run(folder, model=tmp_path)
 
 
 def test_an_evaluator_of_another_skeleton_is_refused_before_work(trained):
@@ -303,7 +302,7 @@ def test_an_evaluator_learns_from_data_without_labels(trained, sentence_folder):
     assert "content_accuracy" not in record["real_motions"]["test"]
     columns = f"({'KIT-ML' if kind == 'kit' else 'HumanML3D'} features, {SKELETONS[kind].feature_dim} columns"
     assert columns in (folder / "judge/final/README.md").read_text().replace("\n", " ")
-    part = run(folder, evaluator=folder / "judge/final", **{"t2m-folder": None, "tasks": "generation"})["generation"]
+    part = run(folder, evaluator=folder / "judge/final", tasks="generation")["generation"]
     assert part["evaluator_data_sha256"] == record["data_sha256"]
     assert part["rows"]["real"]["fid"][0] == pytest.approx(0, abs=1e-5)
 

@@ -9,7 +9,7 @@ import torch
 
 import motionllm
 from hub_scripts.cli import main as cli
-from hub_scripts.evaluation.outputs import Decoding, OutputStore, generate_captions, generate_codes
+from hub_scripts.evaluation.outputs import OutputStore, generate_captions, generate_motions
 from modeling_motionllm import scene_motionllm
 from modeling_motionllm.candidates_motionllm import _people as told_people
 from modeling_motionllm.candidates_motionllm import caption_log_likelihood
@@ -83,8 +83,8 @@ def test_whole_scenes_are_judged_where_no_parts_are_told(scene_model: Any, proce
 
 def test_evaluation_and_pipeline_use_it(model: Any, processor: Any) -> None:
     lengths = [10, 10]
-    made = generate_codes(model, processor, TEXTS, lengths, Decoding(best_of=3), seed=4)
-    settings = {**Decoding(best_of=3).settings, "seed": 4}
+    settings = {"num_candidates": 3, "seed": 4}
+    made = [each.codes[0].tolist() for each in generate_motions(model, processor, TEXTS, [1, 1], lengths, **settings)]
     expected = model.generate_motion(**processor(text=TEXTS, duration=2), processor=processor, **settings)
     assert made == expected.codes[:, 0].tolist()
     motions = TextToMotionPipeline(model=model, processor=processor)(TEXTS, duration=2, **settings)
@@ -191,8 +191,8 @@ def test_kept_captions_belong_to_their_seed(model: Any, processor: Any, tmp_path
     names, codes = ["one", "two"], [np.arange(6), np.arange(9)]
     store = OutputStore(tmp_path)
     for seed in (0, 40):
-        found = generate_captions(model, processor, names, codes, best_of=3, seed=seed, store=store)
-        assert found == generate_captions(model, processor, names, codes, best_of=3, seed=seed)
+        found = generate_captions(model, processor, names, codes, num_candidates=3, seed=seed, store=store)
+        assert found == generate_captions(model, processor, names, codes, num_candidates=3, seed=seed)
     assert set(store.values) == {"0 one", "1 two", "40 one", "41 two"}
     generate_captions(model, processor, names, codes, seed=3, store=store)
     assert set(store.values) == {"0 one", "1 two", "40 one", "41 two", *names}

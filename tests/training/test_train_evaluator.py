@@ -291,7 +291,7 @@ def test_bad_input_of_scenes_is_named(scene_run, scene_arguments, tmp_path):
     for changed, message in (
         (["--data", str(tmp_path / "absent")], "motionllm prepare"),
         (["--evaluator", str(tmp_path)], "holds no evaluator"),
-        (["--scene_hidden_size", "13"], "--scene_hidden_size is 13"),
+        (["--scene_hidden_size", "13"], "--scene-hidden-size is 13"),
         (["--output_dir", str(scene_run)], "already holds checkpoint-6"),
     ):
         with pytest.raises(MotionLLMError, match=message):

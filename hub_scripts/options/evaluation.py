@@ -1,0 +1,135 @@
+"""The options of `motionllm evaluate`, and which of them go together."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub.errors import HFValidationError
+from huggingface_hub.utils import validate_repo_id
+
+from hub_scripts.evaluation.protocol import add_protocol_arguments, check_protocol
+from hub_scripts.options.checkpoint import add_model_arguments
+from hub_scripts.options.engine import add_engine_arguments, check_engine_arguments, engine_settings
+from modeling_motionllm.errors_motionllm import MotionLLMError
+
+__all__ = ["TASKS", "caption_settings", "check_evaluation_arguments", "evaluation_parser", "motion_settings"]
+
+TASKS = ("reconstruction", "generation", "captioning")
+
+
+def evaluation_parser() -> argparse.ArgumentParser:
+    """The parser of the command."""
+    parser = argparse.ArgumentParser(
+        prog="motionllm evaluate",
+        description="Measure a checkpoint on a prepared dataset, of clips or of scenes of several people. "
+        "reconstruction: the VQ-VAE on whole clips. generation: a motion for one caption of each clip or scene, as "
+        "long as the real one, by the protocol of Guo et al. 2022, with the rows of the real motions and of their VQ "
+        "reconstruction from the same run. captioning: a sentence for each real motion. --model may also be a folder "
+        "of a VQ-VAE, whose reconstruction is measured, or of .npz motions of any system, which are scored. "
+        "docs/evaluation.md explains every column.",
+        epilog="example: motionllm evaluate --data data/bandai --split test --work runs/work --out runs/figures.json",
+    )
+    add_model_arguments(parser)
+    parser.add_argument("--data", required=True, help="clips or scenes: folder written by `motionllm prepare`")
+    parser.add_argument("--split", default="test", choices=["train", "val", "test"], help="default test")
+    parser.add_argument("--tasks", help=f"of {','.join(TASKS)} (default: all, of scenes the last two)")
+    add_protocol_arguments(parser)
+    parser.add_argument("--draws", type=int, default=1, help="motions per caption; from 2 on with multimodality")
+    parser.add_argument("--repeats", type=int, default=20, help="repeats of the protocol (default 20)")
+    checkpoint = "(default: as the checkpoint's generation_config.json says)"
+    parser.add_argument("--temperature", type=float, help=f"0 takes the likeliest codes {checkpoint}")
+    parser.add_argument("--guidance-scale", type=float, help=f"above 1 follows the sentence more closely {checkpoint}")
+    parser.add_argument(
+        "--num-candidates", type=int, metavar="N", help=f"keep the best of N motions, and of N captions {checkpoint}"
+    )
+    parser.add_argument(
+        "--plant-feet", action="store_true", help="hold feet of generated motions where they stand, as `generate` can"
+    )
+    parser.add_argument("--batch-size", type=int, default=32, help="motions per batch (default 32)")
+    parser.add_argument("--seed", type=int, default=0, help="of all draws (default 0)")
+    parser.add_argument("--work", help="keep what is generated in this folder; a run that died goes on from there")
+    parser.add_argument(
+        "--out",
+        help="also write the figures: as JSON to a file FILE.json; or into a folder as the Hub reads them "
+        "(.eval_results/*.yaml), for a checkpoint on the Hub: `hf upload user/name FOLDER . --create-pr`",
+    )
+    parser.add_argument("--card", action="store_true", help="write the figures into the checkpoint and its card")
+    parser.add_argument(
+        "--sheet",
+        metavar="FILE.png",
+        help="also draw generated motions beside the real ones for 16 captions, spread over contents and styles by a "
+        "fixed rule; with --card the picture goes into the checkpoint and its card too",
+    )
+    parser.add_argument("--dataset-id", help="Hub id of the dataset, for the card and the Hub (default: its name)")
+    add_engine_arguments(parser)
+    return parser
+
+
+def kind_of_model(name: str) -> str:
+    """What is measured: `checkpoint`, `vq` or `motions`, by what the folder holds."""
+    folder = Path(name)
+    config = folder / "config.json"
+    if config.is_file():
+        model_type = json.loads(config.read_text(encoding="utf-8")).get("model_type")
+        return "vq" if model_type == "motion_vq" else "checkpoint"
+    return "motions" if any(folder.glob("*.npz")) else "checkpoint"
+
+
+def check_evaluation_arguments(args: argparse.Namespace) -> None:
+    """Check these options before work starts; sets `kind`, see `kind_of_model`, and makes a set of `tasks`.
+
+    Raises:
+        MotionLLMError: a value out of range, or options that do not go together.
+    """
+    args.kind = kind_of_model(args.model)
+    asked = None if args.tasks is None else set(args.tasks.split(","))
+    if not (asked or set()) <= set(TASKS):
+        raise MotionLLMError(f"--tasks is '{args.tasks}'; choose from {','.join(TASKS)}")
+    args.tasks = asked
+    for name in ("clips", "draws", "repeats", "batch_size", "num_candidates"):
+        value = getattr(args, name)
+        if value is not None and value < 1:
+            raise MotionLLMError(f"--{name.replace('_', '-')} is {value}; give at least 1")
+    if args.temperature is not None and not args.temperature >= 0:
+        raise MotionLLMError(f"--temperature is {args.temperature:g}; give a positive number, or 0 for greedy")
+    if args.temperature == 0 and (args.num_candidates or 1) > 1:
+        raise MotionLLMError(f"--num-candidates {args.num_candidates} needs motions that differ; raise --temperature")
+    if args.guidance_scale is not None and not 0 < args.guidance_scale < 100:
+        raise MotionLLMError(f"--guidance-scale is {args.guidance_scale:g}; give a positive number, 1 for none")
+    if args.card and (args.kind != "checkpoint" or not Path(args.model).is_dir()):
+        raise MotionLLMError(
+            "--card writes into a checkpoint folder; give one with --model (for a checkpoint on the Hub there is --out "
+            "FOLDER)"
+        )
+    if args.sheet is not None:
+        if Path(args.sheet).suffix.lower() != ".png":
+            raise MotionLLMError(f"--sheet is '{args.sheet}'; give a name that ends in .png")
+        if args.kind != "checkpoint" or not (asked is None or "generation" in asked):
+            raise MotionLLMError("--sheet shows what the checkpoint generates; it needs the task generation")
+    to_folder = args.out is not None and not args.out.endswith(".json")
+    if to_folder and args.kind == "motions":
+        raise MotionLLMError(
+            f"--out {args.out} tells of a checkpoint; name a file that ends in .json for other motions"
+        )
+    if args.dataset_id is not None:
+        try:
+            validate_repo_id(args.dataset_id)
+        except HFValidationError as error:
+            raise MotionLLMError(f"--dataset-id is '{args.dataset_id}'; give 'user/name' of a dataset") from error
+    check_engine_arguments(args)
+    if (args.card or to_folder) and engine_settings(args):
+        raise MotionLLMError("--card and --out FOLDER tell of the checkpoint as it is; leave --engine out")
+    check_protocol(args)
+
+
+def motion_settings(args: argparse.Namespace) -> dict[str, Any]:
+    """What the options say of `generate_motion`; nothing where they are left out."""
+    names = ("temperature", "guidance_scale", "num_candidates")
+    given = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
+    return {"do_sample": False, **given, "temperature": 1.0} if args.temperature == 0 else given
+
+
+def caption_settings(args: argparse.Namespace) -> dict[str, Any]:
+    """What the options say of `generate_caption`."""
+    return {} if args.num_candidates is None else {"num_candidates": args.num_candidates}
