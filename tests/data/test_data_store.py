@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conftest import read_golden
 
 from hub_scripts.data.cards import DatasetCard
 from hub_scripts.data.store import (
@@ -16,7 +17,10 @@ from hub_scripts.data.store import (
     write_shard,
     write_summary,
 )
+from hub_scripts.data.tables import read_table, table_features, table_fingerprint, write_table
 from modeling_motionllm.errors_motionllm import MotionLLMError
+from modeling_motionllm.motion_features import canonicalize_joints, joints_to_features
+from modeling_motionllm.placement_motionllm import join_people, split_people
 
 
 def make_rows(count: int, seed: int = 0) -> list[dict[str, Any]]:
@@ -145,3 +149,49 @@ def test_a_damaged_shard_is_named(folder: Path) -> None:
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(MotionLLMError, match=r"val-00000-of-00001\.arrow.*cannot be read"):
         read_motions(folder, "val")
+
+
+def test_arrays_are_views_of_the_mapped_file(folder: Path) -> None:
+    [row, *_] = read_motions(folder, "val")
+    assert not row["joints"].flags.owndata
+    assert not row["joints"].flags.writeable
+
+
+def test_people_come_first_and_features_are_computed_where_there_are_none(tmp_path: Path) -> None:
+    world = join_people(np.stack([walking(31), walking(31)]), np.array([[0, 0, 0], [1.0, 2.0, np.pi]]))
+    [row] = make_rows(1)
+    del row["features"]
+    row |= {"num_people": 2, "num_frames": 31, "joints": world, "contents": ["walk"] * 2, "styles": ["normal"] * 2}
+    (tmp_path / "data").mkdir()
+    write_shard(shard_path(tmp_path, "train", 0, 1), [row])
+    [read] = read_motions(tmp_path, "train", ["joints", "features", "placements", "kind", "parts"])
+    np.testing.assert_array_equal(read["joints"], world.astype(np.float32))
+    assert read["features"].shape == (2, 30, 263)
+    canonical, placements = split_people(read["joints"])
+    np.testing.assert_allclose(read["placements"], placements, atol=1e-6)
+    np.testing.assert_allclose(read["features"], joints_to_features(canonical), atol=1e-6)
+    assert (read["kind"], read["parts"]) == ("", [])
+
+
+def walking(frames: int) -> np.ndarray:
+    return np.asarray(canonicalize_joints(next(iter(read_golden().values()))["joints"][:frames].astype(np.float64)))
+
+
+def test_data_of_an_earlier_version_are_refused_with_the_remedy(folder: Path) -> None:
+    for path in (folder / "data").iterdir():
+        path.rename(path.with_suffix(".parquet"))
+    for read in (dataset_hash, lambda folder: read_motions(folder, "train")):
+        with pytest.raises(MotionLLMError, match="earlier version; run `motionllm prepare` again"):
+            read(folder)
+    (folder / "motionllm_dataset.json").write_text('{"format": 1}')
+    with pytest.raises(MotionLLMError, match="earlier version; run `motionllm prepare` again"):
+        read_summary(folder)
+
+
+def test_a_fingerprint_stays_with_the_table(tmp_path: Path) -> None:
+    features = table_features({"name": "string", "codes": [["int32"]]})
+    rows = [{"name": "a", "codes": [[1, 2], [3, 4]]}, {"name": "b", "codes": [[5]]}]
+    write_table(tmp_path / "a.arrow", rows, features, fingerprint="abc")
+    assert table_fingerprint(tmp_path / "a.arrow") == "abc"
+    assert read_table(tmp_path / "a.arrow") == rows
+    assert read_table(tmp_path / "a.arrow", ["codes"]) == [{"codes": row["codes"]} for row in rows]
