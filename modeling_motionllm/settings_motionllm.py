@@ -136,10 +136,10 @@ class MotionSettings:
     """
 
     do_sample: bool = True
-    temperature: float = 0.7
+    temperature: float = 0.5
     top_k: int | None = None
     top_p: float | None = 0.9
-    guidance_scale: float = 1.5
+    guidance_scale: float = 2.0
     num_return_sequences: int = 1
     num_candidates: int = 1
     people_candidates: int = 8
