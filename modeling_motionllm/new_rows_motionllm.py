@@ -8,7 +8,7 @@ import torch
 
 from .vocabulary_motionllm import MotionVocabulary
 
-__all__ = ["grow_vocabulary", "ordered_noise"]
+__all__ = ["grow_vocabulary", "ordered_noise", "trainable_rows"]
 
 _OF_FAMILY = 0.2  # share of the variance that all bins of a family have in common
 
@@ -75,3 +75,13 @@ def ordered_noise(count: int, width: int, generator: torch.Generator, goes_round
     common = torch.randn(1, width, generator=generator)
     own = waves @ torch.randn(waves.shape[1], width, generator=generator)
     return _OF_FAMILY**0.5 * common + (1 - _OF_FAMILY) ** 0.5 * own
+
+
+def trainable_rows(model: Any) -> list[int] | dict[str, list[int]]:
+    """The rows to train, as PEFT takes them: an output head that is not tied to the embeddings has rows of its own."""
+    ids = model.motion_vocabulary.ids
+    layers = (model.get_input_embeddings(), model.get_output_embeddings())
+    if layers[0].weight is layers[1].weight:
+        return ids
+    names = {id(module): name for name, module in model.named_modules()}
+    return {names[id(layer)].rpartition(".")[-1]: ids for layer in layers}

@@ -7,7 +7,7 @@ from typing import Any
 from huggingface_hub import CommitInfo
 
 from hub_scripts.hub.layouts import LAYOUTS, layout_files
-from hub_scripts.push_to_hub import push_files
+from hub_scripts.hub.push import push_files
 from modeling_motionllm.errors_motionllm import MotionLLMError
 
 from .trainer import ModelTrainer

@@ -14,13 +14,14 @@ from modeling_motionllm.base_model_motionllm import load_base_tokenizer
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.modeling_motion_vq import MotionVQModel
 from modeling_motionllm.modeling_motionllm import MotionLLMForCausalLM
+from modeling_motionllm.new_rows_motionllm import trainable_rows
 from modeling_motionllm.processing_motionllm import MotionLLMProcessor
 from modeling_motionllm.vocabulary_motionllm import motion_token_names
 from tokenization.tokenization_motionllm import MotionLLMTokenizer
 
 from .arguments import ModelArguments
 
-__all__ = ["add_adapter", "build_model", "new_rows", "trained_share"]
+__all__ = ["add_adapter", "build_model", "trained_share"]
 
 
 def build_model(
@@ -96,7 +97,7 @@ def add_adapter(model: MotionLLMForCausalLM, arguments: ModelArguments) -> PeftM
         r=arguments.lora_r,
         lora_alpha=arguments.lora_alpha,
         target_modules="all-linear",
-        trainable_token_indices=None if arguments.freeze_new_rows else new_rows(model),
+        trainable_token_indices=None if arguments.freeze_new_rows else trainable_rows(model),
     )
     peft_model = get_peft_model(model, config)
     if arguments.init_from is not None:
@@ -124,16 +125,6 @@ def _load_adapter_weights(model: PeftModel, arguments: ModelArguments) -> None:
         raise MotionLLMError(f"the adapter '{path}' has other shapes; use its base model and --lora-r") from error
     if report.unexpected_keys:
         raise MotionLLMError(f"the adapter '{path}' has weights this one lacks: {report.unexpected_keys[:2]}")
-
-
-def new_rows(model: MotionLLMForCausalLM) -> list[int] | dict[str, list[int]]:
-    """The rows to train, as PEFT takes them: an output head that is not tied to the embeddings has rows of its own."""
-    ids = model.motion_vocabulary.ids
-    layers = (model.get_input_embeddings(), model.get_output_embeddings())
-    if layers[0].weight is layers[1].weight:
-        return ids
-    names = {id(module): name for name, module in model.named_modules()}
-    return {names[id(layer)].rpartition(".")[-1]: ids for layer in layers}
 
 
 def trained_share(model: PeftModel | MotionLLMForCausalLM) -> tuple[int, int]:

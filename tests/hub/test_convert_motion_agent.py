@@ -11,8 +11,8 @@ from peft import LoraConfig, get_peft_model
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import motionllm
-from hub_scripts.convert_motion_agent import convert_vq
 from hub_scripts.convert_motion_agent import main as convert
+from hub_scripts.hub.motion_agent import convert_vq
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.vocabulary_motionllm import motion_token_names
 
