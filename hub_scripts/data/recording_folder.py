@@ -59,6 +59,7 @@ class RecordingFolderSource(MotionSource[ClipRecording]):
             always into pieces of at most 10 s.
         name: of the dataset; the folder's by default.
         license: of the recordings and captions, as the Hub spells it.
+        notice: what the card has to say of their origin.
 
     Raises:
         MotionLLMError: no recordings there, or a table that cannot be used.
@@ -75,12 +76,14 @@ class RecordingFolderSource(MotionSource[ClipRecording]):
         clip_seconds: float | None = None,
         name: str | None = None,
         license: str = "other",
+        notice: str = "",
     ):
         self.folder, self.maps = Path(folder), Path(maps)
         self.options = options or BvhOptions()
         self.clip_seconds = clip_seconds
         self.name = name or self.folder.resolve().name or "recordings"
         self.license = license
+        self.notice = notice
         if not self.folder.is_dir():
             raise MotionLLMError(f"no such folder: '{folder}'; give the folder that holds the recordings")
         self.files: dict[str, str] = {}
@@ -174,7 +177,8 @@ class RecordingFolderSource(MotionSource[ClipRecording]):
     def card(self) -> DatasetCard:
         others = sorted({entry.license for entry in self.table.values()} - {"", self.license})
         single = f"; of single clips, as the column `license` says: {', '.join(others)}" if others else ""
-        return dataset_card("recordings", name=self.name, license=self.license, others=single)
+        notice = f"\n\n{self.notice}" if self.notice else ""
+        return dataset_card("recordings", name=self.name, license=self.license, others=single, notice=notice)
 
     def _group(self, name: str) -> str:
         """What stays in one split: a file, with the partner in it, or one animation of it."""

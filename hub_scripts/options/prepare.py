@@ -83,15 +83,16 @@ def _bandai(args: argparse.Namespace) -> "Preparation":
 
 
 def _recordings(args: argparse.Namespace) -> "Preparation":
-    from hub_scripts.data.cmu import cmu_table
+    from hub_scripts.data.cmu import CMU_NOTICE, cmu_table
     from hub_scripts.data.preparation import prepare
     from hub_scripts.data.recording_folder import RecordingFolderSource
 
     if args.clip_seconds is not None and not args.clip_seconds >= 1:
         raise MotionLLMError(f"--clip-seconds is {args.clip_seconds:g}; give 1 or more")
     failures: list[tuple[str, str]] = []
-    captions = args.captions
+    captions, notice = args.captions, ""
     if args.dataset == "cmu":
+        notice = CMU_NOTICE
         captions = cmu_table(args.folder, args.sentences, args.captions, failures)
     source = RecordingFolderSource(
         args.folder,
@@ -101,6 +102,7 @@ def _recordings(args: argparse.Namespace) -> "Preparation":
         clip_seconds=args.clip_seconds,
         name=args.name,
         license=args.license,
+        notice=notice,
     )
     source.passed_over += failures
     return prepare(source, args.out, args.num_proc, args.limit, args.mirror, args.overwrite)

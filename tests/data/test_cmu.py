@@ -92,6 +92,7 @@ def test_recordings_and_sentences_become_a_dataset(published: Path, recordings: 
         "01_01_000002": ("val", ["a person stands"], "motion"),
         "walker": ("test", ["somebody walks fast"], "walk"),
     }
+    assert "NSF\nEIA-0196217" in (tmp_path / "out" / "README.md").read_text()
     assert rows["02/02_01_000001"]["num_frames"] == 18  # a T-pose might stand in front of it, for a tenth of a second
 
 
