@@ -107,7 +107,17 @@ def read_caption_table(path: str | os.PathLike[str]) -> dict[str, CaptionEntry]:
 
 
 def clip_name(file: str, animation: str = "", start: float | None = None, end: float | None = None) -> str:
-    """What a clip is called: its file, and which part of it."""
+    """What a clip is called: its file, and which part of it.
+
+    Args:
+        file: without suffix.
+        animation: one of several in the file, if any.
+        start: seconds, if it is a part.
+        end: seconds, likewise.
+
+    Returns:
+        Such as `walk`, `moves_Punch_Jab` or `dance_0.50-4.00`.
+    """
     name = file + ("_" + re.sub(r"[^\w.-]+", "_", animation) if animation else "")
     if start is None and end is None:
         return name

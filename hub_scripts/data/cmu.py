@@ -14,9 +14,8 @@ __all__ = ["CMU_NOTICE", "cmu_table"]
 
 CMU_NOTICE = """\
 The data used in this project was obtained from mocap.cs.cmu.edu. The database was created with funding from NSF
-EIA-0196217. (CMU: free for use in research projects and in products that are sold; the data itself may not be sold, even
-in converted form.) The sentences of parts of trials are HumanML3D's: MIT, Copyright (c) 2022 Chuan Guo."""
-
+EIA-0196217. (CMU: free for use in research projects and in products that are sold; the data itself may not be sold,
+even in converted form.) The sentences of parts of trials are HumanML3D's: MIT, Copyright (c) 2022 Chuan Guo."""
 _TRIAL = re.compile(r"(?<!\d)0*(\d{1,3})_0*(\d{1,2})(?!\d)")
 _SECONDS_IN_FRONT = 6 / 60  # of a T-pose that conversions put before the motion, and of the way out of it
 

@@ -64,6 +64,11 @@ class Gltf:
     def index(self, value: Any, count: int, what: str) -> int:
         """`value` as an index below `count`.
 
+        Args:
+            value: as the document has it.
+            count: how many there are.
+            what: what error messages call them.
+
         Raises:
             MotionLLMError: it is none.
         """

@@ -164,6 +164,11 @@ def retarget_people(
 ) -> list[RetargetedMotion]:
     """Map the skeletons of one file; those that are no person's (a weapon, a horse) are passed over.
 
+    Args:
+        recordings: of one file, at one time.
+        name: what error messages call it.
+        options: what is known of it.
+
     Raises:
         UnknownSkeletonError: none is a person's.
         MotionLLMError: as `retarget`.
