@@ -29,7 +29,7 @@ from typing import Any
 
 CLONE = Path(__file__).resolve().parents[1]
 _MARK = re.compile(r"<!-- (not run|slow|first): (.+?) -->", re.DOTALL)
-_BLOCK = re.compile(r"((?:^<!-- .+? -->\n+)*)^```(bash|console|python)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+_BLOCK = re.compile(r"((?:^<!-- (?:(?!-->).)+ -->\n+)*)^```(bash|console|python)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
 @dataclass
@@ -53,10 +53,11 @@ def read_blocks(path: Path) -> Iterator[Block]:
 
 def run_shell(command: str) -> str:
     """What a shell command prints; the message of a `RuntimeError` where it fails."""
-    done = subprocess.run(["bash", "-euo", "pipefail", "-c", command], capture_output=True, text=True, check=False)
+    shell = ["bash", "-euo", "pipefail", "-c", command]
+    done = subprocess.run(shell, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     if done.returncode:
-        raise RuntimeError(f"$ {command}\n{(done.stdout + done.stderr)[-3000:]}\nexit code {done.returncode}")
-    return done.stdout + done.stderr
+        raise RuntimeError(f"$ {command}\n{done.stdout[-3000:]}\nexit code {done.returncode}")
+    return done.stdout
 
 
 def compare(command: str, shown: list[str], printed: str) -> None:

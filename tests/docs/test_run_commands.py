@@ -29,6 +29,11 @@ four
 false
 ```
 
+<!-- not run: this comment is of another block -->
+```powershell
+dir
+```
+
 <!-- slow: really -->
 <!-- first: echo 3 > number -->
 ```python
