@@ -102,7 +102,7 @@ def test_planted_feet_and_chosen_captions(
         assert evaluate([*options(thin_checkpoint, dataset_folder, **kept), *more]) == 0
         found[name] = json.loads(kept["out"].read_text())
     plain, planted = (found[name]["generation"] for name in ("plain", "planted"))
-    assert planted["protocol"] == plain["protocol"].replace("guidance 1.5;", "guidance 1.5, feet planted;")
+    assert planted["protocol"] == plain["protocol"].replace("; 0 of", ", feet planted; 0 of")
     assert "feet planted" in planted["protocol"]
     for row in ("real", "reconstructed"):
         assert planted["rows"][row] == plain["rows"][row]

@@ -19,6 +19,7 @@ from hub_scripts.metrics.score import Scenes, score_motions
 from hub_scripts.options.checkpoint import DEFAULT_EVALUATOR, DEFAULT_SCENE_EVALUATOR
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.placement_motionllm import encode_placements
+from modeling_motionllm.settings_motionllm import MotionSettings
 
 pytest_plugins = ("scene_fixtures",)
 
@@ -149,7 +150,9 @@ def test_scenes_that_fail_are_counted_and_judged(
     assert evaluate([*arguments, "--temperature", "0"]) == 0
     figures = json.loads(out.read_text())["scene_generation"]
     assert figures["failed"] == 6
-    assert "greedy, guidance 1.5; 6 of 6 outputs not well-formed" in figures["protocol"]
+    assert (
+        f"greedy, guidance {MotionSettings().guidance_scale:g}; 6 of 6 outputs not well-formed" in figures["protocol"]
+    )
     rows = figures["rows"]
     assert rows["generated"]["interpenetration"][0] == 1  # everybody stands in one place
     assert rows["generated"]["role_accuracy"][0] == 0
