@@ -45,7 +45,7 @@ def _parser() -> argparse.ArgumentParser:
         choices=("full", "thin", "plain"),
         default="full",
         help="full (default): everything merged into one model, which loads without knowing its base; thin: the folder "
-        "as it is, without the base model's weights; plain: the language model alone, for servers",
+        "with the code beside it, without the base model's weights; plain: the language model alone, for servers",
     )
     what.add_argument("--adapters-only", action="store_true", help="only adapters/, beside what the repository has")
     what.add_argument("--vq-only", action="store_true", help="only the VQ-VAE, as a repository of its own")
