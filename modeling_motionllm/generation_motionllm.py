@@ -358,7 +358,15 @@ class MotionGenerationMixin:
     def fill_in_codes(
         self, input_ids: torch.Tensor, motion: torch.Tensor, motion_attention_mask: torch.Tensor | None = None
     ) -> torch.Tensor:
-        """Prompts (B, S) whose places for codes hold the codes of their motions; arguments as `generate_caption`.
+        """Prompts with the codes of their motions in place of the place-holders.
+
+        Args:
+            input_ids: int64 (B, S) of `processor(motion=...)`.
+            motion: float32 (R, T, 263) raw features, one row for each person of each prompt, in their order.
+            motion_attention_mask: bool (R, T), False where padded; nothing is padded by default.
+
+        Returns:
+            int64 (B, S).
 
         Raises:
             MotionLLMError: the prompts have not as many places as the motions have codes.

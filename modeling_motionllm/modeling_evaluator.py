@@ -297,7 +297,17 @@ class MotionTextEvaluator(PreTrainedModel):
         attention_mask: torch.Tensor | None = None,
         placements: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """Embeddings (B, embed_dim), length 1, of motions; arguments and errors as those of `get_tokens`."""
+        """Embeddings of motions in the space that they share with sentences.
+
+        Args:
+            motion, attention_mask, placements: as in `get_tokens`.
+
+        Returns:
+            float32 (B, embed_dim), each of length 1.
+
+        Raises:
+            MotionLLMError: as `get_tokens`.
+        """
         return self.embed_tokens(*self.get_tokens(motion, attention_mask, placements))
 
     def get_text_features(self, text_embeddings: torch.Tensor) -> torch.Tensor:
@@ -348,6 +358,9 @@ class MotionTextEvaluator(PreTrainedModel):
             content_labels: (B, P) indices into `config.contents`; -100 for people who are not there.
             style_labels: (B, P) indices into `config.styles`, likewise; not with scene layers.
             tokens, token_mask: of `get_tokens`, in place of the motion.
+
+        Returns:
+            The embeddings, the logits of contents and styles, and the loss where labels were given.
         """
         if tokens is None or token_mask is None:
             if motion is None:

@@ -268,6 +268,9 @@ class MotionLLMForCausalLM(MotionGenerationMixin, PreTrainedModel, GenerationMix
             labels: (B, S) token ids to predict, -100 where there is nothing to learn.
             loss_weights: (B, S) how much each label counts in training; without it, all count 1.
             others: as for any causal language model of transformers.
+
+        Returns:
+            `loss` where there are labels, and `logits` (B, S, V).
         """
         inputs = {
             "input_ids": input_ids,

@@ -511,6 +511,14 @@ def resample_joints(joints: torch.Tensor, source_fps: float, target_fps: float) 
 
     Frame k of the result is taken at k / target_fps seconds; the result never reaches past the last frame.
 
+    Args:
+        joints: (..., T, J, 3), in any unit.
+        source_fps: frames per second of `joints`.
+        target_fps: frames per second of the result.
+
+    Returns:
+        (..., T', J, 3) with T' = floor((T - 1) * target_fps / source_fps) + 1.
+
     Raises:
         MotionLLMError: a frame rate is not positive and finite, or there is no frame.
     """

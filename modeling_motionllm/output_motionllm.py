@@ -48,6 +48,9 @@ class MotionGenerationOutput(ModelOutput):
             codes: int64 (R, P, L), -1 where padded.
             placements: float64 (R, P, 3); 0 where left out.
             parts: int64 (R, P, S).
+
+        Returns:
+            The codes with their features (R, P, T, D).
         """
         codes = codes.to(motion_vq.device)
         mask = codes != -1

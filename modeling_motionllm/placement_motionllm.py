@@ -65,6 +65,11 @@ class Placement:
     def from_bins(cls, x: int, z: int, heading: int) -> "Placement":
         """The centre of these bins.
 
+        Args:
+            x: 0 to 127, bins of 0.1 m to the left of person 1, from -6.4 m on.
+            z: likewise ahead of person 1.
+            heading: 0 to 71, bins of 5 degrees to the left of person 1's facing.
+
         Raises:
             MotionLLMError: there is no such bin.
         """

@@ -70,6 +70,11 @@ def save_motion(motion: Motion, path: str | os.PathLike[str], **options: Any) ->
 def save_motion_files(motion: Motion, path: str | os.PathLike[str], **options: Any) -> list[Path]:
     """As `save_motion`; where the format holds one person and there are several, one numbered file for each.
 
+    Args:
+        motion: of one or more people.
+        path: file to write; its suffix chooses the format.
+        options: of the format, as in `save_motion`.
+
     Returns:
         The files written: `path`, or for two people in `duet.bvh` the files `duet-person1.bvh` and `duet-person2.bvh`.
 
