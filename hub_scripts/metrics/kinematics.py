@@ -181,8 +181,8 @@ class Kinematics:
         """Speed (T, ...) of places (T, ..., 3), m/s, lightly smoothed."""
         return np.linalg.norm(np.gradient(self.smooth(track, 0.04), axis=0), axis=-1) * self.fps
 
-    def swings(self, hand: int, height: float = -0.25, least: float = 0.02) -> int:
-        """How many ways to and fro a hand makes while it is up: 2 to 4 for raising it once, more for waving.
+    def swings(self, hand: int, height: float = -0.25, least: float = 0.015) -> int:
+        """How many ways to and fro a hand makes while it is up: up to 6 for raising it once, more for waving.
 
         What takes longer than about a second is left out first, so that small waves of a raised hand count.
 

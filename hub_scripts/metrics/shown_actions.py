@@ -171,7 +171,7 @@ def _hands(motion: Kinematics) -> list[ShownAction]:
     if not hands:
         return []
     side = "both" if both else SIDES[hands[0]]
-    waves = sum(motion.swings(hand) >= 5 for hand in hands) > (len(hands) - 1) / 2
+    waves = sum(motion.swings(hand) >= 7 for hand in hands) > (len(hands) - 1) / 2
     raised = np.asarray((height[:, hands] > HAND_UP - 0.05).any(axis=1))
     return [_shown("wave" if waves else "raise hands", motion, raised, side)]
 
