@@ -11,6 +11,7 @@ from hub_scripts.data.store import read_summary
 from hub_scripts.evaluation.motions import RealMotion
 from hub_scripts.evaluation.protocol import evaluator_of, load_judge, read_judged_motions
 from hub_scripts.evaluation.runs import Evaluation, evaluate_reconstruction, score_values
+from hub_scripts.evaluation.sentences import judge_sentences, read_sentences, sentence_figures, sentence_report
 from hub_scripts.evaluation.tables import T2M, print_results
 from hub_scripts.hub.card import write_evaluation
 from hub_scripts.hub.evaluation_record import kept_figures, put_sheet, record_evaluation
@@ -43,10 +44,12 @@ def main(argv: Sequence[str]) -> int:
     args = evaluation_parser().parse_args(argv)
     check_evaluation_arguments(args)
     quiet()
-    summary = read_summary(args.data)
     folder = Path(args.out) if args.out and not args.out.endswith(".json") else None
     for path in filter(None, (folder or (args.out and Path(args.out).parent), args.sheet and Path(args.sheet).parent)):
         ensure_folder(path)
+    if args.sentences is not None:
+        return _judge_sentences(args)
+    summary = read_summary(args.data)
     motions, left_out = read_judged_motions(args)
     scenes = any(motion.num_people > 1 for motion in motions)
     start = "scenes_" if scenes else ""
@@ -60,14 +63,30 @@ def main(argv: Sequence[str]) -> int:
     if folder is not None:
         write_evaluation(folder, results)
     elif args.out:
-        with atomic_path(args.out) as temporary:
-            temporary.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+        _write_json(args.out, results)
     if args.sheet:
         print(f"\n{args.sheet}")
     if args.card:
         put_sheet(Path(args.model), args.sheet, "generation" in results)
         record_evaluation(args.model, kept | results)
     return 0
+
+
+def _judge_sentences(args: argparse.Namespace) -> int:
+    """Make a motion for each sentence of --sentences, and say which show what the sentence says."""
+    sentences, settings = read_sentences(args.sentences), motion_settings(args)
+    processor = load_processor(args.model)
+    model, engine = load_engine(args, processor)
+    judged = judge_sentences(model, processor, sentences, args.seed, args.batch_size, engine, **settings)
+    print(sentence_report(judged))
+    if args.out:
+        _write_json(args.out, {"seed": args.seed, "settings": settings} | sentence_figures(judged))
+    return 0
+
+
+def _write_json(path: str, figures: dict[str, Any]) -> None:
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
 
 
 def _measure(args: argparse.Namespace, motions: list[RealMotion], left_out: str, scenes: bool) -> dict[str, Any]:

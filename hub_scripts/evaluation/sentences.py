@@ -15,7 +15,7 @@ from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.modeling_motionllm import MotionLLMForCausalLM
 from modeling_motionllm.processing_motionllm import MotionLLMProcessor
 
-__all__ = ["generate_for_sentences", "judge_sentences", "read_sentences", "sentence_figures", "sentence_report"]
+__all__ = ["judge_sentences", "read_sentences", "sentence_figures", "sentence_report"]
 
 _COLUMNS = ("sentence", "action", "side", "direction")
 
@@ -51,17 +51,16 @@ def read_sentences(path: str | os.PathLike[str]) -> list[SentenceToShow]:
     return sentences
 
 
-def generate_for_sentences(
+def judge_sentences(
     model: MotionLLMForCausalLM,
     processor: MotionLLMProcessor,
     sentences: Sequence[SentenceToShow],
-    *,
     seed: int = 0,
     batch_size: int = 32,
     engine: str | MotionEngine = "auto",
     **settings: Any,
-) -> list[np.ndarray]:
-    """A motion for each sentence, at the checkpoint's defaults and as long as it ends itself.
+) -> list[JudgedSentence]:
+    """Make a motion for each sentence, at the checkpoint's defaults and as long as it ends itself, and judge it.
 
     Args:
         model: in eval mode.
@@ -73,7 +72,7 @@ def generate_for_sentences(
         settings: drawing settings to use instead of the checkpoint's.
 
     Returns:
-        Joints (T, 22, 3) of each.
+        Each sentence with what its motion shows.
     """
     candidates = settings.get("num_candidates") or getattr(model.generation_config, "num_candidates", None) or 1
     joints: list[np.ndarray] = []
@@ -85,18 +84,7 @@ def generate_for_sentences(
             **processor(text=batch), processor=processor, seed=seeds, engine=engine, **settings
         )
         joints += [motion.joints for motion in processor.decode_motion(output)]
-    return joints
-
-
-def judge_sentences(
-    sentences: Sequence[SentenceToShow], joints: Sequence[np.ndarray], fps: float = 20.0
-) -> list[JudgedSentence]:
-    """Each sentence with what its motion shows.
-
-    Raises:
-        MotionLLMError: another number of motions, or one that cannot be judged.
-    """
-    return SentenceMotions(sentences, joints, fps).judged()
+    return SentenceMotions(sentences, joints, processor.fps).judged()
 
 
 def sentence_figures(judged: Sequence[JudgedSentence]) -> dict[str, Any]:

@@ -31,7 +31,14 @@ def evaluation_parser() -> argparse.ArgumentParser:
         epilog="example: motionllm evaluate --data data/bandai --split test --work runs/work --out runs/figures.json",
     )
     add_model_arguments(parser)
-    parser.add_argument("--data", required=True, help="clips or scenes: folder written by `motionllm prepare`")
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--data", help="clips or scenes: folder written by `motionllm prepare`")
+    source.add_argument(
+        "--sentences",
+        metavar="FILE.csv",
+        help="instead: a motion for each sentence of a column 'sentence', and whether it shows what the sentence says; "
+        "with columns action, side and direction where they are known",
+    )
     parser.add_argument("--split", default="test", choices=["train", "val", "test"], help="default test")
     parser.add_argument("--tasks", help=f"of {','.join(TASKS)} (default: all, of scenes the last two)")
     add_protocol_arguments(parser)
@@ -97,6 +104,8 @@ def check_evaluation_arguments(args: argparse.Namespace) -> None:
         raise MotionLLMError(f"--num-candidates {args.num_candidates} needs motions that differ; raise --temperature")
     if args.guidance_scale is not None and not 0 < args.guidance_scale < 100:
         raise MotionLLMError(f"--guidance-scale is {args.guidance_scale:g}; give a positive number, 1 for none")
+    if args.sentences is not None:
+        _check_sentence_arguments(args)
     if args.card and (args.kind != "checkpoint" or not Path(args.model).is_dir()):
         raise MotionLLMError(
             "--card writes into a checkpoint folder; give one with --model (for a checkpoint on the Hub there is --out "
@@ -121,6 +130,20 @@ def check_evaluation_arguments(args: argparse.Namespace) -> None:
     if (args.card or to_folder) and engine_settings(args):
         raise MotionLLMError("--card and --out FOLDER tell of the checkpoint as it is; leave --engine out")
     check_protocol(args)
+
+
+def _check_sentence_arguments(args: argparse.Namespace) -> None:
+    """Refuse what has no effect on sentences."""
+    if args.kind != "checkpoint":
+        raise MotionLLMError(f"--sentences needs a checkpoint that makes motions, and '{args.model}' holds none")
+    if args.out is not None and not args.out.endswith(".json"):
+        raise MotionLLMError(f"--out is '{args.out}'; with --sentences name a file that ends in .json")
+    known = {"model", "sentences", "out", "seed", "batch_size", "temperature", "guidance_scale", "num_candidates"}
+    known |= {"device", "engine", "kind"}
+    defaults = vars(evaluation_parser().parse_args(["--sentences", args.sentences]))
+    idle = [name for name, value in vars(args).items() if name not in known and value != defaults.get(name)]
+    if idle:
+        raise MotionLLMError(f"--{idle[0].replace('_', '-')} has no effect on --sentences; leave it out")
 
 
 def motion_settings(args: argparse.Namespace) -> dict[str, Any]:

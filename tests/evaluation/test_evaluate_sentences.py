@@ -1,17 +1,11 @@
 import json
 
-import numpy as np
 import pytest
 from conftest import FIXTURES, read_golden
 
-from hub_scripts.evaluation.sentences import (
-    generate_for_sentences,
-    judge_sentences,
-    read_sentences,
-    sentence_figures,
-    sentence_report,
-)
-from hub_scripts.metrics.sentences import SentenceToShow
+from hub_scripts.evaluate_motionllm import main as evaluate
+from hub_scripts.evaluation.sentences import judge_sentences, read_sentences, sentence_figures, sentence_report
+from hub_scripts.metrics.sentences import SentenceMotions, SentenceToShow
 from modeling_motionllm.errors_motionllm import MotionLLMError
 
 
@@ -52,7 +46,7 @@ def test_bad_files(tmp_path, text, message):
 def test_figures_and_report():
     names = ["dataset-2_wave-right-hand_youthful_001", "dataset-2_wave-right-hand_youthful_001"]
     rows = [SentenceToShow("a person waves", "wave", "right"), SentenceToShow("a person bows", "bow")]
-    judged = judge_sentences(rows, [read_golden()[name]["joints"] for name in names])
+    judged = SentenceMotions(rows, [read_golden()[name]["joints"] for name in names]).judged()
     figures = sentence_figures(judged)
     assert json.loads(json.dumps(figures)) == figures
     assert (figures["content_right"], figures["sides_right"], figures["sides_judged"]) == (0.5, 1.0, 1)
@@ -63,7 +57,33 @@ def test_figures_and_report():
 
 def test_motions_do_not_depend_on_batches(model, processor):
     rows = [SentenceToShow(text, "walk") for text in ("a person walks", "someone walks forward", "he walks")]
-    together, apart = (generate_for_sentences(model, processor, rows, seed=3, batch_size=size) for size in (3, 1))
-    for one, other in zip(together, apart, strict=True):
-        assert one.shape[1:] == (22, 3)
-        np.testing.assert_allclose(one, other, atol=1e-4)
+    together, apart = (judge_sentences(model, processor, rows, seed=3, batch_size=size) for size in (3, 1))
+    assert [one.asked for one in together] == rows
+    assert [one.shown_as for one in together] == [one.shown_as for one in apart]
+
+
+def test_the_command(thin_checkpoint, tmp_path, capsys):
+    path, out = tmp_path / "own.csv", tmp_path / "figures.json"
+    path.write_text("sentence,action\na person walks,walk\nthe man turns left,\n", encoding="utf-8")
+    asked = ["--model", str(thin_checkpoint), "--sentences", str(path), "--out", str(out), "--num-candidates", "1"]
+    assert evaluate(asked) == 0
+    assert "content right" in capsys.readouterr().out
+    figures = json.loads(out.read_text())
+    assert (figures["sentences"], figures["seed"], figures["settings"]) == (2, 0, {"num_candidates": 1})
+    assert [motion["asked"] for motion in figures["motions"]] == ["walk", "turn"]
+    assert evaluate(asked) == 0
+    assert json.loads(out.read_text()) == figures
+
+
+@pytest.mark.parametrize(
+    "more, message",
+    [
+        (["--card"], "--card has no effect on --sentences"),
+        (["--tasks", "generation"], "--tasks has no effect on --sentences"),
+        (["--work", "somewhere"], "--work has no effect on --sentences"),
+        (["--out", "folder"], "name a file that ends in .json"),
+    ],
+)
+def test_options_without_effect(thin_checkpoint, tmp_path, more, message):
+    with pytest.raises(MotionLLMError, match=message):
+        evaluate(["--model", str(thin_checkpoint), "--sentences", str(tmp_path / "own.csv"), *more])
