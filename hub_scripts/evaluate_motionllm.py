@@ -95,7 +95,8 @@ def _measure(args: argparse.Namespace, motions: list[RealMotion], left_out: str,
     if scenes and (args.kind != "checkpoint" or "reconstruction" in tasks):
         raise MotionLLMError(f"'{args.data}' holds scenes, and reconstruction or motions of others is not for scenes")
     if args.kind == "vq":
-        return {"reconstruction": evaluate_reconstruction(_load_vq(args), motions)[0]}
+        vq = MotionVQModel.from_pretrained(args.model).eval().to(args.device)
+        return {"reconstruction": evaluate_reconstruction(vq, motions)[0]}
     if args.kind == "motions":
         matched = match_folder(args.model, [motion.row() for motion in motions])
         scorer = load_judge(args, motions)
@@ -137,10 +138,6 @@ def _measure(args: argparse.Namespace, motions: list[RealMotion], left_out: str,
     if "captioning" in tasks:
         results[f"{start}captioning"] = evaluation.captioning(SentenceSimilarity(load_sentence_encoder()))
     return results
-
-
-def _load_vq(args: argparse.Namespace) -> MotionVQModel:
-    return MotionVQModel.from_pretrained(args.model).eval().to(args.device)
 
 
 def _judged_by(args: argparse.Namespace, motions: Sequence[RealMotion]) -> dict[str, Any]:
