@@ -9,7 +9,8 @@ from safetensors.numpy import load_file
 from benchmarks.measuring import Row, alternate, clock, machine, print_table
 from hub_scripts.metrics.judge import MotionJudge, load_evaluator
 from hub_scripts.metrics.score import score_motions
-from hub_scripts.options.checkpoint import DEFAULT_EVALUATOR, quiet
+from hub_scripts.options.checkpoint import quiet
+from hub_scripts.options.default_models import DEFAULT_EVALUATOR
 
 __all__ = ["measure"]
 

@@ -7,7 +7,8 @@ from typing import Any
 import torch
 
 from benchmarks.measuring import Row, Timing, alternate, clock, machine, print_table
-from hub_scripts.options.checkpoint import DEFAULT_CHECKPOINT, load_model, load_processor, quiet
+from hub_scripts.options.checkpoint import load_model, load_processor, quiet
+from hub_scripts.options.default_models import DEFAULT_CHECKPOINT
 from modeling_motionllm.configuration_motionllm import MotionLLMConfig
 from modeling_motionllm.modeling_motionllm import MotionLLMForCausalLM
 

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from benchmarks.measuring import Row, alternate, clock, machine, print_table, resident_memory
-from hub_scripts.options.checkpoint import DEFAULT_CHECKPOINT, load_model, load_processor, quiet
+from hub_scripts.options.checkpoint import load_model, load_processor, quiet
+from hub_scripts.options.default_models import DEFAULT_CHECKPOINT
 
 __all__ = ["measure"]
 

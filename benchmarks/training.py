@@ -11,7 +11,8 @@ import numpy as np
 import torch
 
 from benchmarks.measuring import Row, alternate, clock, machine, peak_memory, print_table
-from hub_scripts.options.checkpoint import DEFAULT_CHECKPOINT, load_processor, quiet
+from hub_scripts.options.checkpoint import load_processor, quiet
+from hub_scripts.options.default_models import DEFAULT_CHECKPOINT
 from hub_scripts.training.arguments import ModelArguments
 from hub_scripts.training.examples import LossWeights, MotionTextExamples, PadExamples
 from hub_scripts.training.model import add_adapter

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hub_scripts.hub.layouts import LAYOUTS, check_thin_checkpoint, layout_files
-from hub_scripts.options.checkpoint import DEFAULT_CHECKPOINT, quiet, require_shipped
+from hub_scripts.options.checkpoint import quiet
+from hub_scripts.options.default_models import DEFAULT_CHECKPOINT, require_shipped
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.files_motionllm import ensure_folder
 

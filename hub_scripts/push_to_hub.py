@@ -19,7 +19,8 @@ from hub_scripts.hub.layouts import (
     layout_files,
 )
 from hub_scripts.hub.push import push_files
-from hub_scripts.options.checkpoint import DEFAULT_CHECKPOINT, DEFAULT_EVALUATOR, quiet, require_shipped
+from hub_scripts.options.checkpoint import quiet
+from hub_scripts.options.default_models import DEFAULT_CHECKPOINT, DEFAULT_EVALUATOR, require_shipped
 from modeling_motionllm.checkpoint_motionllm import ADAPTERS_FOLDER
 from modeling_motionllm.errors_motionllm import MotionLLMError
 

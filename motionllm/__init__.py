@@ -42,7 +42,7 @@ from tokenization.tokenization_motionllm import MotionLLMTokenizer
 if TYPE_CHECKING:  # `__getattr__` brings them when they are first asked for
     from hub_scripts.data.motion_files import load_motion
     from hub_scripts.export import save_motion, save_motion_files
-    from hub_scripts.options.checkpoint import default_checkpoint
+    from hub_scripts.options.default_models import default_checkpoint
 
 __all__ = [
     "HUMANML3D",
@@ -106,7 +106,7 @@ def __getattr__(name: str) -> object:
 
         return load_motion
     if name == "default_checkpoint":
-        from hub_scripts.options.checkpoint import default_checkpoint
+        from hub_scripts.options.default_models import default_checkpoint
 
         return default_checkpoint
     raise AttributeError(f"module 'motionllm' has no attribute '{name}'")

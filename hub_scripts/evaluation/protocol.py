@@ -9,7 +9,7 @@ from pathlib import Path
 from hub_scripts.evaluation.motions import RealMotion, read_real_motions
 from hub_scripts.evaluation.tables import T2M
 from hub_scripts.metrics.judge import Judge, MotionJudge, load_evaluator
-from hub_scripts.options.checkpoint import DEFAULT_EVALUATOR, DEFAULT_SCENE_EVALUATOR, require_shipped
+from hub_scripts.options.default_models import DEFAULT_EVALUATOR, DEFAULT_SCENE_EVALUATOR, require_shipped
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.motion_features import KIT
 

@@ -6,7 +6,7 @@ import tempfile
 import weakref
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -19,6 +19,10 @@ from modeling_motionllm.decoding_motionllm import MotionRequest
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.files_motionllm import atomic_path, ensure_folder
 from modeling_motionllm.vocabulary_motionllm import motion_token_names
+
+if TYPE_CHECKING:
+    from modeling_motionllm.modeling_motionllm import MotionLLMForCausalLM
+    from modeling_motionllm.processing_motionllm import MotionLLMProcessor
 
 __all__ = ["LlamaCppEngine", "cached_gguf", "llama_cpp_library"]
 
@@ -44,14 +48,14 @@ def llama_cpp_library() -> Any:
     return llama_cpp
 
 
-def _weights_sha256(model: Any) -> str:
+def _weights_sha256(model: "MotionLLMForCausalLM") -> str:
     """Of the language model, as `write_gguf` notes it."""
     config = model.language_model.config
     state = sorted(model.language_model.state_dict().items())
     return tensors_sha256(item for item in state if item[0] != "lm_head.weight" or not config.tie_word_embeddings)
 
 
-def cached_gguf(model: Any, processor: Any, dtype: str) -> Path:
+def cached_gguf(model: "MotionLLMForCausalLM", processor: "MotionLLMProcessor", dtype: str) -> Path:
     """The GGUF file of a model's language model in the Hugging Face cache, written if it is not there.
 
     Args:
@@ -91,7 +95,7 @@ class LlamaCppEngine:
             model.
     """
 
-    def __init__(self, file: str | Path, model: Any):
+    def __init__(self, file: str | Path, model: "MotionLLMForCausalLM"):
         self.library = library = llama_cpp_library()
         if not Path(file).is_file():
             raise MotionLLMError(f"there is no GGUF file '{file}'; write one with motionllm export --format gguf")
@@ -121,7 +125,7 @@ class LlamaCppEngine:
         size = self.library.llama_model_meta_val_str(self.model, key.encode(), buffer, len(buffer))
         return None if size < 0 else buffer.value.decode()
 
-    def _check(self, file: str | Path, model: Any) -> None:
+    def _check(self, file: str | Path, model: "MotionLLMForCausalLM") -> None:
         vocabulary = model.motion_vocabulary
         names = motion_token_names(vocabulary.codebook_size)
         for number, name in zip(vocabulary.motion_ids, names, strict=True):

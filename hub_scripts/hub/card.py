@@ -29,7 +29,7 @@ from hub_scripts.hub.records import (
     read_record,
     read_training_record,
 )
-from hub_scripts.options.checkpoint import DEFAULT_EVALUATOR
+from hub_scripts.options.default_models import DEFAULT_EVALUATOR
 from modeling_motionllm.checkpoint_motionllm import ADAPTERS_FOLDER, MOTION_VQ_FOLDER, looks_like_path
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.files_motionllm import atomic_path

@@ -15,11 +15,13 @@ from hub_scripts.hub.part_cards import render_plain_card
 from hub_scripts.hub.records import EVALUATION, TRAINING_RECORD
 from modeling_motionllm.chat_template_motionllm import chat_template
 from modeling_motionllm.checkpoint_motionllm import ADAPTERS_FOLDER
+from modeling_motionllm.modeling_motionllm import MotionLLMForCausalLM
+from modeling_motionllm.processing_motionllm import MotionLLMProcessor
 
 __all__ = ["save_plain", "write_plain"]
 
 
-def save_plain(model: Any, processor: Any, target: Path) -> None:
+def save_plain(model: MotionLLMForCausalLM, processor: MotionLLMProcessor, target: Path) -> None:
     """Write the language model of a composite, with its adapter merged, and a stock tokenizer with the chat template.
 
     Args:
@@ -59,7 +61,7 @@ def write_plain(folder: Path, target: Path, repo: str, adapter_name: str) -> Non
     (target / "README.md").write_text(render_plain_card(folder, repo, adapter_name), encoding="utf-8")
 
 
-def _generation_settings(model: Any, processor: Any) -> dict[str, Any]:
+def _generation_settings(model: MotionLLMForCausalLM, processor: MotionLLMProcessor) -> dict[str, Any]:
     """A server knows no grammar: it stops at `</Motion>` as at the end of a text, and takes the likeliest codes."""
     eos = model.generation_config.eos_token_id
     ends = eos if isinstance(eos, list) else [eos]

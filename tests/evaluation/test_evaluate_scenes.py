@@ -16,7 +16,7 @@ from hub_scripts.evaluation.outputs import OutputStore, generate_captions, gener
 from hub_scripts.metrics.judge import MotionJudge, load_evaluator
 from hub_scripts.metrics.reconstruction import reconstruct
 from hub_scripts.metrics.score import Scenes, score_motions
-from hub_scripts.options.checkpoint import DEFAULT_EVALUATOR, DEFAULT_SCENE_EVALUATOR
+from hub_scripts.options.default_models import DEFAULT_EVALUATOR, DEFAULT_SCENE_EVALUATOR
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.placement_motionllm import encode_placements
 from modeling_motionllm.settings_motionllm import MotionSettings

@@ -16,7 +16,7 @@ from hub_scripts.hub.eval_results import RESULT_FILES
 from hub_scripts.hub.layouts import LAYOUTS
 from hub_scripts.hub.part_cards import render_plain_card
 from hub_scripts.hub.records import EVALUATION, SHEET
-from hub_scripts.options.checkpoint import DEFAULT_EVALUATOR
+from hub_scripts.options.default_models import DEFAULT_EVALUATOR
 from modeling_motionllm.errors_motionllm import MotionLLMError
 
 

@@ -28,7 +28,7 @@ from hub_scripts.hub.card import write_model_card
 from hub_scripts.hub.eval_results import RESULT_FILES
 from hub_scripts.hub.records import SHEET
 from hub_scripts.metrics.judge import load_evaluator
-from hub_scripts.options.checkpoint import DEFAULT_EVALUATOR, DEFAULT_SCENE_EVALUATOR
+from hub_scripts.options.default_models import DEFAULT_EVALUATOR, DEFAULT_SCENE_EVALUATOR
 from hub_scripts.push_to_hub import main as push
 from modeling_motionllm.errors_motionllm import MotionLLMError
 

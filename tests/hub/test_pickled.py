@@ -16,7 +16,7 @@ from transformers.trainer_pt_utils import safe_globals
 from hub_scripts.hub.layouts import LAYOUTS
 from hub_scripts.hub.pickled import is_pickled
 from hub_scripts.hub.push import push_files
-from hub_scripts.options.checkpoint import DEFAULT_CHECKPOINT
+from hub_scripts.options.default_models import DEFAULT_CHECKPOINT
 from modeling_motionllm.errors_motionllm import MotionLLMError
 
 pytest_plugins = ("hub_fixtures",)

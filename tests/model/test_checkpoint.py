@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from transformers import AutoModel
 
 import motionllm
-from hub_scripts.options.checkpoint import DEFAULT_CHECKPOINT, DEFAULT_EVALUATOR, DEFAULT_SCENE_EVALUATOR
+from hub_scripts.options.default_models import DEFAULT_CHECKPOINT, DEFAULT_EVALUATOR, DEFAULT_SCENE_EVALUATOR
 from modeling_motionllm.base_model_motionllm import load_base_language_model, load_base_tokenizer
 
 ROOT = Path(__file__).resolve().parents[2]
