@@ -1,29 +1,33 @@
 """`motionllm generate`: motions of one or several people from sentences, written as files."""
 
 import argparse
-import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
-from hub_scripts.generation.jobs import Job, generate_batch, make_jobs, plan_batches, process_place
+from hub_scripts.generation.jobs import Job, make_jobs, plan_batches, process_place
 from hub_scripts.generation.prompts import Prompt, read_prompts
-from hub_scripts.hub.version import package_version
+from hub_scripts.generation.run import MotionRun
 from hub_scripts.options.checkpoint import add_model_arguments, check_device, load_processor, quiet
 from hub_scripts.options.engine import add_engine_arguments, check_engine_arguments, engine_settings, load_engine
 from hub_scripts.options.generation import (
     add_drawing_arguments,
+    add_scene_arguments,
     add_writing_arguments,
     check_drawing_arguments,
+    check_scene_arguments,
     check_writing_arguments,
     drawing_settings,
     read_drawing_settings,
     write_formats,
 )
 from modeling_motionllm.errors_motionllm import MotionLLMError
+
+if TYPE_CHECKING:
+    from modeling_motionllm.motion import Motion
 
 __all__ = ["main"]
 
@@ -51,19 +55,7 @@ def _parser() -> argparse.ArgumentParser:
         help="a file of sentences instead: text with one a line, or .csv, .jsonl or .parquet with a column caption "
         "and, if wanted, duration and seed",
     )
-    parser.add_argument("--people", type=int, help="people in the scene (default 1; with --parts one for each)")
-    parser.add_argument(
-        "--parts",
-        nargs="+",
-        metavar="SENTENCE",
-        help="what each person does, a sentence for each in their order (default: the model says it)",
-    )
-    parser.add_argument(
-        "--given",
-        metavar="FILE",
-        help="the motion of the first person (.npz, .npy in metres, .bvh), whom the others react to; kept but for up "
-        "to 0.2 s at its end",
-    )
+    add_scene_arguments(parser)
     parser.add_argument("--duration", type=float, help="seconds (default: typical for the sentence)")
     parser.add_argument(
         "--num-return-sequences",
@@ -106,15 +98,7 @@ def _check(args: argparse.Namespace) -> None:
         raise MotionLLMError(f"--seed is {args.seed}; give 0 or more")
     check_drawing_arguments(args)
     check_engine_arguments(args)
-    scene = args.parts is not None or args.given is not None
-    if args.people is None:
-        args.people = max(2, len(args.parts or ())) if scene else 1
-    if args.parts is not None and len(args.text) > 1:
-        raise MotionLLMError(f"--parts is for one scene, but there are {len(args.text)} sentences; give one")
-    if args.parts is not None and len(args.parts) != args.people:
-        raise MotionLLMError(
-            f"--parts has {len(args.parts)} sentence(s) for {args.people} people; give one for each of them"
-        )
+    check_scene_arguments(args, len(args.text))
     for name, value in (("--stream", args.stream), ("--dataset-dir", args.dataset_dir)):
         if args.people != 1 and value:
             raise MotionLLMError(f"{name} is for motions of one person, and there are {args.people}; leave it out")
@@ -163,54 +147,26 @@ def main(argv: Sequence[str]) -> int:
             dataset.write_card()
     out = ensure_folder(args.output_dir) if formats else Path(args.output_dir)
 
-    def is_there(job: Job) -> bool:
-        return all((out / f"{job.stem}.{suffix}").is_file() for suffix in formats)
+    def write(motion: "Motion", job: Job, notes: Sequence[str]) -> None:
+        if formats:
+            write_formats(motion, out / job.stem, formats, args, notes)
 
-    model: Any = None
-    engine: Any = None
-
-    def make(number: int) -> None:
-        nonlocal model, engine
-        batch = batches[number]
-        # A shard is made whole or not at all; files one by one.
-        if args.skip_existing and (dataset is None or dataset.has(number)):
-            batch = [job for job in batch if not is_there(job)]
-        if not batch:
-            return
-        if model is None:
-            model, engine = load_engine(args, processor, device)
-        made = generate_batch(
-            model, processor, batch, **scene, plant_feet=args.plant_feet, progress=_Progress() if args.stream else None,
-            engine=engine, **drawing_settings(args),
-        )  # fmt: skip
-        for (motion, parts), job in zip(made, batch, strict=True):
-            motion.seed = None if args.greedy else job.seed
-            motion.model = name
-            motion.version = package_version()
-            if formats:
-                known = 0 if scene["given"] is None else scene["given"].num_people
-                notes = [
-                    f"person {person + 1}: {part}{' (given)' if person < known else ''}"
-                    for person, part in enumerate(parts)
-                ]
-                write_formats(motion, out / job.stem, formats, args, notes)
-        if dataset is not None and not dataset.has(number):
-            print(f"  {dataset.write(number, [motion for motion, _ in made])}")
-
+    run = MotionRun(
+        processor=processor,
+        load=lambda: load_engine(args, processor, device),
+        write=write,
+        is_there=lambda job: all((out / f"{job.stem}.{suffix}").is_file() for suffix in formats),
+        model_name=name,
+        dataset=dataset,
+        skip_existing=args.skip_existing,
+        seeded=not args.greedy,
+        stream=args.stream,
+        options={**scene, "plant_feet": args.plant_feet, **drawing_settings(args)},
+    )
     mine = range(rank, len(batches), processes)
     motions = sum(len(batches[number]) for number in mine)
     with tqdm(total=motions, desc="generate", unit="motion", disable=rank > 0 or len(mine) < 2) as bar:
         for number in mine:
-            make(number)
+            run.make(number, batches[number])
             bar.update(len(batches[number]))
     return 0
-
-
-class _Progress:
-    """Says how many seconds of motion there are, each time more are."""
-
-    def __init__(self) -> None:
-        self.start = time.perf_counter()
-
-    def __call__(self, seconds: float) -> None:
-        print(f"  {seconds:.1f} s of motion after {time.perf_counter() - self.start:.1f} s", flush=True)

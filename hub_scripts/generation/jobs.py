@@ -3,19 +3,16 @@
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hub_scripts.generation.prompts import Prompt
 
 if TYPE_CHECKING:
-    from modeling_motionllm.modeling_motionllm import MotionLLMForCausalLM
-    from modeling_motionllm.motion import Motion
-    from modeling_motionllm.output_motionllm import MotionGenerationOutput
     from modeling_motionllm.processing_motionllm import MotionLLMProcessor
 
-__all__ = ["Job", "file_stem", "generate_batch", "make_jobs", "plan_batches", "process_place"]
+__all__ = ["Job", "file_stem", "make_jobs", "plan_batches", "process_place"]
 
 
 def file_stem(text: str, limit: int = 48) -> str:
@@ -117,82 +114,3 @@ def process_place(environment: Any = os.environ) -> tuple[int, int, int]:
         if rank in environment and world in environment:
             return int(environment[rank]), int(environment[world]), int(environment.get(local, 0))
     return 0, 1, 0
-
-
-def generate_batch(
-    model: "MotionLLMForCausalLM",
-    processor: "MotionLLMProcessor",
-    batch: Sequence[Job],
-    *,
-    people: int = 1,
-    parts: Sequence[str] | None = None,
-    given: "Motion | None" = None,
-    plant_feet: bool = False,
-    progress: Callable[[float], None] | None = None,
-    **settings: Any,
-) -> "list[tuple[Motion, list[str]]]":
-    """The `Motion`s of a batch, each with what its people do. Every sentence is read once, if all have as many motions.
-
-    Args:
-        model: makes them.
-        processor: of the model.
-        batch: jobs that all have a duration, or none of them.
-        people: in each.
-        parts: what each of them does; the model says it where left out.
-        given: the motion of the first of them.
-        plant_feet: hold the feet of those who are made where they stand.
-        progress: called with the seconds of motion that are there, while they are decoded; for one person.
-        settings: of `generate_motion`.
-    """
-    counts = list(Counter(job.prompt for job in batch).values())
-    each = counts[0] if len(set(counts)) == 1 else 1
-    rows = batch[::each]
-    durations = [job.duration for job in rows]
-    inputs = processor(
-        text=[job.text for job in rows],
-        duration=None if durations[0] is None else [seconds for seconds in durations if seconds is not None],
-        people=people,
-        parts=None if parts is None else [parts] * len(rows),
-        given=given,
-    )
-    settings |= {"num_return_sequences": each, "seed": [job.seed for job in batch]}
-    if progress is None:
-        output = model.generate_motion(**inputs, processor=processor, **settings)
-    else:
-        output = _streamed(model, inputs, processor.fps, progress, settings)
-    motions = processor.decode_motion(output, [job.text for job in batch], given=given)
-    features = output.features.float().cpu().numpy()
-    first = 0 if given is None else given.num_people
-    for motion, own in zip(motions, features, strict=True):
-        if plant_feet:
-            from modeling_motionllm.planted_feet_motionllm import plant_feet as planted
-
-            made = motion.joints[first:] if motion.joints.ndim == 4 else motion.joints
-            made[...] = planted(made, motion.fps)
-        elif given is None:  # else the joints are not all recovered from them
-            own = own[: motion.num_people, : motion.num_frames]
-            motion.features = own if motion.joints.ndim == 4 else own[0]
-    return list(zip(motions, processor.decode_parts(output), strict=True))
-
-
-def _streamed(
-    model: "MotionLLMForCausalLM",
-    inputs: Mapping[str, Any],
-    fps: float,
-    progress: Callable[[float], None],
-    settings: dict[str, Any],
-) -> "MotionGenerationOutput":
-    """The output of `generate_motion`, joined of the chunks of `stream_motion`."""
-    import torch  # late, as --help needs this module
-
-    from modeling_motionllm.output_motionllm import MotionGenerationOutput
-
-    inputs = {name: value for name, value in inputs.items() if name != "num_people"}
-    chunks = []
-    for chunk in model.stream_motion(**inputs, **settings):
-        chunks.append(chunk)
-        progress(sum(part.features.shape[2] for part in chunks) / fps)
-    joined = {
-        name: torch.cat([chunk[name] for chunk in chunks], dim=2) for name in ("codes", "attention_mask", "features")
-    }
-    return MotionGenerationOutput(**joined, placements=chunks[0].placements, num_people=chunks[0].num_people)

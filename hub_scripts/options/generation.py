@@ -14,8 +14,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "add_drawing_arguments",
+    "add_scene_arguments",
     "add_writing_arguments",
     "check_drawing_arguments",
+    "check_scene_arguments",
     "check_writing_arguments",
     "drawing_settings",
     "read_drawing_settings",
@@ -83,6 +85,44 @@ def read_drawing_settings(args: argparse.Namespace) -> "MotionSettings":
     except OSError:  # a checkpoint without one is drawn with the defaults
         config = GenerationConfig()
     return MotionSettings.of(config, drawing_settings(args))
+
+
+def add_scene_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add --people, --parts and --given."""
+    parser.add_argument("--people", type=int, help="people in the scene (default 1; with --parts one for each)")
+    parser.add_argument(
+        "--parts",
+        nargs="+",
+        metavar="SENTENCE",
+        help="what each person does, a sentence for each in their order (default: the model says it)",
+    )
+    parser.add_argument(
+        "--given",
+        metavar="FILE",
+        help="the motion of the first person (.npz, .npy in metres, .bvh), whom the others react to; kept but for up "
+        "to 0.2 s at its end",
+    )
+
+
+def check_scene_arguments(args: argparse.Namespace, sentences: int) -> None:
+    """Check these options before anything is loaded; fills in --people.
+
+    Args:
+        args: with these options.
+        sentences: how many are on the command line.
+
+    Raises:
+        MotionLLMError: options that do not go together.
+    """
+    scene = args.parts is not None or args.given is not None
+    if args.people is None:
+        args.people = max(2, len(args.parts or ())) if scene else 1
+    if args.parts is not None and sentences > 1:
+        raise MotionLLMError(f"--parts is for one scene, but there are {sentences} sentences; give one")
+    if args.parts is not None and len(args.parts) != args.people:
+        raise MotionLLMError(
+            f"--parts has {len(args.parts)} sentence(s) for {args.people} people; give one for each of them"
+        )
 
 
 def add_writing_arguments(parser: argparse.ArgumentParser) -> None:

@@ -1,0 +1,166 @@
+"""Making the motions of `motionllm generate`, batch by batch, and writing each batch when it is there."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from hub_scripts.generation.jobs import Job
+from hub_scripts.hub.version import package_version
+
+if TYPE_CHECKING:
+    from hub_scripts.generation.dataset import GeneratedDataset
+    from modeling_motionllm.decoding_motionllm import MotionEngine
+    from modeling_motionllm.modeling_motionllm import MotionLLMForCausalLM
+    from modeling_motionllm.motion import Motion
+    from modeling_motionllm.output_motionllm import MotionGenerationOutput
+    from modeling_motionllm.processing_motionllm import MotionLLMProcessor
+
+__all__ = ["MotionRun", "generate_batch"]
+
+
+@dataclass
+class MotionRun:
+    """Makes batches of motions; the model is loaded when the first motion is to be made.
+
+    Args:
+        processor: of the model.
+        load: gives the model and its engine.
+        write: writes the files of a motion, with lines about it.
+        is_there: whether all files of a job are written already.
+        model_name: recorded in the motions.
+        dataset: where whole batches are written too.
+        skip_existing: make only what is not there yet.
+        seeded: whether motions are drawn, so that the seed is recorded.
+        stream: say how far a motion is while it is decoded.
+        options: of `generate_batch`.
+    """
+
+    processor: "MotionLLMProcessor"
+    load: "Callable[[], tuple[MotionLLMForCausalLM, str | MotionEngine]]"
+    write: "Callable[[Motion, Job, Sequence[str]], None]"
+    is_there: Callable[[Job], bool]
+    model_name: str
+    dataset: "GeneratedDataset | None" = None
+    skip_existing: bool = False
+    seeded: bool = True
+    stream: bool = False
+    options: dict[str, Any] = field(default_factory=dict)
+    _loaded: "tuple[MotionLLMForCausalLM, str | MotionEngine] | None" = None
+
+    def make(self, number: int, batch: Sequence[Job]) -> None:
+        """Make and write the motions of batch `number`."""
+        # A shard is made whole or not at all; files one by one.
+        held = self.dataset is None or self.dataset.has(number)
+        if self.skip_existing and held:
+            batch = [job for job in batch if not self.is_there(job)]
+        if not batch:
+            return
+        if self._loaded is None:
+            self._loaded = self.load()
+        model, engine = self._loaded
+        progress = _Progress() if self.stream else None
+        made = generate_batch(model, self.processor, batch, progress=progress, engine=engine, **self.options)
+        given = self.options.get("given")
+        known = 0 if given is None else given.num_people
+        for (motion, parts), job in zip(made, batch, strict=True):
+            motion.seed = job.seed if self.seeded else None
+            motion.model = self.model_name
+            motion.version = package_version()
+            notes = [
+                f"person {person + 1}: {part}{' (given)' if person < known else ''}"
+                for person, part in enumerate(parts)
+            ]
+            self.write(motion, job, notes)
+        if self.dataset is not None and not self.dataset.has(number):
+            print(f"  {self.dataset.write(number, [motion for motion, _ in made])}")
+
+
+class _Progress:
+    """Says how many seconds of motion there are, each time more are."""
+
+    def __init__(self) -> None:
+        self.start = time.perf_counter()
+
+    def __call__(self, seconds: float) -> None:
+        print(f"  {seconds:.1f} s of motion after {time.perf_counter() - self.start:.1f} s", flush=True)
+
+
+def generate_batch(
+    model: "MotionLLMForCausalLM",
+    processor: "MotionLLMProcessor",
+    batch: Sequence[Job],
+    *,
+    people: int = 1,
+    parts: Sequence[str] | None = None,
+    given: "Motion | None" = None,
+    plant_feet: bool = False,
+    progress: Callable[[float], None] | None = None,
+    **settings: Any,
+) -> "list[tuple[Motion, list[str]]]":
+    """The `Motion`s of a batch, each with what its people do. Every sentence is read once, if all have as many motions.
+
+    Args:
+        model: makes them.
+        processor: of the model.
+        batch: jobs that all have a duration, or none of them.
+        people: in each.
+        parts: what each of them does; the model says it where left out.
+        given: the motion of the first of them.
+        plant_feet: hold the feet of those who are made where they stand.
+        progress: called with the seconds of motion that are there, while they are decoded; for one person.
+        settings: of `generate_motion`.
+    """
+    counts = list(Counter(job.prompt for job in batch).values())
+    each = counts[0] if len(set(counts)) == 1 else 1
+    rows = batch[::each]
+    durations = [job.duration for job in rows]
+    inputs = processor(
+        text=[job.text for job in rows],
+        duration=None if durations[0] is None else [seconds for seconds in durations if seconds is not None],
+        people=people,
+        parts=None if parts is None else [parts] * len(rows),
+        given=given,
+    )
+    settings |= {"num_return_sequences": each, "seed": [job.seed for job in batch]}
+    if progress is None:
+        output = model.generate_motion(**inputs, processor=processor, **settings)
+    else:
+        output = _streamed(model, inputs, processor.fps, progress, settings)
+    motions = processor.decode_motion(output, [job.text for job in batch], given=given)
+    features = output.features.float().cpu().numpy()
+    first = 0 if given is None else given.num_people
+    for motion, own in zip(motions, features, strict=True):
+        if plant_feet:
+            from modeling_motionllm.planted_feet_motionllm import plant_feet as planted
+
+            made = motion.joints[first:] if motion.joints.ndim == 4 else motion.joints
+            made[...] = planted(made, motion.fps)
+        elif given is None:  # else the joints are not all recovered from them
+            own = own[: motion.num_people, : motion.num_frames]
+            motion.features = own if motion.joints.ndim == 4 else own[0]
+    return list(zip(motions, processor.decode_parts(output), strict=True))
+
+
+def _streamed(
+    model: "MotionLLMForCausalLM",
+    inputs: Mapping[str, Any],
+    fps: float,
+    progress: Callable[[float], None],
+    settings: dict[str, Any],
+) -> "MotionGenerationOutput":
+    """The output of `generate_motion`, joined of the chunks of `stream_motion`."""
+    import torch  # late, as --help needs this module
+
+    from modeling_motionllm.output_motionllm import MotionGenerationOutput
+
+    inputs = {name: value for name, value in inputs.items() if name != "num_people"}
+    chunks = []
+    for chunk in model.stream_motion(**inputs, **settings):
+        chunks.append(chunk)
+        progress(sum(part.features.shape[2] for part in chunks) / fps)
+    joined = {
+        name: torch.cat([chunk[name] for chunk in chunks], dim=2) for name in ("codes", "attention_mask", "features")
+    }
+    return MotionGenerationOutput(**joined, placements=chunks[0].placements, num_people=chunks[0].num_people)
