@@ -10,7 +10,7 @@ __all__ = ["main"]
 # Command: module with main(argv), and its line in the help. Modules are imported only when their command runs.
 _COMMANDS = {
     "generate": ("generate_motion", "make a motion from a sentence (.npz, .bvh, .glb, .mp4 ...)"),
-    "interact": ("generate_people", "make a scene of several people from a sentence"),
+    "interact": ("generate_people", "earlier name of generate --people 2; goes with the next release"),
     "caption": ("caption_motion", "describe a motion from a file (.npz, .npy, .bvh, .glb, .amc)"),
     "convert": ("convert_motion", "turn a motion file into another format (.bvh, .glb, .mp4, .html ...)"),
     "view": ("view_motion", "show a motion file in the browser"),
@@ -26,9 +26,29 @@ _COMMANDS = {
 
 # Optional packages and the extra that brings them.
 _EXTRAS = {
-    **{"datasets": "train", "pyarrow": "train", "PIL": "viz", "av": "viz", "gguf": "demo"},
+    **{"pyarrow": "train", "PIL": "viz", "av": "viz", "gguf": "demo"},
     **{"sacrebleu": "eval", "rouge_score": "eval"},
 }
+
+# Options of 0.1 and what they are called now; commands that still have one of them are left alone.
+_RENAMED = {
+    "--samples": "--num-return-sequences",
+    "--num-samples": "--num-return-sequences",
+    "--best-of": "--num-candidates",
+    "--guidance": "--guidance-scale",
+    "--dataset-out": "--dataset-dir",
+    "--dtype": "--engine fast-bf16 or fast-int8",
+    "--gguf": "--engine FILE.gguf",
+    "--gguf-dtype": "--engine llama.cpp-q8_0",
+}
+
+
+def _renamed(command: str, arguments: Sequence[str]) -> str | None:
+    """One line about the first option that has another name now; None where there is none."""
+    if command not in ("generate", "interact", "caption", "evaluate"):
+        return None
+    names = (word.split("=")[0] for word in arguments if word.startswith("--"))
+    return next((f"{name} is {_RENAMED[name]} now" for name in names if name in _RENAMED), None)
 
 
 def _help() -> str:
@@ -68,6 +88,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     from modeling_motionllm.errors_motionllm import MotionLLMError
 
     try:
+        if (renamed := _renamed(command, rest)) is not None:
+            raise MotionLLMError(renamed)
         return importlib.import_module(f"hub_scripts.{_COMMANDS[command][0]}").main(rest)
     except MotionLLMError as error:
         if show_traceback:

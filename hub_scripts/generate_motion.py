@@ -85,7 +85,7 @@ def _parser() -> argparse.ArgumentParser:
 def _prompts(args: argparse.Namespace) -> list[Prompt]:
     """The sentences to make motions of: those of the command line, or of --prompts."""
     if bool(args.text) == (args.prompts is not None):
-        raise MotionLLMError("give sentences, or a file of them with --prompts")
+        raise MotionLLMError("give sentences, or a file of them with --prompts, and not both")
     return [Prompt(text) for text in args.text] if args.prompts is None else read_prompts(args.prompts)
 
 

@@ -161,7 +161,7 @@ class Motion:
             raise MotionLLMError(f"no such file: '{path}'")
         try:
             if not zipfile.is_zipfile(path):  # numpy would take it for a pickle, and say how to load that unsafely
-                raise ValueError("it is no zip archive")
+                raise ValueError("it is damaged, or no .npz file")
             with np.load(path, allow_pickle=False) as file:
                 arrays = {name: file[name] for name in file.files}
             # Files of the first version kept the single values in a JSON text.

@@ -41,7 +41,8 @@ def add_drawing_arguments(parser: argparse.ArgumentParser) -> None:
         "--num-candidates",
         type=int,
         metavar="N",
-        help="draw N motions, for each person, and keep the one that the model itself describes by the sentence",
+        help="draw N motions, for each person, and keep the one that the model itself describes by the sentence; "
+        "the shipped checkpoint takes 1 for one person and 8 for each of several",
     )
 
 
@@ -99,8 +100,8 @@ def add_scene_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--given",
         metavar="FILE",
-        help="the motion of the first person (.npz, .npy in metres, .bvh), whom the others react to; kept but for up "
-        "to 0.2 s at its end",
+        help="the motion of the first person (.npz, .npy in metres, .bvh), to whom the others react; up to "
+        "0.2 s at its end are cut",
     )
 
 

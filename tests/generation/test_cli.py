@@ -331,3 +331,9 @@ def test_files_of_sentences_that_cannot_be_used(refused, tmp_path):
     assert "--guidance-scale is 0" in refused("generate", "a person walks", "--guidance-scale", "0")
     assert "--engine is 'turbo'" in refused("generate", "a person walks", "--engine", "turbo")
     assert "no such file" in refused("generate", "a person walks", "--engine", tmp_path / "none.gguf")
+
+
+def test_options_of_the_version_before_name_the_present_ones(refused):
+    assert "--best-of is --num-candidates now" in refused("generate", "a person walks", "--best-of", "4")
+    assert "--samples is --num-return-sequences now" in refused("generate", "a person walks", "--samples=4")
+    assert "--guidance is --guidance-scale now" in refused("evaluate", "--guidance", "2")
