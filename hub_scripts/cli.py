@@ -77,9 +77,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(_help())
         return 0 if arguments else 2
     if arguments[0] in ("-V", "--version"):
-        from hub_scripts.hub.version import package_version
+        from hub_scripts.hub.version import __version__
 
-        print(f"motionllm {package_version()}")
+        print(f"motionllm {__version__}")
         return 0
     command, *rest = arguments
     if command not in _COMMANDS:

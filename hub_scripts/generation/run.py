@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from hub_scripts.generation.jobs import Job
-from hub_scripts.hub.version import package_version
+from hub_scripts.hub.version import __version__
 
 if TYPE_CHECKING:
     from hub_scripts.generation.dataset import GeneratedDataset
@@ -67,7 +67,7 @@ class MotionRun:
         for (motion, parts), job in zip(made, batch, strict=True):
             motion.seed = job.seed if self.seeded else None
             motion.model = self.model_name
-            motion.version = package_version()
+            motion.version = __version__
             notes = [
                 f"person {person + 1}: {part}{' (given)' if person < known else ''}"
                 for person, part in enumerate(parts)
