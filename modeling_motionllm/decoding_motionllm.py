@@ -1,7 +1,7 @@
 """Decoding motion codes: what is asked for (`MotionRequest`), and what answers: `generate`, or a `MotionDecoder`."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import torch
@@ -84,6 +84,8 @@ class MotionRequest:
         vocabulary: which ids are codes.
         copies: motions for each prompt.
 
+    Decoding fills in `unknown` with its first step: float32 (R,), as in `MotionGenerationOutput`.
+
     Raises:
         MotionLLMError: lengths out of range, or prompts that do not end with `<Motion>`.
     """
@@ -95,6 +97,7 @@ class MotionRequest:
     seeds: Sequence[int]
     vocabulary: MotionVocabulary
     copies: int = 1
+    unknown: torch.Tensor | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         check_prompts(self.input_ids, self.attention_mask)
@@ -237,6 +240,30 @@ def generated_codes(ids: torch.Tensor, vocabulary: MotionVocabulary) -> torch.Te
     return (ids - vocabulary.offset).masked_fill(ended, -1)[:, :longest]
 
 
+class _NoteUnknown(LogitsProcessor):
+    """Fills in `request.unknown` from the scores before the first code, which it leaves as they are.
+
+    Stands before `MotionGrammar`, so that guidance and temperature have not touched the scores.
+
+    Args:
+        request: what is decoded.
+        vocabulary: columns of the scores.
+        prompt_length: tokens before the first code.
+    """
+
+    def __init__(self, request: MotionRequest, vocabulary: MotionVocabulary, prompt_length: int):
+        self.request, self.vocabulary, self.prompt_length = request, vocabulary, prompt_length
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        if input_ids.shape[1] == self.prompt_length:
+            first, prompts = self.vocabulary.offset, self.request.input_ids.shape[0]
+            own = scores[:: scores.shape[0] // prompts]  # all copies, and beams, of a prompt have the same
+            codes, end = own[:, first : first + self.vocabulary.codebook_size], own[:, self.vocabulary.end, None]
+            ending = torch.cat([end, codes], dim=1).float().softmax(-1)[:, 0]
+            self.request.unknown = ending.repeat_interleave(self.request.copies)
+        return scores
+
+
 def decode_with_generate(model: MotionModel, request: MotionRequest, **options: Any) -> torch.Tensor:
     """Token ids (R, L) of the motions, each codes and then `</Motion>`, by `generate` of transformers.
 
@@ -246,7 +273,10 @@ def decode_with_generate(model: MotionModel, request: MotionRequest, **options: 
         options: further arguments of `generate`.
     """
     vocabulary, prompt_length = request.vocabulary, request.input_ids.shape[1]
-    processors: list[LogitsProcessor] = [MotionGrammar(vocabulary, prompt_length, request.least, request.most)]
+    processors: list[LogitsProcessor] = [
+        _NoteUnknown(request, vocabulary, prompt_length),
+        MotionGrammar(vocabulary, prompt_length, request.least, request.most),
+    ]
     if options.get("num_beams") in (None, 1):  # beams are compared as they are, each with its own end
         processors += request.ending(vocabulary.end)
     if request.guided:
@@ -277,7 +307,7 @@ def decode_steps(model: MotionModel, request: MotionRequest, decoder: MotionDeco
     ids = torch.tensor(vocabulary.motion_ids, device=device)
     # Scores have a column for each of `ids`; grammar and sampling work on these as on a vocabulary of its own.
     columns = MotionVocabulary(start=0, end=1, offset=2, codebook_size=vocabulary.codebook_size)
-    grammar = MotionGrammar(columns, 0, request.least, request.most)
+    note, grammar = _NoteUnknown(request, columns, 0), MotionGrammar(columns, 0, request.least, request.most)
     ending, steps = request.ending(columns.end), request.sampling(None)
     written = torch.full((request.rows, int(request.most.max()) + 1), columns.end, device=device)
     order = torch.arange(request.rows, device=device)  # which row of the request stands where
@@ -285,7 +315,7 @@ def decode_steps(model: MotionModel, request: MotionRequest, decoder: MotionDeco
         scores = decoder.begin(request.without_sentence(model.config) if guided else None)
         for count in range(written.shape[1]):
             history = written[order, :count]
-            chosen = grammar(history, scores[:, 0])
+            chosen = grammar(history, note(history, scores[:, 0]))
             for step in ending:
                 chosen = step(history, chosen)
             if guided:

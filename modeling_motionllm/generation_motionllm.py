@@ -200,8 +200,8 @@ class MotionGenerationMixin:
             others: as in `generate_motion`; there is one candidate.
 
         Returns:
-            Iterator of outputs with `codes` (R, 1, n), `attention_mask` (R, 1, n) and `features` (R, 1, n *
-            frames_per_code, D); closing it ends the decoding.
+            Iterator of outputs with `codes` (R, 1, n), `attention_mask` (R, 1, n), `features` (R, 1, n *
+            frames_per_code, D) and, the same in each, `unknown` (R,); closing it ends the decoding.
 
         Raises:
             MotionLLMError: as `generate_motion`, before the first chunk is asked for.
@@ -226,15 +226,18 @@ class MotionGenerationMixin:
         )
         decoder = choose_decoder(engine, self, request, settings)
         steps = decode_steps(self, request, decoder) if decoder else stream_generate(self, request, **settings)
-        return self._chunks(steps, chunk_codes)
+        return self._chunks(steps, chunk_codes, request)
 
     @torch.no_grad()
-    def _chunks(self, steps: Iterator[torch.Tensor], chunk_codes: int) -> Iterator[MotionGenerationOutput]:
+    def _chunks(
+        self, steps: Iterator[torch.Tensor], chunk_codes: int, request: MotionRequest
+    ) -> Iterator[MotionGenerationOutput]:
         for chunk in stream_features(self.motion_vq, steps, self.motion_vocabulary, chunk_codes):
             codes, mask, features = (value[:, None] for value in chunk)
             people = torch.ones(len(codes), dtype=torch.long)
             places = torch.zeros(len(codes), 1, 3, dtype=torch.float64)
-            yield MotionGenerationOutput(codes, mask, features, places, people)
+            unknown = None if request.unknown is None else request.unknown.clone().cpu()
+            yield MotionGenerationOutput(codes, mask, features, places, people, unknown=unknown)
 
     def int8_engine(self) -> MotionEngine:
         """The fast decoder with int8 weights, for `engine`: faster on the CPU, and not quite the same (`Int8Llama`).

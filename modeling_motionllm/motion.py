@@ -20,7 +20,9 @@ __all__ = ["Motion"]
 
 _JOINTS = tuple(skeleton.num_joints for skeleton in SKELETONS.values())
 # What a file holds one of, and its type.
-_SINGLE: dict[str, Callable[[Any], Any]] = {"fps": float, "caption": str, "seed": int, "model": str, "version": str}
+_SINGLE: dict[str, Callable[[Any], Any]] = {
+    **{"fps": float, "caption": str, "seed": int, "model": str, "version": str, "unknown": float}
+}
 # What numpy, zipfile and json raise on damaged files; RuntimeError covers encrypted and oddly compressed archives.
 _DAMAGED = (OSError, ValueError, TypeError, EOFError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error)
 
@@ -42,6 +44,8 @@ class Motion:
             any: as the model decoded them, so the joints may stand on another floor. With P people (P, T, 263). With
             the 21 joints of KIT-ML 251 columns, in millimetres.
         version: of the MotionLLM package that made it, if any.
+        unknown: the probability, by the model that made it, that it has never seen what the caption asks for, if any;
+            see `MotionGenerationOutput`.
 
     Raises:
         MotionLLMError: wrong shape, people of different lengths, no frames, NaN or infinite values, or `fps` not
@@ -56,6 +60,7 @@ class Motion:
     model: str | None = None
     features: np.ndarray | None = None
     version: str | None = None
+    unknown: float | None = None
 
     def __post_init__(self) -> None:
         try:
@@ -135,7 +140,7 @@ class Motion:
         """Write an `.npz`; equal motions give equal bytes.
 
         It holds arrays under the names of the attributes: `joints`, `fps` and, where known, `features`, `codes`,
-        `caption`, `seed`, `model` and `version`. No pickle is needed to read them.
+        `caption`, `seed`, `model`, `version` and `unknown`. No pickle is needed to read them.
 
         Raises:
             MotionLLMError: the suffix is not `.npz`, or the file cannot be written.

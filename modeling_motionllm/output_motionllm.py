@@ -24,6 +24,11 @@ class MotionGenerationOutput(ModelOutput):
         num_people: int64 (R,).
         parts: int64 (R, P, S) ids of what each person does, as it was told before its motion, -1 where padded;
             `MotionLLMProcessor.decode_parts` makes sentences of them. None where no parts were told.
+        unknown: float32 (R,): the probability of `</Motion>` as the first token after the `<Motion>` of person 1, among
+            the codes and itself, at temperature 1 and without guidance. A model that was trained to it says so that it
+            has never seen what the sentence asks for; a motion is made all the same. Of a model that was not, such as
+            the shipped checkpoint so far, the values are small and say nothing. None where person 1 is given, or where
+            the codes come from elsewhere.
     """
 
     codes: torch.Tensor = None  # type: ignore[assignment]
@@ -32,6 +37,7 @@ class MotionGenerationOutput(ModelOutput):
     placements: torch.Tensor = None  # type: ignore[assignment]
     num_people: torch.Tensor = None  # type: ignore[assignment]
     parts: torch.Tensor | None = None
+    unknown: torch.Tensor | None = None
 
     @classmethod
     def of_codes(
@@ -40,6 +46,7 @@ class MotionGenerationOutput(ModelOutput):
         codes: torch.Tensor,
         placements: torch.Tensor | None = None,
         parts: torch.Tensor | None = None,
+        unknown: torch.Tensor | None = None,
     ) -> "MotionGenerationOutput":
         """The output for codes that are known, which are decoded.
 
@@ -48,6 +55,7 @@ class MotionGenerationOutput(ModelOutput):
             codes: int64 (R, P, L), -1 where padded.
             placements: float64 (R, P, 3); 0 where left out.
             parts: int64 (R, P, S).
+            unknown: float32 (R,).
 
         Returns:
             The codes with their features (R, P, T, D).
@@ -61,7 +69,7 @@ class MotionGenerationOutput(ModelOutput):
         features[there] = frames
         if placements is None:
             placements = torch.zeros(*there.shape, 3, dtype=torch.float64)
-        return cls(codes, mask, features, placements, there.sum(-1).cpu(), parts)
+        return cls(codes, mask, features, placements, there.sum(-1).cpu(), parts, unknown)
 
     def select(self, rows: torch.Tensor) -> "MotionGenerationOutput":
         """These rows (N,), in this order."""

@@ -303,7 +303,8 @@ class MotionLLMProcessor(MotionPromptsMixin, ProcessorMixin):
                 the bones of the skeleton, and not as its codes tell it.
 
         Returns:
-            R motions with joints (T, 22, 3) and codes (L,) of one person, (P, T, 22, 3) and (P, L) of several.
+            R motions with joints (T, 22, 3) and codes (L,) of one person, (P, T, 22, 3) and (P, L) of several, and with
+            `unknown` rounded to 4 decimals.
         """
         motions, skeleton = [], self.skeleton
         known = None if given is None else split_people(self._motion(given).people)
@@ -321,7 +322,10 @@ class MotionLLMProcessor(MotionPromptsMixin, ProcessorMixin):
                 joints = join_people(joints, placements)
             else:
                 joints, kept = joints[0], kept[0]
-            motions.append(Motion(joints, self.fps, captions[row] if captions is not None else None, kept, seed))
+            caption = None if captions is None else captions[row]
+            # Rounded: its last digits differ with the batch, and the same seed is to give the same file.
+            unknown = None if output.unknown is None else round(float(output.unknown[row]), 4)
+            motions.append(Motion(joints, self.fps, caption, kept, seed, unknown=unknown))
         return motions
 
     def decode_people(self, *args: Any, **kwargs: Any) -> list[Motion]:

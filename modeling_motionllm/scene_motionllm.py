@@ -85,6 +85,7 @@ class Scene:
         self.codes: list[list[torch.Tensor]] = [[] for _ in seeds]
         self.bins: list[list[torch.Tensor]] = [[] for _ in seeds]
         self.parts: list[list[list[int]]] = [[] for _ in seeds]
+        self.unknown: torch.Tensor | None = None  # float32 (R,), once the motion of person 1 is drawn
         self.told = [len(ids) for ids in self.ids]  # ids before the place of the person whose turn it is
         # A prompt that ends before <Motion> leaves room for parts.
         self.tells_parts = [prompt[-1] != self.vocabulary.start for prompt in self.prompts]
@@ -163,7 +164,10 @@ class Scene:
             self.vocabulary,
             each * candidates,
         )
-        return decode_codes(self.model, request, self.engine, self.options)
+        codes = decode_codes(self.model, request, self.engine, self.options)
+        if person == 0 and request.unknown is not None:
+            self.unknown = request.unknown[::candidates].clone().cpu()
+        return codes
 
     def draw_best(self, rows: list[int], person: int) -> torch.Tensor:
         """Codes (len(rows), L) of the best of several motions of one more person, -1 where padded.
@@ -310,7 +314,7 @@ class Scene:
         if any(self.tells_parts):
             told = [scene[person] if person < len(scene) else [] for scene in self.parts for person in range(most)]
             parts = pad_right(told, -1).reshape(len(self.codes), most, -1).to(self.model.device)
-        return MotionGenerationOutput.of_codes(self.model.motion_vq, codes, placements, parts)
+        return MotionGenerationOutput.of_codes(self.model.motion_vq, codes, placements, parts, self.unknown)
 
 
 def longest_held(codes: torch.Tensor) -> torch.Tensor:

@@ -28,6 +28,7 @@ _COLUMNS: dict[str, Any] = {
     "joints": "array",
     "codes": ["int32"],
     "model": "string",
+    "unknown": "float32",
 }
 _CARD = """---
 configs:
@@ -45,8 +46,9 @@ tags:
 
 Motions that the model `{model}` made from {prompts} sentences ({motions} motions). One row is one motion: `joints`
 (frames, {num_joints}, 3) in metres, Y up, {order}, at `fps` frames per second; `codes` of the model's VQ-VAE; the
-sentence (`caption`, and its number in the list of sentences, `prompt`); the random `seed`, none for greedy ones. What
-they may be used for is said in the model's card.
+sentence (`caption`, and its number in the list of sentences, `prompt`); the random `seed`, none for greedy ones;
+`unknown`, the probability, by the model, that it has never seen what the sentence asks for. What they may be used for
+is said in the model's card.
 
 Settings: `{settings}`
 """
@@ -89,7 +91,7 @@ class GeneratedDataset:
         return shard_path(self.folder, "train", number, len(self.batches))
 
     def _hash(self, number: int) -> str:
-        content = [self.settings, [asdict(job) for job in self.batches[number]]]
+        content = [self.settings, sorted(_COLUMNS), [asdict(job) for job in self.batches[number]]]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
     def _is_written(self, number: int) -> bool:
@@ -112,6 +114,7 @@ class GeneratedDataset:
                 "joints": np.asarray(motion.joints, dtype=np.float32),
                 "codes": motion.codes,
                 "model": motion.model,
+                "unknown": motion.unknown,
             }
             for job, motion in zip(self.batches[number], motions, strict=True)
         ]

@@ -163,4 +163,7 @@ def _streamed(
     joined = {
         name: torch.cat([chunk[name] for chunk in chunks], dim=2) for name in ("codes", "attention_mask", "features")
     }
-    return MotionGenerationOutput(**joined, placements=chunks[0].placements, num_people=chunks[0].num_people)
+    first = chunks[0]
+    return MotionGenerationOutput(
+        **joined, placements=first.placements, num_people=first.num_people, unknown=first.unknown
+    )

@@ -119,6 +119,7 @@ def test_a_table_of_sentences_becomes_a_dataset(thin_checkpoint, tmp_path, capsy
         assert row["codes"] == motion.codes.tolist()
         np.testing.assert_allclose(np.array(row["joints"], dtype=np.float32), motion.joints, atol=1e-4)
         assert (row["fps"], row["seed"], row["model"]) == (motion.fps, motion.seed, motion.model)
+        assert 0 < row["unknown"] == pytest.approx(motion.unknown, abs=1e-3)
     # Going on makes what is missing, and nothing else.
     before = {path: path.read_bytes() for path in shards}
     shards[1].unlink()
