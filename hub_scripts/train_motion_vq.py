@@ -5,7 +5,7 @@ from pathlib import Path
 
 from transformers import HfArgumentParser, set_seed
 
-from hub_scripts.data.store import dataset_hash, read_motions, read_summary
+from hub_scripts.data.store import dataset_hash, existing_splits, read_motions, read_summary
 from hub_scripts.training.motion_vq import (
     MotionVQTrainer,
     MotionWindows,
@@ -32,22 +32,30 @@ def main(argv: list[str]) -> int:
         (VQArguments, VQTrainingArguments), prog="motionllm train-vq", description=__doc__, allow_abbrev=False
     )
     arguments, training = parser.parse_args_into_dataclasses(argv)
+    if arguments.init_from is None and arguments.continuous_steps >= training.max_steps:
+        raise MotionLLMError(
+            f"--continuous-steps is {arguments.continuous_steps} of {training.max_steps} steps, so that no codebook "
+            "would be made; give fewer, or more --max-steps"
+        )
     resume = check_resume(training, training.resume)
-    data_sha256, summary = dataset_hash(arguments.data), read_summary(arguments.data)
+    summaries = [read_summary(folder) for folder in arguments.data]
     set_seed(training.seed)
 
     shortest = MotionVQConfig().frames_per_code  # shorter clips have no code
     clips, eval_clips = (
         [
             one
-            for row in read_motions(arguments.data, split, ["features"])
+            for folder in arguments.data
+            if split in existing_splits(folder)
+            for row in read_motions(folder, split, ["features"])
             for one in row["features"]
             if len(one) >= shortest
         ]
         for split in ("train", "val")
     )
     if not clips or not eval_clips:
-        raise MotionLLMError(f"'{arguments.data}' has {len(clips)} train and {len(eval_clips)} val clips; prepare more")
+        where = ", ".join(arguments.data)
+        raise MotionLLMError(f"'{where}' has {len(clips)} train and {len(eval_clips)} val clips; prepare more")
 
     model = build_vq(arguments, clips)
     print(f"{len(clips)} train clips, {len(eval_clips)} val clips, {model.num_parameters() / 1e6:.2f} M parameters")
@@ -59,6 +67,7 @@ def main(argv: list[str]) -> int:
         train_dataset=MotionWindows(clips, arguments.window, windows_needed * training.world_size, training.seed),
         eval_dataset=[{}],
         eval_clips=eval_clips,
+        continuous_steps=0 if arguments.init_from else arguments.continuous_steps,
         data_collator=collate,
     )
     result = trainer.train(resume_from_checkpoint=resume)
@@ -69,9 +78,9 @@ def main(argv: list[str]) -> int:
         Path(training.output_dir),
         command="motionllm train-vq " + " ".join(argv),
         seed=training.seed,
-        data_name=summary.get("name"),
-        data_license=summary.get("license"),
-        data_sha256=data_sha256,
+        data_name=" + ".join(str(summary.get("name")) for summary in summaries),
+        data_license=" + ".join(dict.fromkeys(str(summary.get("license")) for summary in summaries)),
+        data_sha256=dataset_hash(*arguments.data),
         **training_outcome(result, trainer.state.log_history),
         history=trainer.state.log_history,
         continued_from=read_training_record(arguments.init_from),

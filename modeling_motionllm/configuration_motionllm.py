@@ -23,6 +23,10 @@ _CUSTOM_PIPELINES = {
 class MotionVQConfig(PreTrainedConfig):
     """Configuration of `MotionVQModel`; the defaults are T2M-GPT's reference size (Zhang et al. 2023, 19.7 M).
 
+    There are two forms. The reference halves the rate stage by stage (`num_downsampling`). With a `patch_size` above 1
+    the first convolution takes that many frames at once and all residual blocks run at the codes' rate, which
+    reconstructs better for the same time of training.
+
     Args:
         input_dim: feature columns (263 for HumanML3D, 251 for KIT-ML).
         num_joints: joints of the skeleton the features describe.
@@ -30,7 +34,10 @@ class MotionVQConfig(PreTrainedConfig):
         metres_per_unit: of the features' lengths.
         width: channels of the convolutions.
         depth: residual blocks per resolution.
-        num_downsampling: stride-2 stages; one code stands for `2 ** num_downsampling` frames.
+        num_downsampling: stride-2 stages, each with a stack of residual blocks; one code stands for
+            `2 ** num_downsampling` frames.
+        patch_size: frames that one code stands for, an even number; 1 for the form with stages.
+        num_stacks: stacks of residual blocks of the form with patches.
         dilation_growth: dilation of the n-th residual block is `dilation_growth ** n`.
         codebook_size: number of codes.
         code_dim: dimension of a code vector.
@@ -53,6 +60,8 @@ class MotionVQConfig(PreTrainedConfig):
     width: int = 512
     depth: int = 3
     num_downsampling: int = 2
+    patch_size: int = 1
+    num_stacks: int = 2
     dilation_growth: int = 3
     codebook_size: int = 512
     code_dim: int = 512
@@ -65,12 +74,14 @@ class MotionVQConfig(PreTrainedConfig):
 
     @property
     def frames_per_code(self) -> int:
-        return 2**self.num_downsampling
+        return self.patch_size if self.patch_size > 1 else 2**self.num_downsampling
 
     @property
     def decoder_context(self) -> int:
         """Codes on each side that a decoded frame depends on: the receptive field of `MotionDecoder`, rounded up."""
         blocks = sum(self.dilation_growth**n for n in range(self.depth))
+        if self.patch_size > 1:
+            return self.num_stacks * blocks + 2  # conv_in, conv_out
         reach = 1.0  # conv_in
         for stage in range(self.num_downsampling):
             reach += blocks / 2**stage + 1 / 2 ** (stage + 1)  # residual blocks, then the convolution after doubling

@@ -89,7 +89,7 @@ class MotionEncoder(nn.Module):
         width, stages = config.width, range(config.num_downsampling)
         self.conv_in = MaskedConv1d(config.input_dim, width, 3, padding=1)
         self.down = nn.ModuleList(MaskedConv1d(width, width, 4, stride=2, padding=1) for _ in stages)
-        self.blocks = nn.ModuleList(MotionResidualStack(width, config.depth, config.dilation_growth) for _ in stages)
+        self.blocks = _stacks(config, config.num_downsampling)
         self.conv_out = MaskedConv1d(width, config.code_dim, 3, padding=1)
 
     def forward(self, x: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
@@ -108,7 +108,7 @@ class MotionDecoder(nn.Module):
         super().__init__()
         width, stages = config.width, range(config.num_downsampling)
         self.conv_in = MaskedConv1d(config.code_dim, width, 3, padding=1)
-        self.blocks = nn.ModuleList(MotionResidualStack(width, config.depth, config.dilation_growth) for _ in stages)
+        self.blocks = _stacks(config, config.num_downsampling)
         self.up = nn.ModuleList(MaskedConv1d(width, width, 3, padding=1) for _ in stages)
         self.conv_mid = MaskedConv1d(width, width, 3, padding=1)
         self.conv_out = MaskedConv1d(width, config.input_dim, 3, padding=1)
@@ -120,6 +120,47 @@ class MotionDecoder(nn.Module):
             mask = None if mask is None else mask.repeat_interleave(2, dim=-1)
             x = up(x, mask)
         return self.conv_out(F.relu(self.conv_mid(x, mask)), mask)
+
+
+class MotionPatchEncoder(nn.Module):
+    """As `MotionEncoder`, with overlapping patches of frames: everything after the first convolution is per code."""
+
+    def __init__(self, config: MotionVQConfig):
+        super().__init__()
+        width, patch = config.width, config.patch_size
+        self.patch = patch
+        self.conv_in = MaskedConv1d(config.input_dim, width, 2 * patch, stride=patch, padding=patch // 2)
+        self.blocks = _stacks(config, config.num_stacks)
+        self.conv_out = MaskedConv1d(width, config.code_dim, 1)
+
+    def forward(self, x: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+        x = self.conv_in(x, mask)
+        mask = None if mask is None else mask[..., :: self.patch]
+        for blocks in self.blocks:
+            x = blocks(x, mask)
+        return self.conv_out(x, mask)
+
+
+class MotionPatchDecoder(nn.Module):
+    """As `MotionDecoder`, from codes to overlapping patches of frames in the last step."""
+
+    def __init__(self, config: MotionVQConfig):
+        super().__init__()
+        width, patch = config.width, config.patch_size
+        self.conv_in = MaskedConv1d(config.code_dim, width, 3, padding=1)
+        self.blocks = _stacks(config, config.num_stacks)
+        self.conv_out = nn.ConvTranspose1d(width, config.input_dim, 2 * patch, stride=patch, padding=patch // 2)
+
+    def forward(self, x: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+        x = self.conv_in(x, mask)
+        for blocks in self.blocks:
+            x = blocks(x, mask)
+        x = F.relu(x)
+        return self.conv_out(x if mask is None else x * mask)
+
+
+def _stacks(config: MotionVQConfig, count: int) -> nn.ModuleList:
+    return nn.ModuleList(MotionResidualStack(config.width, config.depth, config.dilation_growth) for _ in range(count))
 
 
 class MotionQuantizer(nn.Module):
@@ -166,11 +207,28 @@ class MotionQuantizer(nn.Module):
         self.codebook.copy_(self.code_sum / self.code_count[:, None])
 
     @torch.no_grad()
-    def initialize(self, vectors: torch.Tensor) -> None:
-        """Start the codebook on vectors (N, dim) of the first batch."""
-        self.codebook.copy_(self._draw(vectors.to(self.codebook), self.codebook.shape[0]))
-        self.code_sum.copy_(self.codebook)
-        self.code_count.fill_(1.0)
+    def initialize(self, vectors: torch.Tensor, use: float = 1.0) -> None:
+        """Start the codebook on vectors (N, dim), or on their centres (ten steps of k-means) where they are many.
+
+        Args:
+            vectors: latents of the encoder; they are many where there are at least eight per code.
+            use: how often a code is used per step on average, for the counts to start with.
+        """
+        vectors = vectors.to(self.codebook)
+        size = self.codebook.shape[0]
+        self.codebook.copy_(self._draw(vectors, size))
+        count = torch.ones_like(self.code_count)
+        for _ in range(10 if vectors.shape[0] >= 8 * size else 0):
+            codes = self.nearest(vectors)
+            count = torch.bincount(codes, minlength=size).to(vectors)
+            total = torch.zeros_like(self.codebook).index_add_(0, codes, vectors)
+            centres = total / count.clamp_min(1)[:, None]
+            self.codebook.copy_(torch.where(count[:, None] > 0, centres, self._draw(vectors, size)))
+        self.code_count.copy_((count / count.mean()).clamp_min(0.5) * use)
+        self.code_sum.copy_(self.codebook * self.code_count[:, None])
+        if dist.is_available() and dist.is_initialized():
+            for value in (self.codebook, self.code_sum, self.code_count):
+                dist.broadcast(value, 0)
         self.initialized.fill_(True)
 
     def _draw(self, vectors: torch.Tensor, size: int) -> torch.Tensor:
@@ -198,14 +256,17 @@ class MotionVQModel(PreTrainedModel):
     std: torch.Tensor
     main_input_name = "motion"
     base_model_prefix = "motion_vq"
-    _no_split_modules = ["MotionEncoder", "MotionDecoder", "MotionQuantizer"]  # noqa: RUF012
+    _no_split_modules = [  # noqa: RUF012
+        "MotionEncoder", "MotionDecoder", "MotionPatchEncoder", "MotionPatchDecoder", "MotionQuantizer",
+    ]  # fmt: skip
 
     def __init__(self, config: MotionVQConfig):
         config._attn_implementation = "eager"  # there is none; others may be asked of a model around it
         super().__init__(config)
-        self.encoder = MotionEncoder(config)
+        patches = config.patch_size > 1
+        self.encoder = MotionPatchEncoder(config) if patches else MotionEncoder(config)
         self.quantizer = MotionQuantizer(config)
-        self.decoder = MotionDecoder(config)
+        self.decoder = MotionPatchDecoder(config) if patches else MotionDecoder(config)
         self.register_buffer("mean", torch.zeros(config.input_dim))
         self.register_buffer("std", torch.ones(config.input_dim))
         self.post_init()
@@ -293,6 +354,14 @@ class MotionVQModel(PreTrainedModel):
         codes = self.quantizer.nearest(latents.flatten(0, 1)).view(code_mask.shape)
         return MotionVQEncoderOutput(codes=codes.masked_fill(~code_mask, -1), attention_mask=code_mask)
 
+    def latents(self, motion: torch.Tensor, attention_mask: torch.Tensor | None = None) -> torch.Tensor:
+        """What `encode` finds the nearest codes of: (N, code_dim), one for each code of all motions, clip by clip.
+
+        Args and Raises: as `encode`.
+        """
+        _, latents, code_mask = self._encode(motion, attention_mask)
+        return latents[code_mask]
+
     def decode(self, codes: torch.Tensor, attention_mask: torch.Tensor | None = None) -> MotionVQDecoderOutput:
         """Codes to raw features.
 
@@ -322,43 +391,42 @@ class MotionVQModel(PreTrainedModel):
         return self.decoder(latents.transpose(1, 2), mask).transpose(1, 2)
 
     def forward(
-        self, motion: torch.Tensor, attention_mask: torch.Tensor | None = None, return_dict: bool = True
+        self,
+        motion: torch.Tensor,
+        attention_mask: torch.Tensor | None = None,
+        quantize: bool = True,
+        return_dict: bool = True,
     ) -> MotionVQOutput | tuple:
         """Reconstruct features and compute the losses; in training mode the codebook takes a moving-average step.
 
         Args:
             motion: (B, T, input_dim) raw features.
             attention_mask: (B, T), True or 1 where a frame is real.
+            quantize: False for a plain autoencoder, which training may begin with: codes are then all -1.
 
         Raises:
             MotionLLMError: as `encode`.
         """
         config = self.config
         target, latents, code_mask = self._encode(motion, attention_mask)
-        vectors = latents[code_mask]
-        if self.training and not bool(self.quantizer.initialized):
-            self.quantizer.initialize(vectors.detach())
-        codes = self.quantizer.nearest(vectors.detach())
-        quantized = self.quantizer.codebook[codes].to(vectors)
-        if self.training and self.quantizer.learning:
-            self.quantizer.update(vectors.detach(), codes)
-        commitment = F.mse_loss(vectors, quantized)
-        # Straight-through: the decoder sees the code, the encoder gets the gradient.
-        passed = torch.zeros_like(latents).masked_scatter(
-            code_mask[..., None], vectors + (quantized - vectors).detach()
-        )
+        if quantize:
+            passed, codes, commitment = self._quantize(latents, code_mask)
+        else:
+            passed, codes = latents, torch.full_like(code_mask, -1, dtype=torch.long)
+            commitment = latents.new_zeros(())
         padded = None if attention_mask is None else code_mask
         output = self._decode(passed, padded)
         reconstruction, velocity, path = self._losses(output, target, code_mask)
 
-        usage = torch.bincount(codes, minlength=config.codebook_size).to(latents) / codes.numel()
+        usage = torch.bincount(codes[codes >= 0], minlength=config.codebook_size).to(latents)
+        usage = usage / usage.sum().clamp_min(1)
         result = MotionVQOutput(
             loss=reconstruction
             + config.velocity_weight * velocity
             + config.path_weight * path
             + config.commitment_weight * commitment,
             features=output * self.std + self.mean,
-            codes=codes.new_full(code_mask.shape, -1).masked_scatter(code_mask, codes),
+            codes=codes,
             perplexity=torch.exp(-(usage * (usage + 1e-10).log()).sum()),
             reconstruction_loss=reconstruction.detach(),
             velocity_loss=velocity.detach(),
@@ -366,6 +434,27 @@ class MotionVQModel(PreTrainedModel):
             commitment_loss=commitment.detach(),
         )
         return result if return_dict else result.to_tuple()
+
+    def _quantize(
+        self, latents: torch.Tensor, code_mask: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """What the decoder sees (B, L, code_dim), codes (B, L), -1 where padded, and the commitment loss.
+
+        In training mode the codebook takes a step, or starts where it has not yet.
+        """
+        vectors = latents[code_mask]
+        if self.training and not bool(self.quantizer.initialized):
+            self.quantizer.initialize(vectors.detach())
+        codes = self.quantizer.nearest(vectors.detach())
+        quantized = self.quantizer.codebook[codes].to(vectors)
+        if self.training and self.quantizer.learning:
+            self.quantizer.update(vectors.detach(), codes)
+        # Straight-through: the decoder sees the code, the encoder gets the gradient.
+        passed = torch.zeros_like(latents).masked_scatter(
+            code_mask[..., None], vectors + (quantized - vectors).detach()
+        )
+        spread = codes.new_full(code_mask.shape, -1).masked_scatter(code_mask, codes)
+        return passed, spread, F.mse_loss(vectors, quantized)
 
     def _losses(
         self, output: torch.Tensor, target: torch.Tensor, code_mask: torch.Tensor

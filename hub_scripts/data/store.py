@@ -258,14 +258,14 @@ def existing_splits(folder: str | os.PathLike[str]) -> list[Split]:
     return [split for split in SPLITS if split in names]
 
 
-def dataset_hash(folder: str | os.PathLike[str]) -> str:
-    """SHA-256 (hex) over the names and bytes of all shards.
+def dataset_hash(*folders: str | os.PathLike[str]) -> str:
+    """SHA-256 (hex) over the names and bytes of all shards of one dataset or of several.
 
     Raises:
         MotionLLMError: no dataset there.
     """
     digest = hashlib.sha256()
-    for path in split_shards(folder, None):
+    for path in (path for folder in folders for path in split_shards(folder, None)):
         with path.open("rb") as file:
             digest.update(f"{path.name}\0{hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
     return digest.hexdigest()

@@ -1,7 +1,7 @@
 """Training of the motion VQ-VAE: windows of clips, statistics of features, and a Trainer that measures whole clips."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -29,20 +29,31 @@ __all__ = [
 ]
 
 
+_SIZES = ("patch_size", "width", "depth", "codebook_size", "code_dim")
+_CODES_TO_START = 25  # latents per code, for the centres to begin with
+
+
 @dataclass
 class VQArguments:
     """The VQ-VAE and its data."""
 
-    data: str = field(metadata={"help": "Folder written by `motionllm prepare`."})
+    data: list[str] = field(metadata={"help": "Folders written by `motionllm prepare`, one or several."})
     window: int = field(default=64, metadata={"help": "Frames per training window (shorter clips are padded)."})
-    width: int = field(default=256, metadata={"help": "Channels of the convolutions (the reference has 512)."})
-    depth: int = field(default=3, metadata={"help": "Residual blocks per resolution."})
-    codebook_size: int = field(default=512, metadata={"help": "Number of codes."})
-    code_dim: int = field(default=256, metadata={"help": "Dimension of a code vector (the reference has 512)."})
-    velocity_weight: float = field(default=0.5, metadata={"help": "Weight of the loss on local joint positions."})
+    patch_size: int = field(
+        default=4, metadata={"help": "Frames a code, taken at once; 1 halves the rate twice, as the reference does."}
+    )
+    width: int = field(default=320, metadata={"help": "Channels of the convolutions (the reference has 512)."})
+    depth: int = field(default=3, metadata={"help": "Residual blocks in each of the two stacks."})
+    codebook_size: int = field(default=1024, metadata={"help": "Number of codes."})
+    code_dim: int = field(default=192, metadata={"help": "Dimension of a code vector (the reference has 512)."})
+    velocity_weight: float = field(default=2.0, metadata={"help": "Weight of the loss on local joint positions."})
     root_weight: float = field(default=4.0, metadata={"help": "Weight of the four root columns."})
-    path_weight: float = field(default=0.5, metadata={"help": "Weight of the loss on the integrated root path."})
+    path_weight: float = field(default=1.0, metadata={"help": "Weight of the loss on the integrated root path."})
     commitment_weight: float = field(default=0.02, metadata={"help": "Weight of the commitment loss."})
+    continuous_steps: int = field(
+        default=500,
+        metadata={"help": "Steps without a codebook at the start; it then begins at the centres of what is encoded."},
+    )
     dead_code_threshold: float = field(
         default=0.1, metadata={"help": "Redraw codes used less often than this per step; mind the codes per batch."}
     )
@@ -59,9 +70,9 @@ class VQTrainingArguments(TrainingArguments):
     """Trainer arguments with defaults for this model."""
 
     output_dir: str = field(default="runs/motion_vq", metadata={"help": "Checkpoints, logs and the final model."})
-    max_steps: int = field(default=8000)
-    per_device_train_batch_size: int = field(default=64)
-    learning_rate: float = field(default=4e-4)
+    max_steps: int = field(default=20000)
+    per_device_train_batch_size: int = field(default=32)
+    learning_rate: float = field(default=1e-3)
     lr_scheduler_type: str = field(default="cosine")
     warmup_steps: float = field(default=200)
     weight_decay: float = field(default=0.0)
@@ -92,6 +103,12 @@ class MotionWindows(Dataset):
         return self.size
 
     def __getitem__(self, index: int) -> np.ndarray:
+        if not 0 <= index < self.size:
+            raise IndexError(index)
+        return self.draw(index)
+
+    def draw(self, index: int) -> np.ndarray:
+        """Window `index`, which may lie beyond the end."""
         draw = np.random.default_rng((self.seed, index)).random(3)
         clip = self.clips[min(int(np.searchsorted(self.cumulative, draw[0])), len(self.clips) - 1)]
         room = len(clip) - self.window
@@ -121,16 +138,34 @@ class MotionVQTrainer(ModelTrainer):
 
     control: Any
 
-    def __init__(self, *args: Any, eval_clips: list[np.ndarray], **kwargs: Any):
+    def __init__(self, *args: Any, eval_clips: list[np.ndarray], continuous_steps: int = 0, **kwargs: Any):
         super().__init__(*args, **kwargs)
-        self.eval_clips = eval_clips
+        self.eval_clips, self.continuous_steps = eval_clips, continuous_steps
         self.parts: dict[str, list[float]] = {}
 
     def compute_loss(self, model: Any, inputs: dict, return_outputs: bool = False, **kwargs: Any) -> Any:
-        outputs = model(**inputs)
+        vq = self.accelerator.unwrap_model(model)
+        started = bool(vq.quantizer.initialized)
+        if not started and model.training and self.state.global_step >= self.continuous_steps > 0:
+            self._start_codebook(vq)
+            started = True
+        outputs = model(**inputs, quantize=started or self.continuous_steps == 0)
         for name in ("perplexity", "reconstruction_loss", "velocity_loss", "path_loss", "commitment_loss"):
             self.parts.setdefault(name, []).append(float(outputs[name].detach()))
         return (outputs.loss, outputs) if return_outputs else outputs.loss
+
+    @torch.no_grad()
+    def _start_codebook(self, vq: MotionVQModel) -> None:
+        """Begin the codebook on what the encoder makes of windows beyond those that training sees."""
+        windows = cast(MotionWindows, self.train_dataset)
+        per_step = self.args.train_batch_size * windows.window // vq.config.frames_per_code
+        batches = -(-_CODES_TO_START * vq.config.codebook_size // per_step)
+        found = []
+        for number in range(batches):
+            first = windows.size + number * self.args.train_batch_size
+            batch = collate([windows.draw(index) for index in range(first, first + self.args.train_batch_size)])
+            found.append(vq.latents(**{name: value.to(vq.device) for name, value in batch.items()}))
+        vq.quantizer.initialize(torch.cat(found), use=per_step / vq.config.codebook_size)
 
     def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
         if "loss" in logs:
@@ -153,7 +188,8 @@ def build_vq(arguments: VQArguments, clips: list[np.ndarray]) -> MotionVQModel:
     if arguments.init_from is None:
         if arguments.decoder_only:
             raise MotionLLMError("--decoder-only needs a trained VQ-VAE; add --init-from FOLDER")
-        sizes = {name: getattr(arguments, name) for name in ("width", "depth", "codebook_size", "code_dim")}
+        sizes = {name: getattr(arguments, name) for name in _SIZES}
+        sizes |= {"num_downsampling": 2 if arguments.patch_size == 1 else 0}
         skeleton = skeleton_of_features(clips[0].shape[1])
         body = {"input_dim": skeleton.feature_dim, "num_joints": skeleton.num_joints, "fps": skeleton.fps}
         body["metres_per_unit"] = skeleton.metres_per_unit

@@ -62,7 +62,7 @@ def trained(request, tmp_path_factory, make_joints, base_folder) -> tuple[str, P
     source = make_source(folder / "source", kind, make_joints)
     assert prepare([kind, str(source), "--out", str(folder / "data")]) == 0
     small = {"max_steps": 2, "per_device_train_batch_size": 2, "use_cpu": True, "dataloader_pin_memory": False}
-    sizes = {"width": 16, "depth": 1, "code_dim": 8, "codebook_size": 32, "window": 32}
+    sizes = {"width": 16, "depth": 1, "code_dim": 8, "codebook_size": 32, "window": 32, "continuous_steps": 1}
     assert train_vq(options({"data": folder / "data", "output_dir": folder / "vq", **small, **sizes})) == 0
     assert encode(options({"vq": folder / "vq", "data": folder / "data", "out": folder / "codes"})) == 0
     parts = {"codes": folder / "codes", "vq": folder / "vq", "base_model": base_folder}

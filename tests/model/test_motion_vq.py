@@ -13,6 +13,8 @@ from modeling_motionllm.modeling_motion_vq import MotionQuantizer, MotionVQModel
 from modeling_motionllm.processing_motionllm import pad_features
 
 LENGTHS = (40, 17, 4)
+PATCHES = {"patch_size": 4, "num_downsampling": 0}
+forms = pytest.mark.parametrize("form", [{}, PATCHES], ids=["stages", "patches"])
 
 
 @pytest.fixture(scope="module")
@@ -27,8 +29,9 @@ def assert_same_state(one: torch.nn.Module, other: torch.nn.Module) -> None:
         assert torch.equal(value, other.state_dict()[name]), name
 
 
-def test_shapes_follow_the_configuration():
-    model = make_vq(num_downsampling=3, code_dim=8)
+@pytest.mark.parametrize("form", [{"num_downsampling": 3}, {"patch_size": 8}], ids=["stages", "patches"])
+def test_shapes_follow_the_configuration(form):
+    model = make_vq(code_dim=8, **form)
     motion = torch.randn(2, 37, 263)
     encoded = model.encode(motion)
     assert encoded.codes.shape == (2, 37 // 8)
@@ -50,8 +53,10 @@ def test_the_default_is_the_reference_size():
     assert not any(isinstance(module, torch.nn.Linear) for module in model.modules())  # LoRA must not find any
 
 
+@forms
 @pytest.mark.parametrize("garbage", [0.0, 1e6, float("inf"), float("nan")])
-def test_padding_never_changes_real_frames(vq, clips, garbage):
+def test_padding_never_changes_real_frames(clips, garbage, form):
+    vq = make_vq(**form)
     motion, mask = pad_features(clips)
     motion = F.pad(motion, (0, 0, 0, 9))
     mask = F.pad(mask, (0, 9))
@@ -69,11 +74,12 @@ def test_padding_never_changes_real_frames(vq, clips, garbage):
         assert not decoded.features[row, 4 * count :].any()
 
 
+@forms
 @pytest.mark.parametrize("garbage", [1e3, float("nan")])
-def test_padding_never_changes_losses_or_gradients(clips, garbage):
+def test_padding_never_changes_losses_or_gradients(clips, garbage, form):
     results = []
     for extra in (0, 12):
-        model = make_vq(path_weight=0.5)
+        model = make_vq(path_weight=0.5, **form)
         motion, mask = pad_features(clips)
         motion = F.pad(motion, (0, 0, 0, extra))
         mask = F.pad(mask, (0, extra))
@@ -167,6 +173,31 @@ def test_the_codebook_starts_on_the_first_batch(clips):
     assert model.quantizer.code_count.tolist() == [1.0] * 4
 
 
+def test_the_codebook_starts_on_the_centres_of_many_latents():
+    quantizer = MotionQuantizer(MotionVQConfig(codebook_size=2, code_dim=2))
+    torch.manual_seed(0)
+    vectors = torch.cat([torch.randn(60, 2) * 0.1 + 3, torch.randn(20, 2) * 0.1 - 3])
+    quantizer.initialize(vectors, use=10.0)
+    order = quantizer.codebook[:, 0].argsort()
+    torch.testing.assert_close(quantizer.codebook[order], torch.stack([vectors[60:].mean(0), vectors[:60].mean(0)]))
+    assert quantizer.code_count[order].tolist() == [5.0, 15.0]
+    torch.testing.assert_close(quantizer.code_sum, quantizer.codebook * quantizer.code_count[:, None])
+
+
+def test_without_a_codebook_it_is_a_plain_autoencoder(clips):
+    model = make_vq().train()
+    before = model.quantizer.codebook.clone()
+    motion = torch.from_numpy(clips[0])[None]
+    output = model(motion, quantize=False)
+    assert (output.codes == -1).all()
+    assert output.codes.shape == (1, 10)
+    assert float(output.commitment_loss) == 0
+    assert torch.equal(model.quantizer.codebook, before)
+    latents = model.latents(motion)
+    expected = model.decoder(latents.T[None], None).transpose(1, 2) * model.std + model.mean
+    torch.testing.assert_close(output.features, expected)
+
+
 def test_a_batch_smaller_than_the_codebook_fills_it():
     quantizer = MotionQuantizer(MotionVQConfig(codebook_size=10, code_dim=2))
     vectors = torch.tensor([[1.0, 1.0], [-1.0, 2.0]])
@@ -241,8 +272,9 @@ def test_perplexity_counts_the_codes_in_use(clips, monkeypatch):
         assert float(model(motion).perplexity) == pytest.approx(expected, rel=1e-4)
 
 
-def test_saving_and_loading_is_exact(clips, tmp_path):
-    model = make_vq().train()
+@forms
+def test_saving_and_loading_is_exact(clips, tmp_path, form):
+    model = make_vq(**form).train()
     model.set_normalization(torch.linspace(-1, 1, 263), torch.linspace(0.5, 2, 263))
     model(torch.from_numpy(clips[0])[None])
     model.eval().save_pretrained(tmp_path)

@@ -18,6 +18,7 @@ from modeling_motionllm.modeling_motion_vq import MotionVQModel
     {"depth": 3},
     {"depth": 1, "num_downsampling": 3},
     {"depth": 2, "num_downsampling": 1, "dilation_growth": 2},
+    {"depth": 2, "patch_size": 4, "num_stacks": 1},
 ])  # fmt: skip
 def test_the_decoder_reaches_as_far_as_the_config_says(options):
     """By gradients: the farthest codes that any frame of the middle code depends on."""

@@ -28,6 +28,7 @@ def arguments(dataset_folder) -> list[str]:
         "codebook_size": 8,
         "window": 32,
         "max_steps": 6,
+        "continuous_steps": 2,
         "per_device_train_batch_size": 4,
         "save_steps": 3,
         "eval_steps": 6,
@@ -48,7 +49,7 @@ def run(arguments, tmp_path_factory) -> Path:
 
 def test_the_trained_model_loads_and_is_not_the_initial_one(run, dataset_folder):
     model = MotionVQModel.from_pretrained(run).eval()
-    assert (model.config.width, model.config.codebook_size, model.config.path_weight) == (16, 8, 0.5)
+    assert (model.config.width, model.config.codebook_size, model.config.path_weight) == (16, 8, 1.0)
     assert bool(model.quantizer.initialized)
     clips = [row["features"][0] for row in read_motions(dataset_folder, "train", ["features"])]
     mean, std = feature_statistics(clips)
@@ -172,7 +173,7 @@ def test_clips_too_short_for_a_code_are_passed_over(arguments, dataset_folder, t
     write_shard(shard_path(data, "train", 0, 1), rows)
     write_summary(data, {})
     out = tmp_path / "out"
-    assert main([*arguments, "--data", str(data), "--output_dir", str(out), "--max_steps", "1"]) == 0
+    assert main([*arguments, "--data", str(data), "--output_dir", str(out), "--max_steps", "3"]) == 0
     assert (out / "model.safetensors").is_file()
 
 
