@@ -12,6 +12,7 @@ _COMMANDS = {
     "generate": ("generate_motion", "make a motion from a sentence (.npz, .bvh, .glb, .mp4 ...)"),
     "interact": ("generate_people", "earlier name of generate --people 2; goes with the next release"),
     "caption": ("caption_motion", "describe a motion from a file (.npz, .npy, .bvh, .glb, .amc)"),
+    "actions": ("list_actions", "list what a checkpoint was trained on, with counts and examples"),
     "convert": ("convert_motion", "turn a motion file into another format (.bvh, .glb, .mp4, .html ...)"),
     "view": ("view_motion", "show a motion file in the browser"),
     "prepare": ("prepare_data", "turn recorded motion into a dataset"),

@@ -26,6 +26,7 @@ __all__ = [
     "adapter_rows",
     "check_whole_model",
     "explain_damage",
+    "find_file",
     "is_thin_checkpoint",
     "load_adapter_into",
     "load_motion_vq",
@@ -42,7 +43,7 @@ ADAPTERS_FOLDER = "adapters"
 _ADAPTER_WEIGHTS = "adapter_model.safetensors"
 
 
-def _find(name: str, file: str, **hub: Any) -> str | None:
+def find_file(name: str, file: str, **hub: Any) -> str | None:
     """Local path of a file of a folder or Hub repo, or None if it has none."""
     return cached_file(
         name,
@@ -67,9 +68,9 @@ def is_thin_checkpoint(name: str, **hub: Any) -> bool:
     """
     if not Path(name).is_dir() and looks_like_path(name):
         raise MotionLLMError(f"there is no checkpoint folder '{name}'; check the path, or give a Hub id 'user/name'")
-    if any(_find(name, file, **hub) for file in (SAFE_WEIGHTS_NAME, SAFE_WEIGHTS_INDEX_NAME)):
+    if any(find_file(name, file, **hub) for file in (SAFE_WEIGHTS_NAME, SAFE_WEIGHTS_INDEX_NAME)):
         return False
-    return _find(name, f"{MOTION_VQ_FOLDER}/{SAFE_WEIGHTS_NAME}", **hub) is not None
+    return find_file(name, f"{MOTION_VQ_FOLDER}/{SAFE_WEIGHTS_NAME}", **hub) is not None
 
 
 @contextmanager
@@ -93,8 +94,8 @@ def _check_weights(name: str, folder: str, file: str, **hub: Any) -> None:
     Raises:
         MotionLLMError: it was changed or damaged.
     """
-    checksums = _find(name, f"{folder}/{CHECKSUMS}", **hub)
-    weights = _find(name, f"{folder}/{file}", **hub)
+    checksums = find_file(name, f"{folder}/{CHECKSUMS}", **hub)
+    weights = find_file(name, f"{folder}/{file}", **hub)
     if checksums is not None and weights is not None:
         check_checksum(weights, checksums, f"{name}/{folder}")
 
@@ -105,9 +106,9 @@ def check_whole_model(name: str, **hub: Any) -> None:
     Raises:
         MotionLLMError: one is missing, damaged or was changed.
     """
-    checksums = _find(name, CHECKSUMS, **hub)
+    checksums = find_file(name, CHECKSUMS, **hub)
     for file in read_checksums(checksums) if checksums is not None else ():
-        weights = _find(name, file, **hub)
+        weights = find_file(name, file, **hub)
         if weights is None:
             raise MotionLLMError(
                 f"'{name}' has no weight file {file}, which its {CHECKSUMS} lists; it is incomplete, get it again"
@@ -128,7 +129,7 @@ def load_motion_vq(name: str, config: MotionVQConfig, **hub: Any) -> MotionVQMod
 
 def adapter_rows(name: str, adapter_name: str, **hub: Any) -> set[int]:
     """Token ids whose embeddings an adapter of a thin checkpoint brings along."""
-    found = _find(name, f"{ADAPTERS_FOLDER}/{adapter_name}/adapter_config.json", **hub)
+    found = find_file(name, f"{ADAPTERS_FOLDER}/{adapter_name}/adapter_config.json", **hub)
     ids = json.loads(Path(found).read_text(encoding="utf-8")).get("trainable_token_indices") if found else None
     return set(ids) if isinstance(ids, list) else set()
 
@@ -147,7 +148,7 @@ def load_adapter_into(model: Any, name: str, adapter_name: str, merge: bool, **h
             peft, which is missing.
     """
     subfolder = f"{ADAPTERS_FOLDER}/{adapter_name}"
-    found = _find(name, f"{subfolder}/adapter_config.json", **hub)
+    found = find_file(name, f"{subfolder}/adapter_config.json", **hub)
     if found is None:
         folder = Path(name) / ADAPTERS_FOLDER
         names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
@@ -155,7 +156,7 @@ def load_adapter_into(model: Any, name: str, adapter_name: str, merge: bool, **h
         raise MotionLLMError(f"'{name}' has no adapter '{adapter_name}'{known}")
     weights = f"{subfolder}/{_ADAPTER_WEIGHTS}"
     # Of a Hub repo only the files that are asked for are in the local folder.
-    if _find(name, weights, **hub) is None:
+    if find_file(name, weights, **hub) is None:
         raise MotionLLMError(f"'{name}' has no file {weights}; the adapter '{adapter_name}' is incomplete")
     _check_weights(name, subfolder, _ADAPTER_WEIGHTS, **hub)
     source = Path(found).parent

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from hub_scripts.evaluation.tables import (
     scene_caption_table,
     scene_table,
 )
+from hub_scripts.hub.actions import KnownAction, actions_in
 from hub_scripts.hub.eval_results import RECONSTRUCTION, eval_results, write_eval_results
 from hub_scripts.hub.licences import data_of, licence_of
 from hub_scripts.hub.records import (
@@ -47,6 +48,7 @@ __all__ = [
     "write_model_card",
 ]
 
+_MOST_ACTIONS = 12  # in the table of a card
 _TEMPLATES = Path(__file__).with_name("templates")
 _MARK = "<!-- written by motionllm, {digest}; change the card and motionllm leaves it alone -->"
 
@@ -220,6 +222,7 @@ def render_model_card(
         data_description=data["description"],
         data_scope=data["scope"],
         data_sentences=data["sentences"],
+        actions=_actions(actions_in(folder, adapter_name)),
         license_text=data["license_text"],
         max_people=processor.get("max_people", 1),
         max_seconds=f"{processor.get('max_seconds', 10):g}",
@@ -255,6 +258,16 @@ def _judged_by(evaluation: dict[str, Any]) -> str:
     if data == evaluation.get("data_sha256"):
         return f"The evaluator ({shown}) was trained on the train split of the same data."
     return f"The evaluator ({shown}) was trained on other data (SHA-256 `{data}`)."
+
+
+def _actions(actions: Sequence[KnownAction]) -> str:
+    """A table of the most frequent actions, in Markdown, and a line that names the others; empty without any."""
+    if not actions:
+        return ""
+    rows = [f"| {one.action} | {one.motions:,} | {one.example} |" for one in actions[:_MOST_ACTIONS]]
+    others = ", ".join(f"{one.action} ({one.motions:,})" for one in actions[_MOST_ACTIONS:])
+    table = "\n".join(["| action | motions | for example |", "| --- | --- | --- |", *rows])
+    return f"{table}\n\nAnd: {others}." if others else table
 
 
 def _sheet(folder: Path, evaluation: dict[str, Any]) -> str:

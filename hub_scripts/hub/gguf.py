@@ -12,6 +12,7 @@ import torch
 from safetensors import safe_open
 
 from hub_scripts.hub.plain import write_plain
+from hub_scripts.hub.records import ACTIONS
 from modeling_motionllm.checksums_motionllm import tensors_sha256
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.vocabulary_motionllm import MOTION_END
@@ -68,6 +69,8 @@ def write_gguf_layout(folder: Path, target: Path, repo: str, adapter_name: str, 
     write_gguf(plain, file, dtype)
     card = (plain / "README.md").read_text(encoding="utf-8")
     (target / "README.md").write_text(card + _CARD.format(file=file.name), encoding="utf-8")
+    if (plain / ACTIONS).is_file():
+        shutil.copyfile(plain / ACTIONS, target / ACTIONS)
     shutil.rmtree(plain)
 
 

@@ -13,7 +13,16 @@ from hub_scripts.hub.licences import redistribution_obstacle
 from hub_scripts.hub.part_cards import render_adapters_card, render_evaluator_card, render_vq_card
 from hub_scripts.hub.pickled import is_pickled
 from hub_scripts.hub.plain import write_plain
-from hub_scripts.hub.records import CARD, EVALUATION, SHEET, TRAINING_RECORD, VQ_RECORD, read_evaluation, read_record
+from hub_scripts.hub.records import (
+    ACTIONS,
+    CARD,
+    EVALUATION,
+    SHEET,
+    TRAINING_RECORD,
+    VQ_RECORD,
+    read_evaluation,
+    read_record,
+)
 from modeling_motionllm.checkpoint_motionllm import (
     ADAPTERS_FOLDER,
     MOTION_VQ_FOLDER,
@@ -36,8 +45,8 @@ __all__ = [
 _WEIGHTS = "model.safetensors"
 # What lies at the root of a repository because an earlier push put it there.
 _OWNED = (".safetensors", ".safetensors.index.json", ".py", "SHA256SUMS")
-# Figures of an earlier push are not those of other weights.
-_FIGURES = (EVALUATION, SHEET, *RESULT_FILES)
+# What an earlier push says of its weights does not hold for others.
+_FIGURES = (EVALUATION, SHEET, ACTIONS, *RESULT_FILES)
 
 
 @dataclass(frozen=True)
@@ -220,6 +229,7 @@ def _write_full(folder: Path, target: Path, repo: str, adapter_name: str) -> Non
     save_processor(motionllm.MotionLLMProcessor.from_pretrained(folder), target)
     records = {
         f"{ADAPTERS_FOLDER}/{adapter_name}/{TRAINING_RECORD}": TRAINING_RECORD,
+        f"{ADAPTERS_FOLDER}/{adapter_name}/{ACTIONS}": ACTIONS,
         f"{MOTION_VQ_FOLDER}/{TRAINING_RECORD}": VQ_RECORD,
         EVALUATION: EVALUATION,
         SHEET: SHEET,

@@ -12,7 +12,7 @@ from typing import Any
 from transformers import PreTrainedTokenizerFast
 
 from hub_scripts.hub.part_cards import render_plain_card
-from hub_scripts.hub.records import EVALUATION, TRAINING_RECORD
+from hub_scripts.hub.records import ACTIONS, EVALUATION, TRAINING_RECORD
 from modeling_motionllm.chat_template_motionllm import chat_template
 from modeling_motionllm.checkpoint_motionllm import ADAPTERS_FOLDER
 from modeling_motionllm.modeling_motionllm import MotionLLMForCausalLM
@@ -55,9 +55,10 @@ def write_plain(folder: Path, target: Path, repo: str, adapter_name: str) -> Non
     model = motionllm.MotionLLMForCausalLM.from_pretrained(folder, adapter_name=adapter_name)
     processor = motionllm.MotionLLMProcessor.from_pretrained(folder)
     save_plain(model, processor, target)
-    for source in (ADAPTERS_FOLDER + f"/{adapter_name}/{TRAINING_RECORD}", EVALUATION):
-        if (folder / source).is_file():
-            shutil.copyfile(folder / source, target / Path(source).name)
+    adapter = folder / ADAPTERS_FOLDER / adapter_name
+    for source in (adapter / TRAINING_RECORD, adapter / ACTIONS, folder / EVALUATION):
+        if source.is_file():
+            shutil.copyfile(source, target / source.name)
     (target / "README.md").write_text(render_plain_card(folder, repo, adapter_name), encoding="utf-8")
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 __all__ = [
+    "ACTIONS",
     "CARD",
     "EVALUATION",
     "SHEET",
@@ -18,6 +19,7 @@ __all__ = [
 
 TRAINING_RECORD = "training_record.json"
 VQ_RECORD = "training_record_vq.json"  # of a full checkpoint, which has one folder for all
+ACTIONS = "actions.json"  # beside the training record of a language model
 EVALUATION = "evaluation.json"
 SHEET = "evaluation_sheet.png"  # generated beside real motions, where an evaluation drew one
 CARD = "README.md"

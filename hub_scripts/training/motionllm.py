@@ -9,6 +9,7 @@ from transformers import set_seed
 from transformers.trainer_utils import IntervalStrategy, TrainOutput
 
 from hub_scripts.data.codes import read_codes, read_codes_summary, weights_hash
+from hub_scripts.hub.actions import actions_in, known_actions, write_actions
 from hub_scripts.hub.card import write_model_card
 from hub_scripts.hub.records import VQ_RECORD
 from modeling_motionllm.checkpoint_motionllm import MOTION_VQ_FOLDER, save_processor, save_thin_checkpoint
@@ -62,6 +63,8 @@ class MotionLLMTraining:
         self.trained, self.total = trained_share(learner)
         train, val = read_examples(arguments, training, self.processor)
         self.has_val = val is not None
+        earlier = Path(arguments.init_from) if arguments.init_from else None
+        self.actions = known_actions(train.rows, actions_in(earlier, arguments.adapter_name))
         if val is None:
             training.eval_strategy = IntervalStrategy.NO
         self.trainer = (ModelTrainer if arguments.train_all else AdapterTrainer)(
@@ -123,6 +126,7 @@ class MotionLLMTraining:
             history=trainer.state.log_history,
             continued_from=read_training_record(earlier or None),
         )
+        write_actions(of_training, self.actions)
         write_model_card(final, adapter_name=arguments.adapter_name)
         return final
 

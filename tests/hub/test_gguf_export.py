@@ -40,9 +40,9 @@ def test_it_reads_back_as_the_same_model(thin_checkpoint, plain, model, processo
         str(tmp_path / "walker"),
     ]
     assert main(command if dtype == "f16" else [*command, "--dtype", dtype]) == 0
-    assert "2 files" in capsys.readouterr().out
+    assert "3 files" in capsys.readouterr().out
     file = tmp_path / "walker" / f"walker-{dtype}.gguf"
-    assert sorted(path.name for path in (tmp_path / "walker").iterdir()) == ["README.md", file.name]
+    assert sorted(path.name for path in (tmp_path / "walker").iterdir()) == ["README.md", "actions.json", file.name]
     assert f"llama-server --model {file.name}" in (tmp_path / "walker" / "README.md").read_text()
     found, tokenizer = read_back(file, tmp_path / "read")
     expected = AutoModelForCausalLM.from_pretrained(plain).state_dict()
