@@ -50,6 +50,7 @@ def encode_dataset(
     """
     counts = {}
     columns = ["name", "kind", "contents", "styles", "mirrored", "parts", "captions", "placements", "features"]
+    columns += ["segment_captions", "segment_ends"]
     for split in splits:
         rows = read_motions(data, split, columns)
         rows = [row for row in rows if row["features"].shape[1] >= vq.config.frames_per_code]
@@ -65,6 +66,8 @@ def encode_dataset(
                 "captions": row["captions"],
                 "placement_bins": encode_placements(row["placements"]).tolist(),
                 "codes": [next(codes) for _ in row["contents"]],
+                "segment_captions": row["segment_captions"],
+                "segment_ends": [end // vq.config.frames_per_code for end in row["segment_ends"]],
             }
             for row in rows
         ]

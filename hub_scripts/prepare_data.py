@@ -39,7 +39,8 @@ def main(argv: Sequence[str]) -> int:
         value = getattr(args, name, None)
         if value is not None and value < least:
             raise MotionLLMError(f"--{name.replace('_', '-')} is {value}; give {least} or more")
-    return _tell(args.prepare(args), args.out, "scene" if args.dataset in ("pairs", "interhuman") else "file")
+    unit = {"pairs": "scene", "interhuman": "scene", "sequences": "sequence"}.get(args.dataset, "file")
+    return _tell(args.prepare(args), args.out, unit)
 
 
 def _tell(report: "Preparation", out: str, unit: str) -> int:
@@ -58,7 +59,7 @@ def _tell(report: "Preparation", out: str, unit: str) -> int:
         print(f"no {unit} was usable; nothing was written", file=sys.stderr)
         return 2
     for split, numbers in report.summary["splits"].items():
-        kind = "scenes" if "scenes" in numbers else "clips"
+        kind = next(name for name in ("scenes", "sequences", "clips") if name in numbers)
         print(f"{split:5}  {numbers['rows']:6,} rows  {numbers[kind]:6,} {kind}  {numbers['frames']:9,} frames")
         for name, count in numbers.get("kinds", {}).items():
             print(f"         {name:14} {count:5,}")

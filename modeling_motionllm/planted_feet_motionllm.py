@@ -4,7 +4,7 @@ import numpy as np
 
 from .motion_features import Skeleton, skeleton_of_joints
 
-__all__ = ["plant_feet"]
+__all__ = ["legs_of", "move_foot", "plant_feet"]
 
 _HEIGHT = 0.05  # metres above the floor, under which a toe can stand
 _SPEED = 0.6  # metres per second, under which it does
@@ -35,14 +35,14 @@ def plant_feet(joints: np.ndarray, fps: float) -> np.ndarray:
     skeleton = skeleton_of_joints(joints.shape[-2])
     planted = joints.astype(np.float64)
     for person in planted.reshape(-1, *joints.shape[-3:]):
-        for leg in _legs(skeleton):
+        for leg in legs_of(skeleton):
             shift = _shifts(person[:, leg[-1]], fps)
             if shift is not None:
-                _move_foot(person, leg, shift)
+                move_foot(person, leg, np.stack([shift[:, 0], np.zeros(len(shift)), shift[:, 1]], axis=-1))
     return planted.astype(joints.dtype)
 
 
-def _legs(skeleton: Skeleton) -> list[list[int]]:
+def legs_of(skeleton: Skeleton) -> list[list[int]]:
     """Hip, knee, ankle, whatever follows, and toe, left and right."""
     legs = []
     for toe in (skeleton.feet[1], skeleton.feet[3]):
@@ -94,13 +94,17 @@ def _shifts(toe: np.ndarray, fps: float) -> np.ndarray | None:
     return np.stack([np.interp(every, frames, table[:, axis]) for axis in range(2)], axis=-1)
 
 
-def _move_foot(person: np.ndarray, leg: list[int], shift: np.ndarray) -> None:
-    """Move the foot of a person (T, J, 3) by `shift` (T, 2) as far as the leg reaches; the knee follows."""
+def move_foot(person: np.ndarray, leg: list[int], shift: np.ndarray) -> None:
+    """Move a foot in place, as far as the leg reaches; the knee follows.
+
+    Args:
+        person: (T, J, 3) metres; changed.
+        leg: joints of `legs_of`.
+        shift: (T, 3) metres.
+    """
     hip, knee, ankle = (person[:, joint] for joint in leg[:3])
     thigh, shin = np.linalg.norm(knee - hip, axis=-1), np.linalg.norm(ankle - knee, axis=-1)
-    way = np.zeros_like(ankle)
-    way[:, [0, 2]] = shift
-    way *= _reachable(ankle - hip, way, _STRAIGHT * (thigh + shin))[:, None]
+    way = shift * _reachable(ankle - hip, shift, _STRAIGHT * (thigh + shin))[:, None]
     bend = knee - hip
     target = ankle + way - hip
     distance = np.linalg.norm(target, axis=-1)

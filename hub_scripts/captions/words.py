@@ -28,6 +28,21 @@ IRREGULAR = {  # base: (third person, -ing form) where the spelling rules do not
     "put": ("puts", "putting"),
     "bid": ("bids", "bidding"),
     "spin": ("spins", "spinning"),
+    "clap": ("claps", "clapping"),
+    "dip": ("dips", "dipping"),
+    "drop": ("drops", "dropping"),
+    "get": ("gets", "getting"),
+    "grab": ("grabs", "grabbing"),
+    "hit": ("hits", "hitting"),
+    "hop": ("hops", "hopping"),
+    "jab": ("jabs", "jabbing"),
+    "lie": ("lies", "lying"),
+    "nod": ("nods", "nodding"),
+    "sit": ("sits", "sitting"),
+    "skip": ("skips", "skipping"),
+    "squat": ("squats", "squatting"),
+    "stop": ("stops", "stopping"),
+    "swim": ("swims", "swimming"),
 }
 
 NUMBERS = {

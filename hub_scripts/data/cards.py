@@ -27,7 +27,7 @@ def dataset_card(kind: str, **fields: str) -> DatasetCard:
     """The card of a kind of dataset.
 
     Args:
-        kind: name of a template: "bandai", "recordings", "humanml3d", "kit", "scenes" or "interhuman".
+        kind: name of a template: "bandai", "recordings", "humanml3d", "kit", "scenes", "sequences" or "interhuman".
         fields: what the template leaves open; also there as `quoted_...`, for YAML.
     """
     template = Template((_TEMPLATES / f"{kind}.md").read_text(encoding="utf-8"))

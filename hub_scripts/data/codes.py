@@ -10,7 +10,7 @@ from modeling_motionllm.checksums_motionllm import file_sha256
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.files_motionllm import atomic_path
 
-from .tables import ColumnType, read_table, table_features, write_table
+from .tables import ColumnType, read_table, table_columns, table_features, write_table
 
 __all__ = [
     "CODES_SUMMARY",
@@ -37,6 +37,8 @@ class CodeRow(TypedDict, total=False):
         captions: sentences for the whole motion.
         placement_bins: (P, 3).
         codes: P lists of one length.
+        segment_captions: of a sequence in time, for each segment in order, sentences for that segment alone; else none.
+        segment_ends: number of codes up to the end of each segment; the last is that of all codes.
     """
 
     name: str
@@ -48,6 +50,8 @@ class CodeRow(TypedDict, total=False):
     captions: list[str]
     placement_bins: list[list[int]]
     codes: list[list[int]]
+    segment_captions: list[list[str]]
+    segment_ends: list[int]
 
 
 _COLUMNS: dict[str, ColumnType] = {
@@ -60,7 +64,10 @@ _COLUMNS: dict[str, ColumnType] = {
     "captions": ["string"],
     "placement_bins": [["int32"]],
     "codes": [["int32"]],
+    "segment_captions": [["string"]],
+    "segment_ends": ["int32"],
 }
+_SEGMENTS = ("segment_captions", "segment_ends")
 
 
 def weights_hash(folder: str | os.PathLike[str]) -> str:
@@ -76,23 +83,29 @@ def weights_hash(folder: str | os.PathLike[str]) -> str:
 
 
 def write_codes(folder: Path, split: str, rows: Sequence[CodeRow]) -> Path:
-    """Write one split; the rows are complete. Returns the file."""
+    """Write one split; the rows are complete, but for segments where there are none. Returns the file."""
     path = folder / f"{split}.arrow"
-    write_table(path, cast(Sequence[dict[str, Any]], rows), table_features(_COLUMNS))
+    write_table(path, [_with_segments(cast(dict[str, Any], row)) for row in rows], table_features(_COLUMNS))
     return path
 
 
 def read_codes(folder: str | os.PathLike[str], split: str) -> list[CodeRow]:
-    """Rows of one split as `write_codes` took them.
+    """Rows of one split as `write_codes` took them; without segments where a store from before there were any has none.
 
     Raises:
         MotionLLMError: no such file, or a damaged one.
     """
     path = Path(folder) / f"{split}.arrow"
     try:
-        return cast(list[CodeRow], read_table(path, list(_COLUMNS)))
+        known = table_columns(path)
+        rows = read_table(path, [name for name in _COLUMNS if name in known or name not in _SEGMENTS])
     except MotionLLMError as error:
         raise MotionLLMError(f"'{path}' cannot be read; make the codes with `motionllm encode`") from error
+    return [cast(CodeRow, _with_segments(row)) for row in rows]
+
+
+def _with_segments(row: dict[str, Any]) -> dict[str, Any]:
+    return {**{name: [] for name in _SEGMENTS}, **row}
 
 
 def write_codes_summary(folder: Path, summary: dict[str, Any]) -> None:

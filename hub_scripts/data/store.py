@@ -65,6 +65,10 @@ class MotionRow(TypedDict, total=False):
         joints: float32 (P, T, J, 3) in one world, metres, Y up.
         features: float32 (P, T-1, D), raw, each person in a frame of its own.
         source_clips: names of the clips that each person's motion was made of.
+        segment_captions: of a sequence in time, for each segment in order, sentences for that segment alone; else none.
+        segment_contents: action of each segment.
+        segment_ends: where each segment ends, in feature frames and in whole codes; the last is the end of the last
+            whole code.
         source_file, source_sha256: the recording and its hash.
         license: of this motion, where motions differ in it.
     """
@@ -89,6 +93,9 @@ class MotionRow(TypedDict, total=False):
     joints: np.ndarray
     features: np.ndarray
     source_clips: list[list[str]]
+    segment_captions: list[list[str]]
+    segment_contents: list[str]
+    segment_ends: list[int]
     source_file: str
     source_sha256: str
     license: str
@@ -119,6 +126,9 @@ _COLUMNS: dict[str, ColumnType] = {
     "joints": "array",
     "features": "array",
     "source_clips": [["string"]],
+    "segment_captions": [["string"]],
+    "segment_contents": ["string"],
+    "segment_ends": ["int32"],
     "source_file": "string",
     "source_sha256": "string",
     "license": "string",
@@ -184,8 +194,9 @@ def read_motions(folder: str | os.PathLike[str], split: str, columns: Sequence[s
     Args:
         folder: the dataset folder.
         split: "train", "val" or "test".
-        columns: only these columns; all by default. `features`, `placements`, `kind` and `parts` may be asked for where
-            the files have none: features are then computed from the joints, each person in a frame of its own.
+        columns: only these columns; all by default. `features`, `placements`, `kind`, `parts` and those of segments may
+            be asked for where the files have none: features are then computed from the joints, each person in a frame
+            of its own.
 
     Returns:
         One row a motion, in the fixed order of the dataset; arrays are read-only and take no memory until they are
@@ -205,7 +216,7 @@ def read_motions(folder: str | os.PathLike[str], split: str, columns: Sequence[s
     return rows
 
 
-_TOLD_BY_OTHERS = ("features", "placements", "kind", "parts")
+_TOLD_BY_OTHERS = ("features", "placements", "kind", "parts", "segment_captions", "segment_ends")
 
 
 def _with_people(row: dict[str, Any], wanted: Sequence[str]) -> MotionRow:
@@ -219,7 +230,8 @@ def _with_people(row: dict[str, Any], wanted: Sequence[str]) -> MotionRow:
         canonical, row["placements"] = split_people(row["joints"])
         row["features"] = joints_to_features(canonical).astype(np.float32)
     row.setdefault("kind", "")
-    row.setdefault("parts", [])
+    for name in ("parts", "segment_captions", "segment_ends"):
+        row.setdefault(name, [])
     return cast(MotionRow, {name: row[name] for name in wanted})
 
 

@@ -26,7 +26,7 @@ class Source:
         title: one line.
         description: the whole help.
         example: arguments of an example.
-        src: name and help of the positional argument.
+        src: name and help of the positional argument; None where there is none.
         prepare: does it with the parsed arguments.
         options: the shared options it takes, of `_OPTIONS`.
         add_arguments: adds its own options.
@@ -36,7 +36,7 @@ class Source:
     title: str
     description: str
     example: str
-    src: tuple[str, str]
+    src: tuple[str, str] | None
     prepare: "Callable[[argparse.Namespace], Preparation]"
     options: tuple[str, ...] = ("limit", "overwrite")
     add_arguments: Callable[[argparse.ArgumentParser], None] | None = None
@@ -65,8 +65,9 @@ def add_source(sources: Any, kind: str) -> None:
         epilog=f"{source.epilog}\nexample: motionllm prepare {kind} {source.example}\n".lstrip(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    name, meaning = source.src
-    parser.add_argument(name.lower(), metavar=name, help=meaning)
+    if source.src is not None:
+        name, meaning = source.src
+        parser.add_argument(name.lower(), metavar=name, help=meaning)
     parser.add_argument("--out", required=True, metavar="DIR", help="folder for the dataset; created if needed")
     if source.add_arguments is not None:
         source.add_arguments(parser)
@@ -121,6 +122,13 @@ def _pairs(args: argparse.Namespace) -> "Preparation":
     return prepare_pairs(args.data, args.out, counts, args.seed, args.num_proc, args.mirror, args.overwrite)
 
 
+def _sequences(args: argparse.Namespace) -> "Preparation":
+    from hub_scripts.data.composed.sequences import prepare_sequences
+
+    counts = {"train": args.train, "val": args.val, "test": args.test}
+    return prepare_sequences(args.data, args.out, counts, args.seed, args.num_proc, args.overwrite)
+
+
 def _interhuman(args: argparse.Namespace) -> "Preparation":
     from hub_scripts.data.interhuman import prepare_interhuman
 
@@ -155,11 +163,26 @@ def _add_reading(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_pairs(parser: argparse.ArgumentParser) -> None:
-    for split, count in (("train", 2000), ("val", 150), ("test", 300)):
+    _add_counts(parser, "scenes", 2000)
+
+
+def _add_sequences(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--data",
+        required=True,
+        nargs="+",
+        metavar="DIR",
+        help="folders that `motionllm prepare` wrote, of single people",
+    )
+    _add_counts(parser, "sequences", 4000)
+
+
+def _add_counts(parser: argparse.ArgumentParser, what: str, train: int) -> None:
+    for split, count in (("train", train), ("val", 150), ("test", 300)):
         parser.add_argument(
-            f"--{split}", type=int, default=count, metavar="N", help=f"{split} scenes (default: {count})"
+            f"--{split}", type=int, default=count, metavar="N", help=f"{split} {what} (default: {count})"
         )
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="another seed, other scenes (default: 0)")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help=f"another seed, other {what} (default: 0)")
 
 
 _PUBLISHED = """\
@@ -272,6 +295,23 @@ captions; train scenes are stored twice, as composed and mirrored.
         _pairs,
         options=("num-proc", "mirror", "overwrite"),
         add_arguments=_add_pairs,
+        epilog=_AGAIN,
+    ),
+    "sequences": Source(
+        "one person doing one thing after another, composed from prepared clips",
+        """\
+Compose sequences in time from clips of one person each that other `motionllm prepare` commands wrote: walking and then
+bowing, a punch and then a kick; two to four things, 10 seconds at most (docs/datasets.md).
+
+Clips of one split only are joined, those of all folders with each other, where one ends nearly as the other begins:
+gaits come to a stand, feet that stand elsewhere take a step, and the rest of the difference fades out in 0.2 to 0.5 s.
+Joins that slide or jerk are drawn again. Each sequence has sentences for the whole and for every part.
+""",
+        "--data data/bandai data/mesh2motion --out data/sequences",
+        None,
+        _sequences,
+        options=("num-proc", "overwrite"),
+        add_arguments=_add_sequences,
         epilog=_AGAIN,
     ),
     "interhuman": Source(
