@@ -48,6 +48,8 @@ class MotionVQConfig(PreTrainedConfig):
         velocity_weight: weight of the extra loss on the local joint positions (T2M-GPT's "velocity" term).
         root_weight: weight of the four root columns in the reconstruction loss (1 in the reference).
         path_weight: weight of the loss on the integrated root path and heading (0 in the reference).
+        foot_weight: weight of the loss on the speed of the feet in the world, m/s (0 in the reference): feet that stand
+            are to stay.
     """
 
     model_type = "motion_vq"
@@ -71,6 +73,7 @@ class MotionVQConfig(PreTrainedConfig):
     velocity_weight: float = 0.5
     root_weight: float = 1.0
     path_weight: float = 0.0
+    foot_weight: float = 0.0
 
     @property
     def frames_per_code(self) -> int:
@@ -101,6 +104,7 @@ class MotionLLMConfig(PreTrainedConfig):
             for a model of single people, which has none.
         motion_rows_seed: seed that the new vocabulary rows were drawn with; thin checkpoints draw those again that they
             do not store.
+        motion_rows_like_codes: rows of similar codes start alike; False in checkpoints of the first edition.
         base_model_name_or_path: the pre-trained language model, for thin checkpoints that do not contain it.
     """
 
@@ -115,6 +119,7 @@ class MotionLLMConfig(PreTrainedConfig):
     motion_end_token_id: int | None = None
     placement_token_offset: int | None = None
     motion_rows_seed: int = 0
+    motion_rows_like_codes: bool = False
     base_model_name_or_path: str | None = None
     tie_word_embeddings: bool = True
 

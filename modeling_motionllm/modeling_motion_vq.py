@@ -12,7 +12,7 @@ from transformers.utils import ModelOutput
 
 from .configuration_motionllm import MotionVQConfig
 from .errors_motionllm import MotionLLMError
-from .motion_features import integrate_root
+from .motion_features import features_to_joints, integrate_root, skeleton_of_features
 
 __all__ = ["MotionVQDecoderOutput", "MotionVQEncoderOutput", "MotionVQModel", "MotionVQOutput"]
 
@@ -42,11 +42,12 @@ class MotionVQDecoderOutput(ModelOutput):
 @dataclass
 class MotionVQOutput(ModelOutput):
     """Args:
-    loss: weighted sum of the four losses below.
+    loss: weighted sum of the losses below.
     features: (B, T', input_dim) reconstructed raw features; T' is the input's length cut to whole codes.
     codes: int64 (B, L), -1 where padded.
     perplexity: of the batch's code usage; the codebook size if all codes are used equally.
-    reconstruction_loss, velocity_loss, path_loss, commitment_loss: unweighted terms.
+    reconstruction_loss, velocity_loss, path_loss, foot_loss, commitment_loss: unweighted terms; those of weight 0 may
+        be 0.
     """
 
     loss: torch.Tensor = None  # type: ignore[assignment]
@@ -56,6 +57,7 @@ class MotionVQOutput(ModelOutput):
     reconstruction_loss: torch.Tensor = None  # type: ignore[assignment]
     velocity_loss: torch.Tensor = None  # type: ignore[assignment]
     path_loss: torch.Tensor = None  # type: ignore[assignment]
+    foot_loss: torch.Tensor = None  # type: ignore[assignment]
     commitment_loss: torch.Tensor = None  # type: ignore[assignment]
 
 
@@ -416,7 +418,8 @@ class MotionVQModel(PreTrainedModel):
             commitment = latents.new_zeros(())
         padded = None if attention_mask is None else code_mask
         output = self._decode(passed, padded)
-        reconstruction, velocity, path = self._losses(output, target, code_mask)
+        reconstruction, velocity = self._losses(output, target, code_mask)
+        path, foot = self._world_losses(output, target, code_mask)
 
         usage = torch.bincount(codes[codes >= 0], minlength=config.codebook_size).to(latents)
         usage = usage / usage.sum().clamp_min(1)
@@ -424,6 +427,7 @@ class MotionVQModel(PreTrainedModel):
             loss=reconstruction
             + config.velocity_weight * velocity
             + config.path_weight * path
+            + config.foot_weight * foot
             + config.commitment_weight * commitment,
             features=output * self.std + self.mean,
             codes=codes,
@@ -431,6 +435,7 @@ class MotionVQModel(PreTrainedModel):
             reconstruction_loss=reconstruction.detach(),
             velocity_loss=velocity.detach(),
             path_loss=path.detach(),
+            foot_loss=foot.detach(),
             commitment_loss=commitment.detach(),
         )
         return result if return_dict else result.to_tuple()
@@ -458,23 +463,37 @@ class MotionVQModel(PreTrainedModel):
 
     def _losses(
         self, output: torch.Tensor, target: torch.Tensor, code_mask: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Reconstruction, velocity and path losses of normalised features (B, T', D), averaged over real frames."""
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Reconstruction and velocity losses of normalised features (B, T', D), averaged over real frames."""
         mask = code_mask.repeat_interleave(self.config.frames_per_code, dim=-1)
         weights = torch.ones_like(self.mean)
         weights[:4] = self.config.root_weight
         error = F.smooth_l1_loss(output, target, reduction="none")[mask]
-        reconstruction = (error * (weights / weights.mean())).mean()
         positions = slice(4, 4 + 3 * (self.config.num_joints - 1))
-        velocity = error[:, positions].mean()
-        if self.config.path_weight == 0:
-            return reconstruction, velocity, torch.zeros_like(velocity)
-        # Metres and radians: small errors of the root's speed and turn add up over a clip, so they are judged added up.
-        half, root = integrate_root(output * self.std + self.mean)
-        true_half, true_root = integrate_root(target * self.std + self.mean)
-        drift = (root - true_root)[..., [0, 2]].abs().sum(-1) * self.config.metres_per_unit
-        drift = drift + 2 * (half - true_half).abs()
-        return reconstruction, velocity, drift[mask].mean()
+        return (error * (weights / weights.mean())).mean(), error[:, positions].mean()
+
+    def _world_losses(
+        self, output: torch.Tensor, target: torch.Tensor, code_mask: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Losses of the root's path (metres and radians) and of the feet's speed (m/s), averaged over real frames."""
+        config = self.config
+        zero = output.new_zeros(())
+        if config.path_weight == 0 and config.foot_weight == 0:
+            return zero, zero
+        mask = code_mask.repeat_interleave(config.frames_per_code, dim=-1)
+        made, real = output * self.std + self.mean, target * self.std + self.mean
+        path, foot = zero, zero
+        if config.path_weight:
+            # Small errors of the root's speed and turn add up over a clip, so they are judged added up.
+            (half, root), (true_half, true_root) = integrate_root(made), integrate_root(real)
+            drift = (root - true_root)[..., [0, 2]].abs().sum(-1) * config.metres_per_unit
+            path = (drift + 2 * (half - true_half).abs())[mask].mean()
+        if config.foot_weight:
+            skeleton = skeleton_of_features(config.input_dim)
+            error = features_to_joints(made, skeleton) - features_to_joints(real, skeleton)
+            steps = error[:, :, list(skeleton.feet)].diff(dim=1)[mask[:, 1:]]
+            foot = steps.norm(dim=-1).mean() * (config.fps * config.metres_per_unit)
+        return path, foot
 
 
 MotionVQModel.register_for_auto_class("AutoModel")

@@ -103,6 +103,7 @@ class MotionLLMForCausalLM(MotionGenerationMixin, PreTrainedModel, GenerationMix
             motion_end_token_id=vocabulary.end,
             placement_token_offset=vocabulary.placement.offset if vocabulary.placement else None,
             motion_rows_seed=seed,
+            motion_rows_like_codes=True,
             base_model_name_or_path=base_model_name_or_path,
         )
         return cls._assemble(config, language_model, motion_vq, len(tokenizer))
@@ -124,7 +125,8 @@ class MotionLLMForCausalLM(MotionGenerationMixin, PreTrainedModel, GenerationMix
         with torch.device("meta"):
             model = cls(config)
         vocabulary = MotionVocabulary.from_config(config)
-        grow_vocabulary(language_model, vocab_size, vocabulary, config.motion_rows_seed, brought)
+        codebook = motion_vq.quantizer.codebook if config.motion_rows_like_codes else None
+        grow_vocabulary(language_model, vocab_size, vocabulary, config.motion_rows_seed, brought, codebook)
         model.language_model, model.motion_vq = language_model, motion_vq
         # Where this machine keeps the base is nobody else's business.
         language_model.config.name_or_path = config.base_model_name_or_path or ""

@@ -8,20 +8,26 @@ import torch
 
 from .vocabulary_motionllm import MotionVocabulary
 
-__all__ = ["grow_vocabulary", "ordered_noise", "trainable_rows"]
+__all__ = ["grow_vocabulary", "like_codes", "ordered_noise", "trainable_rows"]
 
-_OF_FAMILY = 0.2  # share of the variance that all bins of a family have in common
+_OF_FAMILY = 0.2  # share of the variance that all bins of a family, or all codes, have in common
+_OF_CODE = 0.5  # share that similar codes have in common
 
 
 def grow_vocabulary(
-    language_model: Any, vocab_size: int, vocabulary: MotionVocabulary, seed: int, brought: Collection[int] = ()
+    language_model: Any,
+    vocab_size: int,
+    vocabulary: MotionVocabulary,
+    seed: int,
+    brought: Collection[int] = (),
+    codebook: torch.Tensor | None = None,
 ) -> None:
     """Make room for `vocab_size` tokens and draw the rows of the motion tokens around the others.
 
     `mean_resizing` of transformers would start them all as one vector. Here every dimension is drawn with the mean and
-    the standard deviation of the old rows; bins of a placement, which are numbers, with `ordered_noise`. Ids below the
-    old size are drawn too: some language models have more rows than their tokenizer has tokens. Nothing is drawn where
-    all rows are `brought`.
+    the standard deviation of the old rows; bins of a placement, which are numbers, with `ordered_noise`; codes with
+    `like_codes` where the `codebook` (codebook_size, dim) is given. Ids below the old size are drawn too: some language
+    models have more rows than their tokenizer has tokens. Nothing is drawn where all rows are `brought`.
     """
     new_ids = vocabulary.ids
     old = language_model.get_input_embeddings().weight.shape[0]
@@ -37,12 +43,38 @@ def grow_vocabulary(
         for weight in weights.values():
             rows = weight[:known].float()
             noise = torch.randn(len(vocabulary.motion_ids), rows.shape[1], generator=generator)
+            if codebook is not None:
+                own = torch.Generator().manual_seed(seed + 1)
+                codes = slice(-vocabulary.codebook_size, None)
+                noise[codes] = like_codes(codebook.float().cpu(), noise[codes], own)
             if vocabulary.placement is not None:
                 *positions, headings = vocabulary.placement.families
                 parts = [ordered_noise(len(family), rows.shape[1], generator) for family in positions]
                 parts.append(ordered_noise(len(headings), rows.shape[1], generator, goes_round=True))
                 noise = torch.cat([noise, *parts])
             weight[new_ids] = (rows.mean(0) + noise.to(rows) * rows.std(0)).to(weight)
+
+
+def like_codes(codebook: torch.Tensor, noise: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """Random vectors of unit variance for codes: the more alike, the nearer the codes are in the codebook.
+
+    What is learnt about one code so holds for those that look like it from the first step on.
+
+    Args:
+        codebook: (K, dim).
+        noise: (K, width), what each code has of its own.
+        generator: of the directions.
+
+    Returns:
+        float32 (K, width).
+    """
+    width = noise.shape[1]
+    centred = codebook - codebook.mean(0)
+    shared = centred @ torch.randn(centred.shape[1], width, generator=generator)
+    shared = shared / shared.norm(dim=1, keepdim=True).clamp_min(1e-6) * width**0.5
+    common = torch.randn(1, width, generator=generator)
+    left = 1 - _OF_FAMILY - _OF_CODE
+    return _OF_FAMILY**0.5 * common + _OF_CODE**0.5 * shared + left**0.5 * noise
 
 
 def ordered_noise(count: int, width: int, generator: torch.Generator, goes_round: bool = False) -> torch.Tensor:

@@ -33,6 +33,9 @@ PROMPT_PRESETS: dict[str, dict[str, str | bool]] = {
         "scene": "{caption} ({people} people)\n<Motion>",
         "scene_timed": "{caption} ({people} people, {seconds} s)\n<Motion>",
         "part": "{number}: {part}\n",
+        "turn": "{caption}\n<Motion>",
+        "turn_timed": "{caption} ({seconds} s)\n<Motion>",
+        "in_between": "until <Motion>{after}</Motion>\n{caption} ({seconds} s)\n<Motion>{before}",
         "motion_target": "{motion}</Motion>",
         "motion_to_text": "<Motion>{motion}</Motion>\n",
         "caption_target": "{caption}",
@@ -162,10 +165,30 @@ class MotionPromptsMixin:
                 tokens.
         """
         self.check_people(people)
-        fields: dict[str, Any] = {"caption": self.normalize_caption(caption)}
-        name = "text_to_motion"
-        if people > 1:
-            name, fields["people"] = "scene", people
+        name = "scene" if people > 1 else "text_to_motion"
+        ids = self._bos + self._prompt_ids(name, caption, num_codes, people)
+        told = people > 1 and self.tells_parts if told is None else told
+        return ids[:-1] if told else ids
+
+    def turn_ids(self, caption: str, num_codes: int | None = None) -> list[int]:
+        """Prompt ids that ask one person for the next thing, right after the `</Motion>` of what it did before.
+
+        Args:
+            caption: the sentence.
+            num_codes: length of the motion, as in `text_to_motion_ids`.
+
+        Raises:
+            MotionLLMError: this model knows no turns, or as `text_to_motion_ids`.
+        """
+        if "turn" not in self.prompts:
+            raise MotionLLMError(
+                "this model knows no turns: it was trained without sequences; ask for one motion at a time"
+            )
+        return self._prompt_ids("turn", caption, num_codes)
+
+    def _prompt_ids(self, name: str, caption: str, num_codes: int | None, people: int = 1) -> list[int]:
+        """Ids of the prompt of that name, or of its form that tells the duration, where the preset has one."""
+        fields: dict[str, Any] = {"caption": self.normalize_caption(caption), "people": people}
         if num_codes is not None and f"{name}_timed" in self.prompts:
             name, fields["seconds"] = f"{name}_timed", f"{num_codes * self.frames_per_code / self.fps:.1f}"
         length = len(self._text_ids(fields["caption"]))
@@ -174,9 +197,7 @@ class MotionPromptsMixin:
                 f"the text has {length} tokens ({len(caption.split())} words); at most {self.max_prompt_tokens} tokens "
                 "are possible, shorten it to a sentence or two"
             )
-        ids = self._bos + self._text_ids(str(self.prompts[name]).format(**fields))
-        told = people > 1 and self.tells_parts if told is None else told
-        return ids[:-1] if told else ids
+        return self._text_ids(str(self.prompts[name]).format(**fields))
 
     def prompt_caption(self, ids: Sequence[int], people: int = 1) -> str:
         """The sentence in a prompt that asks for a motion or a scene, without padding: what `text_to_motion_ids` did.
@@ -239,13 +260,85 @@ class MotionPromptsMixin:
             target = self._text_ids(str(self.prompts["caption_target"]).format(caption=self.normalize_caption(caption)))
         else:
             raise MotionLLMError(f"there is no task '{task}'; choose text-to-motion or motion-to-text")
-        target = [*target, self.tokenizer.eos_token_id]
-        labels = [-100] * len(prompt)
+        example = self._example([(prompt, target)])
         if learn_motion and task == "motion-to-text":
             start = prompt.index(self.vocabulary.start) + 1
             stop = start + len(first) + 1  # after </Motion>
-            labels[start:stop] = prompt[start:stop]
-        return {"input_ids": prompt + target, "labels": labels + target}
+            example["labels"][start:stop] = prompt[start:stop]
+        return example
+
+    def unknown_example(self, caption: str, num_codes: int | None = None) -> dict[str, list[int]]:
+        """`input_ids` and `labels` of a sentence that the model is to know nothing of: `</Motion>` follows at once.
+
+        Args and Raises: as `text_to_motion_ids`.
+        """
+        prompt = self.text_to_motion_ids(caption, num_codes=num_codes)
+        return self._example([(prompt, [self.vocabulary.end])])
+
+    def turns_example(
+        self, captions: Sequence[str], codes: Sequence[Sequence[int]], timed: bool = False
+    ) -> dict[str, list[int]]:
+        """`input_ids` and `labels` of one person's motion told in turns, one moment after the other.
+
+        Args:
+            captions: of each turn.
+            codes: of each turn; together they are one motion.
+            timed: let each turn tell its duration.
+
+        Raises:
+            MotionLLMError: as `text_to_motion_ids`.
+        """
+        turns = []
+        for number, (caption, own) in enumerate(zip(captions, codes, strict=True)):
+            length = len(own) if timed else None
+            prompt = self.turn_ids(caption, length) if number else self.text_to_motion_ids(caption, num_codes=length)
+            ids = self.vocabulary.codes_to_ids(torch.as_tensor(own, dtype=torch.long)).tolist()
+            turns.append((prompt, [*ids, self.vocabulary.end]))
+        return self._example(turns)
+
+    def in_between_example(self, caption: str, codes: Sequence[int], start: int, stop: int) -> dict[str, list[int]]:
+        """`input_ids` and `labels` of a motion with a gap: what comes before and after is given.
+
+        Args:
+            caption: of the whole motion.
+            codes: (L,).
+            start, stop: the gap is `codes[start:stop]`; the prompt tells its duration.
+
+        Raises:
+            MotionLLMError: as `text_to_motion_ids`.
+        """
+        ids = self.vocabulary.codes_to_ids(torch.as_tensor(codes, dtype=torch.long)).tolist()
+        prompt = self.in_between_ids(caption, ids[:start], ids[stop:], stop - start)
+        return self._example([(prompt, [*ids[start:stop], self.vocabulary.end])])
+
+    def in_between_ids(self, caption: str, before: list[int], after: list[int], num_codes: int) -> list[int]:
+        """Prompt ids that ask for the motion between two others.
+
+        Args:
+            caption: of the whole motion.
+            before, after: ids of the codes around the gap.
+            num_codes: length of the gap.
+
+        Raises:
+            MotionLLMError: this model has not learnt it, or a caption that is empty or holds motion tokens.
+        """
+        if "in_between" not in self.prompts:
+            raise MotionLLMError("this model has not learnt to fill gaps; train one with the `short` prompts")
+        seconds = f"{num_codes * self.frames_per_code / self.fps:.1f}"
+        head, _, rest = str(self.prompts["in_between"]).partition("{after}")
+        middle, _, end = rest.partition("{before}")
+        middle = middle.format(caption=self.normalize_caption(caption), seconds=seconds)
+        return self._bos + self._text_ids(head) + after + self._text_ids(middle) + before + self._text_ids(end)
+
+    def _example(self, turns: Sequence[tuple[list[int], list[int]]]) -> dict[str, list[int]]:
+        """Prompts, not learnt, and what follows each of them, learnt; the text ends after the last."""
+        ids: list[int] = []
+        labels: list[int] = []
+        for prompt, target in turns:
+            ids += prompt + target
+            labels += [-100] * len(prompt) + target
+        end = [self.tokenizer.eos_token_id]
+        return {"input_ids": ids + end, "labels": labels + end}
 
     def part_ids(self, part: str, person: int) -> list[int]:
         """Ids of what one person does; `person` counts from 0.

@@ -75,8 +75,10 @@ def scene_checkpoint(
 ) -> Path:
     """The shared checkpoint of single people, gone on with scenes."""
     folder = tmp_path_factory.mktemp("scene-run")
-    options = ["--scenes", str(scene_codes), "--scene_share", "0.5", "--init_from", str(thin_checkpoint)]
-    assert cli(["train", *train_arguments, *options, "--output_dir", str(folder)]) == 0
+    given = [*train_arguments]
+    given.insert(given.index("--codes") + 2, str(scene_codes))
+    options = ["--scene_share", "0.5", "--init_from", str(thin_checkpoint)]
+    assert cli(["train", *given, *options, "--output_dir", str(folder)]) == 0
     return folder / "final"
 
 

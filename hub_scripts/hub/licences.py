@@ -106,6 +106,7 @@ def _data_names(record: dict[str, Any] | None) -> list[tuple[str, str]]:
     """Name and licence of the data of a training and of those it was continued from, latest first; "" if unknown."""
     names = []
     while record:
-        names.append((record.get("data_name") or "", record.get("data_license") or ""))
+        for data in (record, *record.get("more_data", ())):
+            names.append((data.get("data_name") or "", data.get("data_license") or ""))
         record = record.get("continued_from")
     return names

@@ -15,7 +15,9 @@ __all__ = ["ModelArguments", "MotionLLMTrainingArguments", "check_arguments"]
 class ModelArguments:
     """The model and its data."""
 
-    codes: str = field(metadata={"help": "Folder written by `motionllm encode`."})
+    codes: list[str] = field(
+        metadata={"help": "Folders written by `motionllm encode`: of clips, sequences and scenes of several people."}
+    )
     vq: str = field(metadata={"help": "Folder of the VQ-VAE that made the codes."})
     base_model: str = field(
         default="HuggingFaceTB/SmolLM2-135M-Instruct",
@@ -38,10 +40,13 @@ class ModelArguments:
     balance: float = field(
         default=0.5, metadata={"help": "1 draws all motions alike, 0 all actions alike; between, in between."}
     )
-    scenes: str | None = field(
-        default=None, metadata={"help": "Folder that `motionllm encode` wrote for scenes: learn several people too."}
+    sentences: str | None = field(
+        default=None, metadata={"help": "Folder written by `motionllm prepare sentences`: learn people's words too."}
     )
-    scene_share: float = field(default=0.3, metadata={"help": "Share of scenes among the examples, with --scenes."})
+    scene_share: float = field(default=0.2, metadata={"help": "Share of scenes among the examples, if there are any."})
+    sequence_share: float = field(default=0.2, metadata={"help": "Share of sequences, if there are any."})
+    sentence_share: float = field(default=0.3, metadata={"help": "Share of people's sentences, with --sentences."})
+    unknown_share: float = field(default=0.08, metadata={"help": "Share of sentences that no motion shows, likewise."})
     init_from: str | None = field(
         default=None, metadata={"help": "Thin checkpoint whose adapter to go on from (same base, VQ-VAE and LoRA)."}
     )
@@ -79,11 +84,15 @@ def check_arguments(arguments: ModelArguments, training: MotionLLMTrainingArgume
     Raises:
         MotionLLMError: a share outside 0 to 1, or options that do not go together.
     """
-    for name in ("text_to_motion", "balance", "scene_share"):
+    shares = ("scene_share", "sequence_share", "sentence_share", "unknown_share")
+    for name in ("text_to_motion", "balance", *shares):
         if not 0 <= getattr(arguments, name) <= 1:
             raise MotionLLMError(
                 f"--{name.replace('_', '-')} is {getattr(arguments, name):g}; give a number from 0 to 1"
             )
+    given = shares if arguments.sentences is not None else shares[:2]
+    if sum(getattr(arguments, name) for name in given) > 1:
+        raise MotionLLMError("the shares of scenes, sequences, sentences and unknown ones make more than 1; lower one")
     if arguments.prompts not in PROMPT_PRESETS:
         raise MotionLLMError(f"--prompts is '{arguments.prompts}'; choose from {', '.join(PROMPT_PRESETS)}")
     if arguments.from_scratch and not arguments.train_all:

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ from modeling_motionllm.processing_motionllm import MotionLLMProcessor
 from modeling_motionllm.prompts_motionllm import pad_examples
 from modeling_motionllm.vocabulary_motionllm import MotionVocabulary
 
-__all__ = ["OPENING", "LossWeights", "MotionTextExamples", "PadExamples"]
+__all__ = ["OPENING", "LossWeights", "MatchedSentence", "MotionTextExamples", "PadExamples"]
 
 OPENING = 12  # codes, 2.4 s
 
@@ -32,11 +32,13 @@ class LossWeights:
             whoever waits repeats codes, and what the sentence decides shows only after that.
         placement: weight of the placement tokens.
         part: weight of the words that say what a person of a scene does.
+        unknown: weight of the `</Motion>` that says that a sentence is unknown: one token against dozens.
     """
 
     opening: float = 1.0
     placement: float = 1.0
     part: float = 1.0
+    unknown: float = 1.0
 
     def of(self, input_ids: list[int], labels: list[int], vocabulary: MotionVocabulary) -> list[float]:
         """The weight of each token of one text-to-motion example."""
@@ -51,6 +53,8 @@ class LossWeights:
             changes, before = (changes + (token != before), token) if token in codes else (0, None)
             if label == -100:
                 weights.append(1.0)
+            elif token == vocabulary.end and input_ids[place - 1] == vocabulary.start:
+                weights.append(self.unknown)
             elif any(token in family for family in places):
                 weights.append(self.placement)
             elif label not in wordless and place < last:
@@ -60,6 +64,29 @@ class LossWeights:
         return weights
 
 
+class MatchedSentence(NamedTuple):
+    """A sentence that a person wrote, and the motions that show what it says.
+
+    Args:
+        text: the sentence.
+        actions: that it says.
+        rows: indices of the rows that show it; none where no motion does: the sentence is unknown.
+    """
+
+    text: str
+    actions: Sequence[str]
+    rows: Sequence[int]
+
+
+class _Choice(NamedTuple):
+    """What an example is about, before it is made."""
+
+    row: CodeRow | None  # None: an unknown sentence
+    person: int | None  # of a scene, told alone
+    sentence: str | None  # a person's, instead of one of the row's own
+    draw: np.ndarray
+
+
 class MotionTextExamples(Dataset):
     """`size` examples of motions of one or several people, to be made from sentences or to be described.
 
@@ -67,21 +94,31 @@ class MotionTextExamples(Dataset):
     the run.
 
     Args:
-        rows: of a code store; rows of one person and of several may be mixed.
+        rows: of a code store; rows of one person, of one doing several things in turn, and of several people may be
+            mixed.
         processor: writes the prompts.
         size: number of examples.
         seed: of every draw.
-        scene_share: share of the examples that are of rows of several people, where there are rows of both kinds.
-        text_to_motion: share of text-to-motion examples; the others are captions.
+        sentences: of people; without them there are no examples of `sentence_share` and `unknown_share`.
+        scene_share: share of the examples that are of rows of several people, where there are any.
+        sequence_share: share of those of rows with segments.
+        sentence_share: share of those of people's sentences, each with one of its motions.
+        unknown_share: share of sentences that no motion shows. What is left are motions of one person with sentences of
+            their own; shares of what the data lacks go to the others in proportion.
+        text_to_motion: share of text-to-motion examples; the others are captions. Unknown sentences are no captions.
         with_duration: share of text-to-motion prompts that tell the duration.
         balance: people of an action count (people of that action) ** (balance - 1), and a row is drawn in proportion to
-            what its people count on average: 1 draws all rows alike, 0 all actions.
+            what its people count on average: 1 draws all rows alike, 0 all actions. Sentences are drawn so too.
         unconditional: share of captioning examples that learn the motion of (the first) person too, which guidance
             compares with.
         with_parts: share of the scenes to generate whose people are each told what they do, where the rows say it; the
             manner is told where the caption tells it.
         alone: share of the scene examples that are of one of the people by itself, with its part as the sentence: what
             a part means, and how to tell whether a motion plays it.
+        in_turns: share of the text-to-motion examples of segments that tell one segment after the other; the others
+            tell the whole in one sentence.
+        in_between: share of the text-to-motion examples of one person that give the beginning and the end and ask for
+            what is between.
         weights: of the tokens of text-to-motion examples; None for no `loss_weights` in the examples.
         max_codes: longer motions are cut.
     """
@@ -92,22 +129,37 @@ class MotionTextExamples(Dataset):
         processor: MotionLLMProcessor,
         size: int,
         seed: int,
+        sentences: Sequence[MatchedSentence] = (),
         scene_share: float = 0.3,
+        sequence_share: float = 0.2,
+        sentence_share: float = 0.3,
+        unknown_share: float = 0.1,
         text_to_motion: float = 0.65,
         with_duration: float = 0.7,
         balance: float = 0.5,
         unconditional: float = 0.0,
         with_parts: float = 0.9,
         alone: float = 0.0,
+        in_turns: float = 0.5,
+        in_between: float = 0.0,
         weights: LossWeights | None = None,
         max_codes: int = 50,
     ):
         self.rows, self.processor, self.size, self.seed = rows, processor, size, seed
         self.text_to_motion, self.with_duration, self.unconditional = text_to_motion, with_duration, unconditional
         self.with_parts, self.alone = with_parts, alone
+        self.in_turns, self.in_between = in_turns, in_between
         self.weights, self.max_codes = weights, max_codes
-        ends = np.cumsum(_shares(rows, scene_share, balance))
-        self._ends = ends / ends[-1]
+        self.sentences = sentences
+        kinds = np.array([_kind(row) for row in rows])
+        said = np.array([_SENTENCE if sentence.rows else _UNKNOWN for sentence in sentences])
+        shares = {_SCENE: scene_share, _SEQUENCE: sequence_share, _SENTENCE: sentence_share, _UNKNOWN: unknown_share}
+        shares[_CLIP] = max(0.0, 1 - sum(shares[kind] for kind in {*kinds, *said} - {_CLIP}))
+        weight = np.concatenate([
+            _weights([row["contents"] for row in rows], kinds, shares, balance),
+            _weights([sentence.actions for sentence in sentences], said, shares, balance),
+        ])  # fmt: skip
+        self._ends = np.cumsum(weight / weight.sum())
 
     def __len__(self) -> int:
         return self.size
@@ -115,19 +167,46 @@ class MotionTextExamples(Dataset):
     def __getitem__(self, index: int) -> dict[str, list[Any]]:
         if not 0 <= index < self.size:
             raise IndexError(index)
-        row, person, draw = self._choice(index)
+        row, person, sentence, draw = self._choice(index)
+        timed = bool(draw[1] < self.with_duration)
+        if row is None:
+            length = 10 + int(draw[2] * (self.max_codes - 9)) if timed else None
+            return self._weighted(self.processor.unknown_example(str(sentence), length), "text-to-motion")
         task = "text-to-motion" if draw[0] < self.text_to_motion else "motion-to-text"
-        timed, learn_motion = bool(draw[1] < self.with_duration), bool(draw[2] < self.unconditional)
         codes = [one[: self.max_codes] for one in row["codes"]]
-        if person is None:
+        if person is not None:
+            return self._example(task, row["parts"][person], [codes[person]], (), None, timed, draw)
+        if sentence is None:
             captions = row["captions"] if task == "text-to-motion" else _longer_half(row["captions"])
-            caption = captions[int(draw[3] * len(captions))]
-            bins = row["placement_bins"] if len(codes) > 1 else ()
-        else:
-            caption, codes, bins = row["parts"][person], [codes[person]], ()
+            sentence = captions[int(draw[3] * len(captions))]
+        if task == "text-to-motion" and len(codes) == 1:
+            segments = row.get("segment_captions") or []
+            if segments and draw[4] < self.in_turns:
+                told = [captions[int(draw[3] * len(captions))] for captions in segments]
+                parts = np.split(np.array(codes[0]), row["segment_ends"][:-1])
+                return self._weighted(
+                    self.processor.turns_example(told, [part.tolist() for part in parts], timed), task
+                )
+            if not segments and draw[4] < self.in_between and len(codes[0]) >= _SHORTEST_GAP + 2:
+                start, stop = _gap(len(codes[0]), draw[5:])
+                return self._weighted(self.processor.in_between_example(sentence, codes[0], start, stop), task)
+        bins = row["placement_bins"] if len(codes) > 1 else ()
         tells = len(codes) > 1 and self.processor.tells_parts and row["parts"] and draw[4] < self.with_parts
-        parts = parts_of_caption(caption, row["parts"], row["styles"]) if tells else None
-        example = self.processor.training_example(task, caption, codes, bins, parts, timed, learn_motion)
+        parts_told = parts_of_caption(sentence, row["parts"], row["styles"]) if tells else None
+        return self._example(task, sentence, codes, bins, parts_told, timed, draw)
+
+    def _example(
+        self,
+        task: str,
+        sentence: str,
+        codes: list[list[int]],
+        bins: Sequence[Sequence[int]],
+        parts: Sequence[str] | None,
+        timed: bool,
+        draw: np.ndarray,
+    ) -> dict[str, list[Any]]:
+        learn_motion = bool(draw[2] < self.unconditional)
+        example = self.processor.training_example(task, sentence, codes, bins, parts, timed, learn_motion)
         return self._weighted(example, task)
 
     def lengths(self) -> list[int]:
@@ -135,17 +214,28 @@ class MotionTextExamples(Dataset):
         return [self._length(index) for index in range(self.size)]
 
     def _length(self, index: int) -> int:
-        row, person, _ = self._choice(index)
+        row, person, _, draw = self._choice(index)
+        if row is None:  # spread over all batches: a batch of nothing but unknown sentences would unlearn the others
+            return int(draw[0] * self.max_codes)
         codes = row["codes"] if person is None else [row["codes"][person]]
         return sum(min(len(one), self.max_codes) for one in codes)
 
-    def _choice(self, index: int) -> tuple[CodeRow, int | None, np.ndarray]:
-        """The row of an example, the one person of a scene that it is about, and five numbers for its other draws."""
-        draw = np.random.default_rng((self.seed, index)).random(8)
-        row = self.rows[int(np.searchsorted(self._ends, draw[0], side="right"))]
+    def _choice(self, index: int) -> _Choice:
+        """What an example is about, and numbers for its other draws."""
+        draw = np.random.default_rng((self.seed, index)).random(10)
+        place = min(int(np.searchsorted(self._ends, draw[0], side="right")), len(self._ends) - 1)
+        sentence = None
+        if place < len(self.rows):
+            row = self.rows[place]
+        else:
+            matched = self.sentences[place - len(self.rows)]
+            sentence = matched.text
+            if not matched.rows:
+                return _Choice(None, None, sentence, draw[3:])
+            row = self.rows[matched.rows[int(draw[1] * len(matched.rows))]]
         people = len(row["codes"])
         by_itself = people > 1 and row["parts"] and self.processor.tells_parts and draw[1] < self.alone
-        return row, int(draw[2] * people) if by_itself else None, draw[3:]
+        return _Choice(row, int(draw[2] * people) if by_itself else None, sentence, draw[3:])
 
     def _weighted(self, example: dict[str, list[int]], task: str) -> dict[str, list[Any]]:
         """With `loss_weights` where there are weights; those of captions are 1."""
@@ -156,18 +246,34 @@ class MotionTextExamples(Dataset):
         return {**example, "loss_weights": weights.of(ids, labels, self.processor.vocabulary)}
 
 
-def _shares(rows: Sequence[CodeRow], scene_share: float, balance: float) -> np.ndarray:
-    """How often each row is drawn: rows of several people together `scene_share`, actions by `balance`."""
-    several = np.array([len(row["codes"]) > 1 for row in rows])
-    shares = np.zeros(len(rows))
-    for group, share in ((~several, 1 - scene_share), (several, scene_share)):
-        if not group.any():
-            continue
-        members = np.flatnonzero(group).tolist()
-        counts = Counter(action for index in members for action in rows[index]["contents"])
-        own = [np.mean([counts[action] ** (balance - 1) for action in rows[index]["contents"]]) for index in members]
-        shares[members] = np.array(own) / np.sum(own) * (share if several.any() and not several.all() else 1)
-    return shares
+_CLIP, _SEQUENCE, _SCENE, _SENTENCE, _UNKNOWN = "clip", "sequence", "scene", "sentence", "unknown"
+_SHORTEST_GAP = 4  # codes, 0.8 s
+
+
+def _kind(row: CodeRow) -> str:
+    if len(row["codes"]) > 1:
+        return _SCENE
+    return _SEQUENCE if row.get("segment_captions") else _CLIP
+
+
+def _gap(length: int, draw: np.ndarray) -> tuple[int, int]:
+    """First code of a gap and the first one after it; before and after it at least one is left."""
+    size = _SHORTEST_GAP + int(draw[0] * (length - 1 - _SHORTEST_GAP))
+    start = 1 + int(draw[1] * (length - 1 - size))
+    return start, start + size
+
+
+def _weights(
+    actions: Sequence[Sequence[str]], kinds: np.ndarray, shares: dict[str, float], balance: float
+) -> np.ndarray:
+    """How often each row or sentence is drawn: each kind together its share, actions by `balance`."""
+    weights = np.zeros(len(actions))
+    for kind in set(kinds):
+        members = np.flatnonzero(kinds == kind).tolist()
+        counts = Counter(action for index in members for action in actions[index])
+        own = [np.mean([counts[action] ** (balance - 1) for action in actions[index]]) for index in members]
+        weights[members] = np.array(own) / np.sum(own) * shares[kind]
+    return weights
 
 
 def _longer_half(captions: list[str]) -> list[str]:

@@ -1,6 +1,7 @@
 """The model that `motionllm train` trains: base, VQ-VAE and tokenizer put together, and the adapter on top."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dic
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
-from hub_scripts.data.codes import CodeRow, read_codes, read_codes_summary, weights_hash
+from hub_scripts.data.codes import CodeRow, read_codes_summary, weights_hash
 from modeling_motionllm.base_model_motionllm import load_base_tokenizer
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.modeling_motion_vq import MotionVQModel
@@ -25,29 +26,28 @@ __all__ = ["add_adapter", "build_model", "trained_share"]
 
 
 def build_model(
-    arguments: ModelArguments, seed: int
+    arguments: ModelArguments, rows: Sequence[CodeRow], seed: int
 ) -> tuple[MotionLLMForCausalLM, MotionLLMTokenizer, MotionLLMProcessor]:
     """Base language model + VQ-VAE + tokenizer + processor, not yet trained.
+
+    Args:
+        arguments: of the training.
+        rows: that it learns from.
+        seed: of the new vocabulary rows.
 
     Raises:
         MotionLLMError: something is missing, or the codes come from another VQ-VAE.
     """
     given = weights_hash(arguments.vq)
-    for folder in filter(None, (arguments.codes, arguments.scenes)):
+    for folder in arguments.codes:
         made_by = read_codes_summary(folder)["vq_sha256"]
         if made_by != given:
             raise MotionLLMError(
                 f"the codes in '{folder}' were made by VQ-VAE {made_by[:12]}, but '{arguments.vq}' is {given[:12]}; "
                 "run `motionllm encode` with it"
             )
-    scenes = [] if arguments.scenes is None else read_codes(arguments.scenes, "train")
-    if scenes and max(len(row["codes"]) for row in scenes) == 1:
-        raise MotionLLMError(
-            f"'{arguments.scenes}' holds no codes of scenes; run `motionllm encode` on what "
-            "`motionllm prepare pairs` wrote"
-        )
     known = _known_settings(arguments)
-    max_people = _max_people(scenes, known)
+    max_people = max([1, (known or {}).get("max_people", 1), *(len(row["codes"]) for row in rows)])
     vq = MotionVQModel.from_pretrained(arguments.vq).eval()
     base = load_base_tokenizer(arguments.base_model)
     tokenizer = MotionLLMTokenizer.from_base(
@@ -62,8 +62,8 @@ def build_model(
         feature_dim=vq.config.input_dim,
         max_people=max_people,
     )
-    if not _tells_parts(arguments, scenes, known):
-        del processor.prompts["part"]
+    for prompt in _not_learnt(rows, known):
+        processor.prompts.pop(prompt, None)
     model = MotionLLMForCausalLM.from_base(arguments.base_model, tokenizer, vq, seed=seed)
     if arguments.from_scratch:
         model.language_model = AutoModelForCausalLM.from_config(model.language_model.config)
@@ -78,16 +78,17 @@ def _known_settings(arguments: ModelArguments) -> dict[str, Any] | None:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def _max_people(scenes: list[CodeRow], known: dict[str, Any] | None) -> int:
-    """Most people in a scene that the model will know: those of the scenes, or of the checkpoint it goes on from."""
-    return max([1, (known or {}).get("max_people", 1), *(len(row["codes"]) for row in scenes)])
-
-
-def _tells_parts(arguments: ModelArguments, scenes: list[CodeRow], known: dict[str, Any] | None) -> bool:
-    """Whether scenes are to be told with what each person does: as far as the scenes say it, or else as before."""
-    if arguments.scenes is not None:
-        return any(row["parts"] for row in scenes)
-    return known is None or "part" in known.get("prompts", {})
+def _not_learnt(rows: Sequence[CodeRow], known: dict[str, Any] | None) -> set[str]:
+    """Prompts that neither the data teaches nor the checkpoint knows that training goes on from."""
+    learnt = set() if known is None else set(known.get("prompts", {}))
+    scenes = [row for row in rows if len(row["codes"]) > 1]
+    if any(row["parts"] for row in scenes) if scenes else known is None:
+        learnt.add("part")
+    elif scenes:
+        learnt.discard("part")
+    if any(row.get("segment_captions") for row in rows):
+        learnt |= {"turn", "turn_timed"}
+    return {"part", "turn", "turn_timed"} - learnt
 
 
 def add_adapter(model: MotionLLMForCausalLM, arguments: ModelArguments) -> PeftModel:

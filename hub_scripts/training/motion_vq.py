@@ -49,6 +49,7 @@ class VQArguments:
     velocity_weight: float = field(default=2.0, metadata={"help": "Weight of the loss on local joint positions."})
     root_weight: float = field(default=4.0, metadata={"help": "Weight of the four root columns."})
     path_weight: float = field(default=1.0, metadata={"help": "Weight of the loss on the integrated root path."})
+    foot_weight: float = field(default=0.0, metadata={"help": "Weight of the loss on the feet's speed in the world."})
     commitment_weight: float = field(default=0.02, metadata={"help": "Weight of the commitment loss."})
     continuous_steps: int = field(
         default=500,
@@ -150,7 +151,7 @@ class MotionVQTrainer(ModelTrainer):
             self._start_codebook(vq)
             started = True
         outputs = model(**inputs, quantize=started or self.continuous_steps == 0)
-        for name in ("perplexity", "reconstruction_loss", "velocity_loss", "path_loss", "commitment_loss"):
+        for name in ("perplexity", "reconstruction_loss", "velocity_loss", "path_loss", "foot_loss", "commitment_loss"):
             self.parts.setdefault(name, []).append(float(outputs[name].detach()))
         return (outputs.loss, outputs) if return_outputs else outputs.loss
 
@@ -183,7 +184,9 @@ class MotionVQTrainer(ModelTrainer):
 
 def build_vq(arguments: VQArguments, clips: list[np.ndarray]) -> MotionVQModel:
     """A new model with the statistics of the clips, or the one to go on from with the losses of this run."""
-    settings = ("velocity_weight", "root_weight", "path_weight", "commitment_weight", "dead_code_threshold")
+    settings = (
+        "velocity_weight", "root_weight", "path_weight", "foot_weight", "commitment_weight", "dead_code_threshold",
+    )  # fmt: skip
     weights = {name: getattr(arguments, name) for name in settings}
     if arguments.init_from is None:
         if arguments.decoder_only:

@@ -2,13 +2,16 @@
 
 import shutil
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from peft import PeftModel
 from transformers import set_seed
 from transformers.trainer_utils import IntervalStrategy, TrainOutput
 
-from hub_scripts.data.codes import read_codes, read_codes_summary, weights_hash
+from hub_scripts.data.codes import CodeRow, read_codes, read_codes_summary, weights_hash
+from hub_scripts.data.sentence_store import SentenceRow, read_sentences, read_sentences_summary
 from hub_scripts.hub.actions import actions_in, known_actions, write_actions
 from hub_scripts.hub.card import write_model_card
 from hub_scripts.hub.records import VQ_RECORD
@@ -18,7 +21,7 @@ from modeling_motionllm.processing_motionllm import MotionLLMProcessor
 
 from .adapter_trainer import AdapterTrainer
 from .arguments import ModelArguments, MotionLLMTrainingArguments
-from .examples import LossWeights, MotionTextExamples, PadExamples
+from .examples import LossWeights, MatchedSentence, MotionTextExamples, PadExamples
 from .model import add_adapter, build_model, trained_share
 from .trainer import (
     TRAINING_RECORD,
@@ -32,8 +35,10 @@ from .trainer import (
 __all__ = ["MotionLLMTraining"]
 
 # As in the last stage of the shipped checkpoint, see docs/training.md.
-_WEIGHTS = LossWeights(opening=2.5, placement=4.0, part=3.0)
-_UNCONDITIONAL, _WITH_PARTS, _ALONE = 0.5, 0.95, 0.2
+_WEIGHTS = LossWeights(opening=2.5, placement=4.0, part=3.0, unknown=8.0)
+_UNCONDITIONAL, _WITH_PARTS, _ALONE, _IN_BETWEEN = 0.5, 0.95, 0.2, 0.08
+
+_OF_DATA = ("data_name", "data_license", "data_sha256")
 
 
 class MotionLLMTraining:
@@ -54,17 +59,19 @@ class MotionLLMTraining:
         self.arguments, self.training, self.command = arguments, training, command
         self.resume = check_resume(training, training.resume)
         set_seed(training.seed)
-        model, tokenizer, self.processor = build_model(arguments, training.seed)
+        rows, sentences = read_rows(arguments, "train")
+        model, tokenizer, self.processor = build_model(arguments, rows, training.seed)
         learner: PeftModel | MotionLLMForCausalLM = model
         if arguments.train_all:
             model.motion_vq.requires_grad_(False)
         else:
             learner = add_adapter(model, arguments)
         self.trained, self.total = trained_share(learner)
-        train, val = read_examples(arguments, training, self.processor)
+        train = training_examples(rows, sentences, self.processor, arguments, training)
+        val = val_examples(self.processor, arguments)
         self.has_val = val is not None
         earlier = Path(arguments.init_from) if arguments.init_from else None
-        self.actions = known_actions(train.rows, actions_in(earlier, arguments.adapter_name))
+        self.actions = known_actions(rows, actions_in(earlier, arguments.adapter_name))
         if val is None:
             training.eval_strategy = IntervalStrategy.NO
         self.trainer = (ModelTrainer if arguments.train_all else AdapterTrainer)(
@@ -95,7 +102,9 @@ class MotionLLMTraining:
         """The checkpoint, thin or full, with the records of this training and of the VQ-VAE's, and a card."""
         arguments, trainer = self.arguments, self.trainer
         final = Path(str(self.training.output_dir)) / "final"
-        codes = read_codes_summary(arguments.codes)
+        summaries = [read_codes_summary(folder) for folder in arguments.codes]
+        if arguments.sentences is not None:
+            summaries.append(read_sentences_summary(arguments.sentences))
         learner = trainer.accelerator.unwrap_model(trainer.model)
         if arguments.train_all:
             learner.save_pretrained(final)
@@ -114,11 +123,11 @@ class MotionLLMTraining:
             command=self.command,
             finished=time.strftime("%Y-%m-%d"),
             seed=self.training.seed,
-            data_name=codes.get("data_name"),
-            data_license=codes.get("data_license"),
-            data_sha256=codes["data_sha256"],
+            data_name=summaries[0].get("data_name"),
+            data_license=summaries[0].get("data_license"),
+            data_sha256=summaries[0]["data_sha256"],
+            more_data=[{name: summary.get(name) for name in _OF_DATA} for summary in summaries[1:]],
             frozen_rows=arguments.freeze_new_rows,
-            scenes_sha256=read_codes_summary(arguments.scenes)["data_sha256"] if arguments.scenes else None,
             vq_sha256=weights_hash(arguments.vq),
             trained_parameters=self.trained,
             language_model_parameters=self.total,
@@ -131,40 +140,82 @@ class MotionLLMTraining:
         return final
 
 
-def read_examples(
-    arguments: ModelArguments, training: MotionLLMTrainingArguments, processor: MotionLLMProcessor
-) -> tuple[MotionTextExamples, MotionTextExamples | None]:
-    """Examples to train on and, where there is a val split, to measure the loss on.
+def read_rows(arguments: ModelArguments, split: str) -> tuple[list[CodeRow], list[MatchedSentence]]:
+    """The rows of all code stores that have this split, and people's sentences matched with them.
 
     Raises:
-        MotionLLMError: no codes there.
+        MotionLLMError: a store cannot be read.
     """
-    folders = [folder for folder in (arguments.codes, arguments.scenes) if folder is not None]
-    train = MotionTextExamples(
-        [row for folder in folders for row in read_codes(folder, "train")],
+    rows: list[CodeRow] = []
+    places: dict[str, int] = {}
+    for folder in arguments.codes:
+        summary = read_codes_summary(folder)
+        if split not in summary.get("splits", {split: None}):
+            continue
+        own = read_codes(folder, split)
+        places |= {f"{summary.get('data_name')}/{row['name']}": len(rows) + index for index, row in enumerate(own)}
+        rows += own
+    if arguments.sentences is None:
+        return rows, []
+    return rows, match_sentences(read_sentences(arguments.sentences, split), places)
+
+
+def match_sentences(sentences: Sequence[SentenceRow], places: Mapping[str, int]) -> list[MatchedSentence]:
+    """Sentences with the indices of the rows that show them.
+
+    Args:
+        sentences: of a sentence store.
+        places: index of each row, by "DATASET/NAME".
+
+    Returns:
+        Those that a row shows, and those that are unknown; others, whose motions are not trained on, are left out.
+    """
+    matched = []
+    for row in sentences:
+        found = [places[name] for name in row["motions"] if name in places]
+        if found or not row["known"]:
+            matched.append(MatchedSentence(row["sentence"], row["actions"], found))
+    return matched
+
+
+def training_examples(
+    rows: Sequence[CodeRow],
+    sentences: Sequence[MatchedSentence],
+    processor: MotionLLMProcessor,
+    arguments: ModelArguments,
+    training: MotionLLMTrainingArguments,
+) -> MotionTextExamples:
+    """The examples of a whole training."""
+    return MotionTextExamples(
+        rows,
         processor,
         training.max_steps * training.train_batch_size * training.gradient_accumulation_steps * training.world_size,
         training.seed,
-        scene_share=arguments.scene_share,
-        text_to_motion=arguments.text_to_motion,
+        sentences,
+        **_shares(arguments),
         balance=arguments.balance,
         unconditional=_UNCONDITIONAL,
         with_parts=_WITH_PARTS,
         alone=_ALONE,
+        in_between=_IN_BETWEEN if "in_between" in processor.prompts else 0.0,
         weights=_WEIGHTS,
     )
-    with_val = [folder for folder in folders if "val" in read_codes_summary(folder).get("splits", {"val": None})]
-    if arguments.codes not in with_val:
-        return train, None
-    rows = [row for folder in with_val for row in read_codes(folder, "val")]
-    val = MotionTextExamples(
-        rows,
-        processor,
-        2 * len(rows),
-        seed=0,
-        scene_share=arguments.scene_share,
-        text_to_motion=arguments.text_to_motion,
-        balance=1.0,
-        with_parts=_WITH_PARTS,
+
+
+def val_examples(processor: MotionLLMProcessor, arguments: ModelArguments) -> MotionTextExamples | None:
+    """Examples to measure the loss on; None where the first code store has no val split.
+
+    Raises:
+        MotionLLMError: a store cannot be read.
+    """
+    if "val" not in read_codes_summary(arguments.codes[0]).get("splits", {"val": None}):
+        return None
+    rows, sentences = read_rows(arguments, "val")
+    return MotionTextExamples(
+        rows, processor, 2 * len(rows), 0, sentences, **_shares(arguments), balance=1.0, with_parts=_WITH_PARTS
     )
-    return train, val
+
+
+def _shares(arguments: ModelArguments) -> dict[str, Any]:
+    names = ("text_to_motion", "scene_share", "sequence_share", "sentence_share", "unknown_share")
+    return {name: getattr(arguments, name) for name in names}

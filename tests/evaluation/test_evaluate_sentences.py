@@ -17,6 +17,14 @@ def test_the_fixture_is_judged_whole():
     }  # fmt: skip
 
 
+def test_sentences_of_two_actions_are_read_in_order():
+    rows = read_sentences(FIXTURES / "humanml3d/two_actions.csv")
+    assert [len(row.said) for row in rows] == [2] * 37
+    kinds = {row.sentence: row.kind for row in rows}
+    assert kinds["a person bows forward then steps backward"] == "bow then step"
+    assert kinds["a person walks diagonally to his right and sits down"] == "walk then sit"
+
+
 def test_only_sentences_are_needed(tmp_path):
     path = tmp_path / "own.csv"
     path.write_text("sentence\na person bows\nthe man waves his left hand\n", encoding="utf-8")

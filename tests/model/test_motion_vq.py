@@ -240,28 +240,34 @@ def test_commitment_is_the_distance_to_the_codes(vq, clips):
 
 
 def test_the_loss_is_the_weighted_sum_of_its_parts(clips):
-    model = make_vq(path_weight=0.3, velocity_weight=0.7, commitment_weight=0.05)
+    model = make_vq(path_weight=0.3, velocity_weight=0.7, foot_weight=0.2, commitment_weight=0.05)
     output = model(torch.from_numpy(clips[0])[None])
-    parts = output.reconstruction_loss + 0.7 * output.velocity_loss + 0.3 * output.path_loss
+    parts = output.reconstruction_loss + 0.7 * output.velocity_loss + 0.3 * output.path_loss + 0.2 * output.foot_loss
     torch.testing.assert_close(output.loss.detach(), parts + 0.05 * output.commitment_loss)
 
 
 def test_perfect_reconstruction_costs_nothing_and_a_wrong_path_does():
-    model = make_vq(path_weight=1.0, root_weight=4.0)
+    model = make_vq(path_weight=1.0, root_weight=4.0, foot_weight=1.0)
     target = torch.randn(2, 8, 263)
     target[..., 0] = 0  # straight on
     mask = torch.tensor([[True, True], [True, False]])
-    assert [float(loss) for loss in model._losses(target, target, mask)] == [0.0, 0.0, 0.0]
+
+    def losses(output: torch.Tensor) -> list[float]:
+        both = (*model._losses(output, target, mask), *model._world_losses(output, target, mask))
+        return [float(loss) for loss in both]
+
+    assert losses(target) == [0.0] * 4
     wrong = target.clone()
     wrong[0, 0, 1] += 0.5  # the root is half a metre off from row 1 on
-    reconstruction, velocity, path = model._losses(wrong, target, mask)
-    assert float(velocity) == 0
-    assert float(path) == pytest.approx(7 * 0.5 / 12, rel=1e-5)
+    reconstruction, velocity, path, foot = losses(wrong)
+    assert velocity == 0
+    assert path == pytest.approx(7 * 0.5 / 12, rel=1e-5)
+    assert foot == pytest.approx(0.5 * 20 / 10, rel=1e-5)  # in one of ten steps, at 20 frames a second
     weight = 4.0 / ((4 * 4.0 + 259) / 263)
-    assert float(reconstruction) == pytest.approx(weight * 0.5 * 0.5**2 / (12 * 263), rel=1e-4)
+    assert reconstruction == pytest.approx(weight * 0.5 * 0.5**2 / (12 * 263), rel=1e-4)
     padded = target.clone()
     padded[1, 4:] += 100
-    assert [float(loss) for loss in model._losses(padded, target, mask)] == [0.0, 0.0, 0.0]
+    assert losses(padded) == [0.0] * 4
 
 
 def test_perplexity_counts_the_codes_in_use(clips, monkeypatch):

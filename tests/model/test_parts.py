@@ -16,6 +16,7 @@ from hub_scripts.data.store import read_motions
 from hub_scripts.training.arguments import ModelArguments
 from hub_scripts.training.examples import MotionTextExamples
 from hub_scripts.training.model import build_model
+from hub_scripts.training.motionllm import read_rows
 from modeling_motionllm import scene_motionllm
 from modeling_motionllm.collisions_motionllm import interpenetration_share
 from modeling_motionllm.errors_motionllm import MotionLLMError
@@ -173,11 +174,12 @@ def test_given_parts_are_kept(scene_model: Any, scene_processor: Any) -> None:
 
 def test_the_motion_that_plays_its_part_best_is_kept(scene_model: Any, scene_processor: Any) -> None:
     inputs = scene_processor(text=[SENTENCE, "a scene"], people=2, duration=2, parts=[GIVEN, GIVEN[::-1]])
-    best = scene_model.generate_motion(**inputs, processor=scene_processor, num_candidates=3, seed=[5, 90])
+    wide = {"temperature": 2.0}  # three draws that differ
+    best = scene_model.generate_motion(**inputs, processor=scene_processor, num_candidates=3, seed=[5, 90], **wide)
     for row, (seed, parts) in enumerate(((5, GIVEN), (90, GIVEN[::-1]))):
         alone = scene_processor(text=[SENTENCE, "a scene"][row], people=2, duration=2, parts=parts)
         drawn = [
-            scene_model.generate_motion(**alone, seed=seed + CANDIDATE_STRIDE * candidate).codes[0, 0]
+            scene_model.generate_motion(**alone, seed=seed + CANDIDATE_STRIDE * candidate, **wide).codes[0, 0]
             for candidate in range(3)
         ]
         examples = [scene_processor.training_example("motion-to-text", parts[0], codes.tolist()) for codes in drawn]
@@ -324,9 +326,12 @@ def test_scenes_that_tell_no_parts_are_learnt_without(
     write_codes(tmp_path, "train", [row | {"parts": []} for row in rows])
     (tmp_path / "motionllm_codes.json").write_bytes((scene_codes / "motionllm_codes.json").read_bytes())
     given = dict(zip(train_arguments[::2], train_arguments[1::2], strict=True))
-    names = {"codes": given["--codes"], "vq": given["--vq"], "base_model": given["--base_model"]}
-    _, _, without = build_model(ModelArguments(**names, scenes=str(tmp_path)), seed=0)
-    _, _, told = build_model(ModelArguments(**names, scenes=str(scene_codes)), seed=0)
+    names = {"vq": given["--vq"], "base_model": given["--base_model"]}
+    processors = []
+    for folder in (tmp_path, scene_codes):
+        arguments = ModelArguments(codes=[given["--codes"], str(folder)], **names)
+        processors.append(build_model(arguments, read_rows(arguments, "train")[0], seed=0)[2])
+    without, told = processors
     assert told.tells_parts
     assert not without.tells_parts
     [example] = MotionTextExamples(rows[:1], without, 1, 0, text_to_motion=1.0)

@@ -14,10 +14,10 @@ import motionllm
 from hub_scripts.cli import main as cli
 from hub_scripts.data.codes import read_codes
 from hub_scripts.data.store import read_motions
-from hub_scripts.train_motionllm import main as train
 from hub_scripts.training.arguments import ModelArguments
 from hub_scripts.training.examples import MotionTextExamples
 from hub_scripts.training.model import add_adapter, build_model
+from hub_scripts.training.motionllm import read_rows
 from modeling_motionllm import scene_motionllm
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.placement_motionllm import decode_placements, encode_placements, split_people
@@ -38,11 +38,6 @@ def test_encoding_keeps_everybody(scenes_folder: Path, scene_codes: Path, vq_fol
         for person, codes in zip(canonical, row["codes"], strict=True):
             features = torch.tensor(motionllm.joints_to_features(person))[None]
             assert codes == vq.encode(features.float()).codes[0].tolist()
-
-
-def test_scenes_and_clips_are_not_mixed_up(train_arguments: list[str], codes_folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(MotionLLMError, match="no codes of scenes"):
-        train([*train_arguments, "--scenes", str(codes_folder), "--output_dir", str(tmp_path)])
 
 
 def test_training_example_is_what_generation_continues(scene_processor: Any, scene_codes: Path) -> None:
@@ -115,13 +110,12 @@ def test_adapter_of_single_people_is_kept(thin_checkpoint: Path, scene_checkpoin
 def test_rows_of_the_earlier_adapter_come_first(thin_checkpoint: Path, scene_codes: Path, train_arguments: Any) -> None:
     given = dict(zip(train_arguments[::2], train_arguments[1::2], strict=True))
     arguments = ModelArguments(
-        codes=given["--codes"],
+        codes=[given["--codes"], str(scene_codes)],
         vq=given["--vq"],
         base_model=given["--base_model"],
-        scenes=str(scene_codes),
         init_from=str(thin_checkpoint),
     )
-    model, _, processor = build_model(arguments, seed=0)
+    model, _, processor = build_model(arguments, read_rows(arguments, "train")[0], seed=0)
     fresh = model.get_input_embeddings().weight[model.motion_vocabulary.placement.ids].clone()
     merged = add_adapter(model, arguments).merge_and_unload()
     before = motionllm.MotionLLMForCausalLM.from_pretrained(thin_checkpoint)

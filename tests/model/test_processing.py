@@ -263,7 +263,8 @@ def test_a_checkpoint_loads_its_processor(thin_checkpoint, processor):
     loaded = AutoProcessor.from_pretrained(thin_checkpoint)
     assert type(loaded) is MotionLLMProcessor
     assert loaded.vocabulary == processor.vocabulary
-    assert loaded.prompts == processor.prompts
+    learnt = {name: prompt for name, prompt in processor.prompts.items() if not name.startswith("turn")}
+    assert loaded.prompts == learnt  # it has seen no sequences
 
 
 def test_control_tokens_of_the_base_are_refused(processor):

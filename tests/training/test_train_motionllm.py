@@ -131,14 +131,15 @@ def test_resuming_the_training_of_a_whole_model_equals_one_go(whole_run, train_a
 
 
 def test_random_weights_are_fixed_by_the_seed(train_arguments, base_folder):
-    arguments = [ModelArguments(codes="x", vq="x", from_scratch=flag) for flag in (True, False)]
+    arguments = [ModelArguments(codes=["x"], vq="x", from_scratch=flag) for flag in (True, False)]
     vq = train_arguments[train_arguments.index("--vq") + 1]
     codes = train_arguments[train_arguments.index("--codes") + 1]
     made = []
     for one, seed in ((arguments[0], 3), (arguments[0], 3), (arguments[0], 4), (arguments[1], 3)):
-        one.codes, one.vq, one.base_model = codes, vq, str(base_folder)
+        one.codes, one.vq, one.base_model = [codes], vq, str(base_folder)
         set_seed(seed)
-        made.append(build_model(one, seed)[0].get_input_embeddings().weight)
+        rows = read_codes(codes, "train")
+        made.append(build_model(one, rows, seed)[0].get_input_embeddings().weight)
     torch.testing.assert_close(made[0], made[1])
     assert not torch.equal(made[0], made[2])
     assert made[0].shape == made[3].shape
