@@ -119,6 +119,8 @@ class MotionTextExamples(Dataset):
             tell the whole in one sentence.
         in_between: share of the text-to-motion examples of one person that give the beginning and the end and ask for
             what is between.
+        openings: share of the other text-to-motion examples of one person that stop after `OPENING` codes: what the
+            sentence decides shows there, at less than half the cost.
         weights: of the tokens of text-to-motion examples; None for no `loss_weights` in the examples.
         max_codes: longer motions are cut.
     """
@@ -142,13 +144,14 @@ class MotionTextExamples(Dataset):
         alone: float = 0.0,
         in_turns: float = 0.5,
         in_between: float = 0.0,
+        openings: float = 0.0,
         weights: LossWeights | None = None,
         max_codes: int = 50,
     ):
         self.rows, self.processor, self.size, self.seed = rows, processor, size, seed
         self.text_to_motion, self.with_duration, self.unconditional = text_to_motion, with_duration, unconditional
         self.with_parts, self.alone = with_parts, alone
-        self.in_turns, self.in_between = in_turns, in_between
+        self.in_turns, self.in_between, self.openings = in_turns, in_between, openings
         self.weights, self.max_codes = weights, max_codes
         self.sentences = sentences
         kinds = np.array([_kind(row) for row in rows])
@@ -193,7 +196,16 @@ class MotionTextExamples(Dataset):
         bins = row["placement_bins"] if len(codes) > 1 else ()
         tells = len(codes) > 1 and self.processor.tells_parts and row["parts"] and draw[4] < self.with_parts
         parts_told = parts_of_caption(sentence, row["parts"], row["styles"]) if tells else None
-        return self._example(task, sentence, codes, bins, parts_told, timed, draw)
+        example = self._example(task, sentence, codes, bins, parts_told, timed, draw)
+        if self._stops_early(row, draw):
+            end = example["input_ids"].index(self.processor.vocabulary.start) + 1 + OPENING
+            example = {name: values[:end] for name, values in example.items()}
+        return example
+
+    def _stops_early(self, row: CodeRow, draw: np.ndarray) -> bool:
+        """Whether an example of a row is of its opening alone."""
+        alone = len(row["codes"]) == 1 and not row.get("segment_captions") and len(row["codes"][0]) > OPENING
+        return bool(alone and draw[0] < self.text_to_motion and draw[6] < self.openings)
 
     def _example(
         self,
@@ -217,6 +229,8 @@ class MotionTextExamples(Dataset):
         row, person, _, draw = self._choice(index)
         if row is None:  # spread over all batches: a batch of nothing but unknown sentences would unlearn the others
             return int(draw[0] * self.max_codes)
+        if self._stops_early(row, draw):
+            return OPENING
         codes = row["codes"] if person is None else [row["codes"][person]]
         return sum(min(len(one), self.max_codes) for one in codes)
 

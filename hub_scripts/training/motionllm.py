@@ -36,7 +36,7 @@ __all__ = ["MotionLLMTraining"]
 
 # As in the last stage of the shipped checkpoint, see docs/training.md.
 _WEIGHTS = LossWeights(opening=2.5, placement=4.0, part=3.0, unknown=8.0)
-_UNCONDITIONAL, _WITH_PARTS, _ALONE, _IN_BETWEEN = 0.5, 0.95, 0.2, 0.08
+_UNCONDITIONAL, _WITH_PARTS, _ALONE, _IN_BETWEEN, _OPENINGS = 0.5, 0.95, 0.2, 0.08, 0.35
 
 _OF_DATA = ("data_name", "data_license", "data_sha256")
 
@@ -198,6 +198,7 @@ def training_examples(
         with_parts=_WITH_PARTS,
         alone=_ALONE,
         in_between=_IN_BETWEEN if "in_between" in processor.prompts else 0.0,
+        openings=_OPENINGS,
         weights=_WEIGHTS,
     )
 
