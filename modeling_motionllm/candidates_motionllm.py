@@ -8,7 +8,6 @@ import torch
 from .decoding_motionllm import MotionModel
 from .errors_motionllm import MotionLLMError
 from .output_motionllm import MotionGenerationOutput
-from .placement_motionllm import encode_placements
 from .processing_motionllm import MotionLLMProcessor
 from .prompts_motionllm import pad_examples
 from .vocabulary_motionllm import MotionVocabulary
@@ -64,10 +63,7 @@ def caption_log_likelihood(
     """
     examples = []
     for row, caption in enumerate(captions):
-        people = int(output.num_people[row])
-        bins = encode_placements(output.placements[row, :people].cpu().numpy()).tolist()
-        codes = [[code for code in own if code != -1] for own in output.codes[row, :people].tolist()]
-        examples.append(processor.training_example("motion-to-text", caption, codes, bins))
+        examples.append(processor.training_example("motion-to-text", caption, *output.told(row)))
     return _log_likelihood(model, examples)
 
 

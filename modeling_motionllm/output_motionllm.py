@@ -6,6 +6,7 @@ import torch
 from transformers.utils import ModelOutput
 
 from .modeling_motion_vq import MotionVQModel
+from .placement_motionllm import encode_placements
 
 __all__ = ["MotionGenerationOutput"]
 
@@ -70,6 +71,12 @@ class MotionGenerationOutput(ModelOutput):
         if placements is None:
             placements = torch.zeros(*there.shape, 3, dtype=torch.float64)
         return cls(codes, mask, features, placements, there.sum(-1).cpu(), parts, unknown)
+
+    def told(self, row: int) -> tuple[list[list[int]], list[list[int]]]:
+        """Codes and placement bins of each person of a row, as prompts tell them."""
+        people = int(self.num_people[row])
+        codes = [[code for code in own if code != -1] for own in self.codes[row, :people].tolist()]
+        return codes, encode_placements(self.placements[row, :people].cpu().numpy()).tolist()
 
     def select(self, rows: torch.Tensor) -> "MotionGenerationOutput":
         """These rows (N,), in this order."""

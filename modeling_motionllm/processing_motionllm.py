@@ -86,7 +86,7 @@ class MotionLLMProcessor(MotionPromptsMixin, ProcessorMixin):
     def __call__(
         self,
         text: str | Sequence[str] | None = None,
-        motion: "Motion | np.ndarray | Sequence[Motion | np.ndarray] | None" = None,
+        motion: "Motion | np.ndarray | Sequence[Motion | np.ndarray] | MotionGenerationOutput | None" = None,
         duration: float | Sequence[float] | None = None,
         people: int | Sequence[int] | None = None,
         given: "Motion | np.ndarray | None" = None,
@@ -98,7 +98,8 @@ class MotionLLMProcessor(MotionPromptsMixin, ProcessorMixin):
         Args:
             text: one or several sentences that describe a motion.
             motion: one or several motions to describe: `Motion`, joints (T, 22, 3) or raw features (T, 263), or joints
-                (P, T, 22, 3) of a scene; the arrays at `fps`. Of a KIT-ML model (T, 21, 3) and (T, 251).
+                (P, T, 22, 3) of a scene; the arrays at `fps`. Of a KIT-ML model (T, 21, 3) and (T, 251). Or what
+                `generate_motion` returned, whose codes are then described as they are.
             duration: seconds, one for all or one per sentence; without it the model ends each motion itself.
             people: with `text`, how many people the scene shows, one number for all or one per sentence; one, unless
                 told.
@@ -111,7 +112,7 @@ class MotionLLMProcessor(MotionPromptsMixin, ProcessorMixin):
             `people` also `num_people` (B,), with `given` also `motion` (G, T, 263) and `placement_bins` (G, 3), and
             with `parts` also `parts` (B, P, S), -1 where padded.
             With `motion` also `motion` (N, T, 263) and `motion_attention_mask` (N, T), padded on the right, one row for
-            each person, scene by scene.
+            each person, scene by scene; not where the codes are known.
 
         Raises:
             MotionLLMError: no input or both, an empty or too long sentence, motion tokens in a sentence, a duration or
@@ -368,6 +369,9 @@ class MotionLLMProcessor(MotionPromptsMixin, ProcessorMixin):
         return torch.tensor([codes])
 
     def _motion_inputs(self, motion: Any) -> BatchFeature:
+        if hasattr(motion, "placements"):  # not by class, as in `_motion`
+            told = [self.motion_to_text_ids(*motion.told(row)) for row in range(len(motion.codes))]
+            return BatchFeature(self._pad_left(told))
         motions = list(motion) if isinstance(motion, (list, tuple)) else [motion]
         if not motions:
             raise MotionLLMError("motion is an empty list; give at least one motion")

@@ -21,6 +21,7 @@ __all__ = [
     "add_default_settings",
     "check_generate_options",
     "check_sampling",
+    "unknown_threshold",
 ]
 
 # Arguments of `generate` that leave the scores as our processors make them, whatever the configuration says.
@@ -34,6 +35,7 @@ PLAIN_DECODING: dict[str, Any] = {
     "num_return_sequences": 1,
 }
 
+_UNKNOWN_THRESHOLD = 0.5
 _OWN_MARK = "num_candidates"  # a configuration without it says nothing about motions
 _SETS = "generate_motion and generate_caption set it themselves"
 _REFUSED = {
@@ -218,6 +220,22 @@ class CaptionSettings:
         return _resolve(cls(), getattr(config, "caption", None) or {}, given)
 
 
+def unknown_threshold(config: Any) -> float:
+    """The value of `output.unknown` above which a checkpoint has hardly seen what a sentence asks for.
+
+    Args:
+        config: the checkpoint's `GenerationConfig`; 0.5 where it says nothing.
+
+    Raises:
+        MotionLLMError: what it says is no probability.
+    """
+    value = getattr(config, "unknown_threshold", None)
+    value = _UNKNOWN_THRESHOLD if value is None else value
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
+        raise MotionLLMError(f"unknown_threshold of generation_config.json is {value}; give a number from 0 to 1")
+    return float(value)
+
+
 def add_default_settings(config: Any) -> Any:
     """Write the defaults of motions and captions into a `GenerationConfig` that says nothing about them yet.
 
@@ -229,6 +247,7 @@ def add_default_settings(config: Any) -> Any:
         for name in ("repetition_penalty", "num_return_sequences"):
             setattr(config, name, None)
         config._from_model_config = False  # with it transformers leaves names of ours out when it reads the file
+        config.unknown_threshold = _UNKNOWN_THRESHOLD
         config.caption = {name: value for name, value in asdict(CaptionSettings()).items() if value is not None}
         del config.caption["num_return_sequences"]
     return config

@@ -11,13 +11,29 @@ from hub_scripts.hub.version import __version__
 
 if TYPE_CHECKING:
     from hub_scripts.generation.dataset import GeneratedDataset
+    from hub_scripts.hub.actions import KnownAction
     from modeling_motionllm.decoding_motionllm import MotionEngine
     from modeling_motionllm.modeling_motionllm import MotionLLMForCausalLM
     from modeling_motionllm.motion import Motion
     from modeling_motionllm.output_motionllm import MotionGenerationOutput
     from modeling_motionllm.processing_motionllm import MotionLLMProcessor
 
-__all__ = ["MotionRun", "generate_batch"]
+__all__ = ["MadeMotion", "MotionRun", "generate_batch"]
+
+
+@dataclass(frozen=True)
+class MadeMotion:
+    """A generated motion.
+
+    Args:
+        motion: it.
+        parts: what each of its people does, where that was told.
+        understood: the model's own caption of it, where that was asked for.
+    """
+
+    motion: "Motion"
+    parts: list[str]
+    understood: str | None
 
 
 @dataclass
@@ -30,6 +46,7 @@ class MotionRun:
         write: writes the files of a motion, with lines about it.
         is_there: whether all files of a job are written already.
         model_name: recorded in the motions.
+        actions: gives the actions that the model was trained on.
         dataset: where whole batches are written too.
         skip_existing: make only what is not there yet.
         seeded: whether motions are drawn, so that the seed is recorded.
@@ -42,11 +59,13 @@ class MotionRun:
     write: "Callable[[Motion, Job, Sequence[str]], None]"
     is_there: Callable[[Job], bool]
     model_name: str
+    actions: "Callable[[], Sequence[KnownAction]]"
     dataset: "GeneratedDataset | None" = None
     skip_existing: bool = False
     seeded: bool = True
     stream: bool = False
     options: dict[str, Any] = field(default_factory=dict)
+    _told_unknown: set[int] = field(default_factory=set)  # sentences
     _loaded: "tuple[MotionLLMForCausalLM, str | MotionEngine] | None" = None
 
     def make(self, number: int, batch: Sequence[Job]) -> None:
@@ -64,17 +83,36 @@ class MotionRun:
         made = generate_batch(model, self.processor, batch, progress=progress, engine=engine, **self.options)
         given = self.options.get("given")
         known = 0 if given is None else given.num_people
-        for (motion, parts), job in zip(made, batch, strict=True):
+        for one, job in zip(made, batch, strict=True):
+            motion = one.motion
             motion.seed = job.seed if self.seeded else None
             motion.model = self.model_name
             motion.version = __version__
             notes = [
                 f"person {person + 1}: {part}{' (given)' if person < known else ''}"
-                for person, part in enumerate(parts)
+                for person, part in enumerate(one.parts)
             ]
+            if one.understood is not None:
+                notes.append(f"understood as: {one.understood}")
+            self._tell_unknown(motion.unknown, job)
             self.write(motion, job, notes)
         if self.dataset is not None and not self.dataset.has(number):
-            print(f"  {self.dataset.write(number, [motion for motion, _ in made])}")
+            print(f"  {self.dataset.write(number, [one.motion for one in made])}")
+
+    def _tell_unknown(self, unknown: float | None, job: Job) -> None:
+        """Say once of a sentence that the model has hardly seen what it asks for, where it says so itself."""
+        from modeling_motionllm.settings_motionllm import unknown_threshold
+
+        assert self._loaded is not None
+        model = self._loaded[0]
+        if unknown is None or unknown <= unknown_threshold(model.generation_config) or job.prompt in self._told_unknown:
+            return
+        from hub_scripts.generation.nearest_actions import nearest_actions
+
+        self._told_unknown.add(job.prompt)
+        nearest = ", ".join(nearest_actions(job.text, self.actions(), model, self.processor))
+        more = f"; nearest actions it knows: {nearest}" if nearest else ""
+        print(f"'{job.text}': the model has hardly seen this (unknown {unknown:.2f}){more}")
 
 
 class _Progress:
@@ -96,10 +134,11 @@ def generate_batch(
     parts: Sequence[str] | None = None,
     given: "Motion | None" = None,
     plant_feet: bool = False,
+    captions: bool = False,
     progress: Callable[[float], None] | None = None,
     **settings: Any,
-) -> "list[tuple[Motion, list[str]]]":
-    """The `Motion`s of a batch, each with what its people do. Every sentence is read once, if all have as many motions.
+) -> list[MadeMotion]:
+    """The motions of a batch. Every sentence is read once, if all have as many motions.
 
     Args:
         model: makes them.
@@ -109,6 +148,7 @@ def generate_batch(
         parts: what each of them does; the model says it where left out.
         given: the motion of the first of them.
         plant_feet: hold the feet of those who are made where they stand.
+        captions: ask the model too what it sees in them: the likeliest sentence for each, all at once.
         progress: called with the seconds of motion that are there, while they are decoded; for one person.
         settings: of `generate_motion`.
     """
@@ -140,7 +180,11 @@ def generate_batch(
         elif given is None:  # else the joints are not all recovered from them
             own = own[: motion.num_people, : motion.num_frames]
             motion.features = own if motion.joints.ndim == 4 else own[0]
-    return list(zip(motions, processor.decode_parts(output), strict=True))
+    understood: Sequence[str | None] = [None] * len(motions)
+    if captions:
+        ids = model.generate_caption(**processor(motion=output), num_candidates=1, do_sample=False)
+        understood = processor.decode_caption(ids)
+    return list(map(MadeMotion, motions, processor.decode_parts(output), understood))
 
 
 def _streamed(

@@ -234,7 +234,10 @@ def test_generate_writes_every_format_and_says_so(tmp_path, thin_checkpoint, cap
     options = ["--duration", "0.6", "--seed", "3", "-o", str(tmp_path), "--model", str(thin_checkpoint)]
     assert main(["generate", "A person waves!", *options]) == 0
     files = [tmp_path / f"a-person-waves.{suffix}" for suffix in ("npz", "mp4", "html")]
-    assert capsys.readouterr().out.splitlines() == ["0.6 s: A person waves!", *(f"  {path}" for path in files)]
+    first, understood, *written = capsys.readouterr().out.splitlines()
+    assert first == "0.6 s: A person waves!"
+    assert understood.startswith("  understood as: ")
+    assert written == [f"  {path}" for path in files]
     assert sorted(tmp_path.iterdir()) == sorted(files)
     motion = Motion.load(files[0])
     assert (motion.num_frames, motion.fps, motion.seed, motion.caption) == (12, 20.0, 3, "A person waves!")
