@@ -33,11 +33,11 @@ class KnownAction:
 def known_actions(rows: Iterable[Mapping[str, Any]], earlier: Sequence[KnownAction] = ()) -> list[KnownAction]:
     """The actions of a training.
 
-    Scenes of several people count only for actions that no motion of one person shows: composed scenes show the same
-    clips again.
+    Scenes of several people count only for actions that no motion of one person shows, sequences in time not at all:
+    composed ones show the same clips again.
 
     Args:
-        rows: what was trained on, with `contents`, `captions` and `mirrored`.
+        rows: what was trained on, with `contents`, `captions`, `mirrored` and, of sequences, `segment_ends`.
         earlier: of the weights that the training started from; those that the rows do not show stay as they are.
 
     Returns:
@@ -47,7 +47,7 @@ def known_actions(rows: Iterable[Mapping[str, Any]], earlier: Sequence[KnownActi
     counts: tuple[Counter[str], Counter[str]] = Counter(), Counter()  # of one person, of several
     sentences: tuple[dict[str, Counter[str]], ...] = (defaultdict(Counter), defaultdict(Counter))
     for row in rows:
-        if not row["mirrored"]:
+        if not row["mirrored"] and not row.get("segment_ends"):
             several = len(row["contents"]) > 1
             for action in set(row["contents"]):
                 counts[several][action] += 1

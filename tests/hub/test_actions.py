@@ -27,6 +27,7 @@ def test_actions_are_counted_without_mirrored_copies_and_composed_people():
         row(["bow", "walk"], ["one bows and the other walks"]),
         row(["salsa", "salsa"], ["two people dance salsa"]),
         row(["salsa", "salsa"], ["two people dance"]),
+        row(["sequence"], ["a person walks and then bows"]) | {"segment_ends": [3, 9]},
     ]
     assert known_actions(rows) == [
         KnownAction("salsa", 2, "two people dance"),
