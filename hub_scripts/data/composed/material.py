@@ -17,7 +17,7 @@ from .joins import Piece
 
 __all__ = ["Material", "MaterialClip", "load_material"]
 
-_COMMON = 0.35  # an action is drawn as often as it has clips, to this power: rare ones come often
+_COMMON = 0.15  # an action is drawn as often as it has clips, to this power: rare ones come often
 _FEW = 40  # of an action with fewer clips, styles that hardly show do as "normal"
 _MILD = frozenset(("normal", "active", "feminine", "masculine", "youthful", "proud", "happy"))
 _RULES = "bandai-namco"  # the sources whose captions are written by rules
