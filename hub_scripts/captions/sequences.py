@@ -13,6 +13,7 @@ from .words import ACTIONS, IRREGULAR, STYLE_ALIASES, STYLES, SUBJECTS
 __all__ = ["Said", "describe_segment", "describe_sequence", "said_by_rules", "said_by_sentences"]
 
 _MOST_WORDS = {2: 26, 3: 34, 4: 42}
+_MOST_OF_ONE = 12  # words of people for one segment, where there are any shorter ones
 _SUBJECT = re.compile(
     r"^(?:(?:a|an|the|this|one) )?(?:person|man|woman|human|someone|somebody|character|figure|sim|boxer|soldier|dancer|"
     r"guy|individual|toon|basketball referee)\s+"
@@ -205,6 +206,8 @@ def describe_sequence(
 def _fitting(said: Sequence[Said], segments: int) -> list[Said]:
     """The ways that go into a sentence of several segments; the plainest where none does."""
     short = [way for way in said if not _ALONE.search(way.third) and "," not in way.third]
+    plain = [way for way in short if len(way.third.split()) <= _MOST_OF_ONE and not _IS.match(way.third)]
+    short = plain or short
     return [way for way in short if segments == 2 or " and " not in way.third] or short or [said[0]]
 
 

@@ -225,6 +225,15 @@ def test_sentences_for_the_whole_are_whole(golden: dict[str, dict[str, np.ndarra
     assert describe_segment(bow, "normal", random.Random(0))[0] == "a person bows forward"
 
 
+def test_short_words_are_taken_for_the_whole() -> None:
+    long = "a person dances which seems to be salsa with another person not too far from the same spot"
+    dance = said_by_sentences(["a person dances salsa", "a person is dancing", long])
+    assert len(dance) == 3
+    told = describe_sequence([dance, said_by_sentences(["a person bows"])], [False], "normal", random.Random(0))
+    assert told[0] == "a person dances salsa and then bows"
+    assert not any("seems" in sentence for sentence in told)
+
+
 def test_what_is_drawn_is_fixed_by_name_and_seed(clips_folder: Path) -> None:
     material = load_material((str(clips_folder),), "train")
     one, again, other = (

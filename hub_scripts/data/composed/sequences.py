@@ -39,7 +39,7 @@ from .material import Material, load_material
 __all__ = ["compose_sequence", "prepare_sequences"]
 
 # Goes into the names of intermediate files: raise it when the code changes what they hold.
-_RECIPE = 2
+_RECIPE = 3
 _PER_SHARD = 128
 _ATTEMPTS = 80
 _KINDS = {2: "two", 3: "three", 4: "four"}  # by the number of segments
