@@ -10,6 +10,7 @@ from modeling_motionllm.errors_motionllm import MotionLLMError
 
 if TYPE_CHECKING:
     from hub_scripts.data.preparation import Preparation
+    from hub_scripts.data.sentence_preparation import SentencePreparation
 
 __all__ = ["main"]
 
@@ -39,8 +40,24 @@ def main(argv: Sequence[str]) -> int:
         value = getattr(args, name, None)
         if value is not None and value < least:
             raise MotionLLMError(f"--{name.replace('_', '-')} is {value}; give {least} or more")
+    report = args.prepare(args)
+    if args.dataset == "sentences":
+        return _tell_sentences(report, args.out)
     unit = {"pairs": "scene", "interhuman": "scene", "sequences": "sequence"}.get(args.dataset, "file")
-    return _tell(args.prepare(args), args.out, unit)
+    return _tell(report, args.out, unit)
+
+
+def _tell_sentences(report: "SentencePreparation", out: str) -> int:
+    """Print what came out of matching sentences with motions; returns the exit code."""
+    from hub_scripts.data.sentence_preparation import sentence_table
+
+    print(sentence_table(report.summary))
+    for _, problem in report.failures[:20]:
+        print(f"left out: {problem}", file=sys.stderr)
+    if len(report.failures) > 20:
+        print(f"left out, and {len(report.failures) - 20:,} more likewise", file=sys.stderr)
+    print(f"wrote {out}")
+    return 0
 
 
 def _tell(report: "Preparation", out: str, unit: str) -> int:

@@ -27,6 +27,8 @@ from hub_scripts.captions.action_words import (
 )
 
 __all__ = [
+    "DETERMINERS",
+    "HELPERS",
     "JOINERS",
     "LOCOMOTION",
     "PREPOSITIONS",
@@ -36,6 +38,7 @@ __all__ = [
     "find_verbs",
     "singular",
     "split_words",
+    "verb_lemma",
 ]
 
 UNKNOWN = "unknown"
@@ -60,7 +63,7 @@ STOPS = frozenset((",", ".", ";"))
 JOINERS = STOPS | word_set("and then before after while as whilst but when until")
 _DURING = word_set("while as whilst")
 PREPOSITIONS = word_set("in on with of from at into by for through onto like")
-_DETERMINERS = word_set("""
+DETERMINERS = word_set("""
     a an the his her their its this that each few several some many multiple couple first second third fourth
     last next both no any other another large small little big full half quarter high wide tiny left right
     sharp complete more degree degrees basketball golf baseball tennis front side straight roundhouse martial
@@ -69,16 +72,16 @@ _DETERMINERS = word_set("""
 _STATES = word_set("""
     position positions postion pose stance posture point place spot pace partner bag start state
     """)
-_HELPERS = (
+HELPERS = (
     word_set("""
     be have get begin start stop continue keep pretend try appear seem finish resume need want attempt pause
     slow speed repeat end prepare decide stay use recover regain halt
     """)
     | LIGHT_VERBS
 )
-_SILENT = _HELPERS - LIGHT_VERBS - {"get", "use"}
+_SILENT = HELPERS - LIGHT_VERBS - {"get", "use"}
 _HANDLING = word_set("bring extend outstretch stick rest spread shift")  # verbs known only with a body part
-_KNOWN = set(VERBS) | OTHER_VERBS | _HELPERS | _HANDLING
+_KNOWN = set(VERBS) | OTHER_VERBS | HELPERS | _HANDLING
 _ATTRIBUTES = word_set("bent raised extended outstretched stretched crossed crouched hunched folded held")
 _MOSTLY_NOUNS = word_set("""
     back point place box boxes balance motion play rest drink stretch rock circle circles face set ring fish light slide
@@ -102,7 +105,7 @@ def split_words(text: str) -> list[str]:
 
 
 @cache
-def _lemma(word: str) -> str | None:
+def verb_lemma(word: str) -> str | None:
     """The known verb that a word is a form of."""
     if word in _NEVER_VERBS:
         return None
@@ -224,14 +227,14 @@ def _adverbs_before(words: Sequence[str], index: int) -> list[str]:
 
 def _since_joint(words: Sequence[str], index: int) -> list[str]:
     start = index
-    while start > 0 and index - start < 4 and words[start - 1] not in JOINERS and _lemma(words[start - 1]) is None:
+    while start > 0 and index - start < 4 and words[start - 1] not in JOINERS and verb_lemma(words[start - 1]) is None:
         start -= 1
     return list(words[start:index])
 
 
 def _verb_at(word: str, last: str, following: str, before: Sequence[str]) -> str | None:
     """The verb said at a place of a sentence, or None where the word is something else there."""
-    verb = _lemma(word)
+    verb = verb_lemma(word)
     if verb is None:
         subject = last in SUBJECTS or last == "then"
         plain = (
@@ -243,24 +246,22 @@ def _verb_at(word: str, last: str, following: str, before: Sequence[str]) -> str
         return None
     if word.endswith("ing") and following in _STATES and verb not in ("take", "make", "do"):
         return None
-    attribute = (
-        last in _DETERMINERS or last in PREPOSITIONS or following in _STATES or singular(following) in BODY_PARTS
-    )
+    attribute = last in DETERMINERS or last in PREPOSITIONS or following in _STATES or singular(following) in BODY_PARTS
     if word in _ATTRIBUTES and attribute:
         return None
     plain_form = word == verb or word.endswith("s")
-    if plain_form and verb in LIGHT_VERBS and last in _DETERMINERS:
+    if plain_form and verb in LIGHT_VERBS and last in DETERMINERS:
         return None
-    if plain_form and verb not in _HELPERS:
+    if plain_form and verb not in HELPERS:
         if last in PATHS and verb not in NOUNS:
             return None
         if last in PREPOSITIONS and verb not in NOUNS:
             return None
-        if (last in _DETERMINERS or (last in MANNERS and not last.endswith("ly"))) and verb not in NOUNS:
+        if (last in DETERMINERS or (last in MANNERS and not last.endswith("ly"))) and verb not in NOUNS:
             return None
         if (last == "to" and word != verb) or (last in ("them", "him") and word == verb):
             return None
-        if word in _MOSTLY_NOUNS and not (verb in NOUNS and last in _DETERMINERS):
+        if word in _MOSTLY_NOUNS and not (verb in NOUNS and last in DETERMINERS):
             starts = last in SUBJECTS or last in ("and", "then", "to", ",", "they", "again") or last.endswith("ly")
             if not (starts and (word != verb or last in _WHO)):
                 return None
@@ -276,8 +277,8 @@ def _noun_action(word: str, last: str) -> str | None:
     if noun is None or (word.endswith(("ing", "ed")) and word != "boxing"):
         return None
     describes = (
-        last in _DETERMINERS or last.isdigit() or last in PREPOSITIONS or (last in MANNERS and not last.endswith("ly"))
+        last in DETERMINERS or last.isdigit() or last in PREPOSITIONS or (last in MANNERS and not last.endswith("ly"))
     )
     describes = describes or last in DIRECTIONS or last in PATHS or last in ("of", "and-a")
-    light = _lemma(last) in LIGHT_VERBS
+    light = verb_lemma(last) in LIGHT_VERBS
     return noun if describes or light else None

@@ -47,13 +47,13 @@ class DescribedPart:
 
 
 def read_described_parts(
-    path: str | os.PathLike[str], subset: str, wanted: Callable[[str], bool], failures: list[tuple[str, str]]
+    path: str | os.PathLike[str], subset: str | None, wanted: Callable[[str], bool], failures: list[tuple[str, str]]
 ) -> list[DescribedPart]:
-    """The parts of one subset of AMASS.
+    """The parts of one subset of AMASS, or of all.
 
     Args:
         path: HumanML3D's folder, or the JSONL file.
-        subset: such as "CMU".
+        subset: such as "CMU"; None for all.
         wanted: whether parts of this trial are looked for.
         failures: takes name and problem of what cannot be used, and of parts for training that share a moment with one
             for testing: these are left out.
@@ -63,9 +63,10 @@ def read_described_parts(
     """
     path = Path(path)
     parts = list(_of_folder(path, subset, failures) if path.is_dir() else _of_lines(path))
-    parts = [part for part in parts if part.subset == subset]
+    parts = [part for part in parts if subset in (None, part.subset)]
     if not parts:
-        raise MotionLLMError(f"'{path}' tells of no recording of {subset}; give HumanML3D's folder with index.csv")
+        of = f" of {subset}" if subset else ""
+        raise MotionLLMError(f"'{path}' tells of no recording{of}; give HumanML3D's folder with index.csv")
     parts = [part for part in parts if wanted(part.trial)]
     held_out = _held_out(path, parts)
     for part in parts:
@@ -79,16 +80,19 @@ def _held_out(path: Path, parts: list[DescribedPart]) -> set[str]:
     beside = path.with_name("overlaps_held_out.txt")
     if path.is_file() and beside.is_file():
         return set(_text(beside).split())
-    tested = [part for part in parts if part.split == "test"]
+    tested: dict[tuple[str, str], list[DescribedPart]] = {}
+    for part in parts:
+        if part.split == "test":
+            tested.setdefault((part.subset, part.trial), []).append(part)
     return {
         part.name
         for part in parts
-        for test in tested
-        if part.trial == test.trial and part.split != "test" and part.start < test.end and test.start < part.end
+        for test in tested.get((part.subset, part.trial), ())
+        if part.split != "test" and part.start < test.end and test.start < part.end
     }
 
 
-def _of_folder(folder: Path, subset: str, failures: list[tuple[str, str]]) -> Iterator[DescribedPart]:
+def _of_folder(folder: Path, subset: str | None, failures: list[tuple[str, str]]) -> Iterator[DescribedPart]:
     splits: dict[str, Split] = {}
     for split in SPLITS:
         if (folder / f"{split}.txt").is_file():
@@ -111,7 +115,7 @@ def _of_folder(folder: Path, subset: str, failures: list[tuple[str, str]]) -> It
         ) from error
     for name, source, first, last in index:
         where, _, trial = source.replace("\\", "/").partition("pose_data/")[2].partition("/")
-        if name not in splits or where != subset or not trial:
+        if name not in splits or subset not in (None, where) or not trial:
             continue
         try:
             sentences = read_sentences(folder, name, failures)
@@ -127,7 +131,7 @@ def _of_folder(folder: Path, subset: str, failures: list[tuple[str, str]]) -> It
             whole = not begin and not stop
             yield DescribedPart(
                 name if whole else f"{name}_{begin:g}-{stop:g}",
-                subset,
+                where,
                 trial,
                 start if whole else start + begin,
                 end if whole else min(end, start + stop),

@@ -13,7 +13,17 @@ import numpy as np
 from hub_scripts.captions.sentence_content import SaidAction, SentenceContent
 from hub_scripts.metrics.kinematics import ANKLES, HEAD, HIPS, KNEES, NECK, PELVIS, WRISTS, Kinematics, longest_run
 
-__all__ = ["FITTING", "JUDGED_ACTIONS", "ShownAction", "agrees", "describe_motion", "fits", "main_action", "shows"]
+__all__ = [
+    "FITTING",
+    "JUDGED_ACTIONS",
+    "ShownAction",
+    "actions_of",
+    "agrees",
+    "describe_motion",
+    "fits",
+    "main_action",
+    "shows",
+]
 
 SIDES = ("left", "right")
 TRAVEL = 0.8  # metres of way from which on a person goes somewhere
@@ -52,7 +62,11 @@ def describe_motion(joints: np.ndarray, fps: float = 20.0) -> list[ShownAction]:
     Raises:
         MotionLLMError: joints that cannot be judged, see `Kinematics`.
     """
-    motion = Kinematics(joints, fps)
+    return actions_of(Kinematics(joints, fps))
+
+
+def actions_of(motion: Kinematics) -> list[ShownAction]:
+    """As `describe_motion`, of signals that are measured already."""
     found = [action for test in _TESTS for action in test(motion)]
     return sorted(found, key=lambda action: action.start) or [ShownAction("stand", end=motion.seconds)]
 

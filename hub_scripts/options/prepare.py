@@ -10,6 +10,7 @@ from modeling_motionllm.errors_motionllm import MotionLLMError
 
 if TYPE_CHECKING:
     from hub_scripts.data.preparation import Preparation
+    from hub_scripts.data.sentence_preparation import SentencePreparation
 
 __all__ = ["SOURCES", "Source", "add_source"]
 
@@ -37,7 +38,7 @@ class Source:
     description: str
     example: str
     src: tuple[str, str] | None
-    prepare: "Callable[[argparse.Namespace], Preparation]"
+    prepare: "Callable[[argparse.Namespace], Preparation | SentencePreparation]"
     options: tuple[str, ...] = ("limit", "overwrite")
     add_arguments: Callable[[argparse.ArgumentParser], None] | None = None
     epilog: str = ""
@@ -133,6 +134,16 @@ def _interhuman(args: argparse.Namespace) -> "Preparation":
     from hub_scripts.data.interhuman import prepare_interhuman
 
     return prepare_interhuman(args.src, args.out, args.mirror, args.limit, args.overwrite)
+
+
+def _sentences(args: argparse.Namespace) -> "SentencePreparation":
+    from hub_scripts.data.sentence_preparation import prepare_sentences
+
+    return prepare_sentences(args.texts, args.data, args.out, args.overwrite)
+
+
+def _add_sentences(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--data", required=True, nargs="+", metavar="DIR", help="datasets of `motionllm prepare`")
 
 
 def _add_recordings(parser: argparse.ArgumentParser) -> None:
@@ -327,5 +338,23 @@ and test.txt. Train scenes are stored twice, as recorded and mirrored. A scene t
         ("SRC", "folder with motions_processed/, annots/ and split/"),
         _interhuman,
         options=("limit", "mirror", "overwrite"),
+    ),
+    "sentences": Source(
+        "sentences that people wrote, for the motions that show what they say",
+        """\
+Find for HumanML3D's sentences the motions of your datasets that show what they say, as a store of sentences that
+`motionllm train --sentences DIR` reads. The motions of HumanML3D itself are not needed.
+
+TEXTS is HumanML3D's folder with index.csv, texts/ and the split lists, or a JSONL file of them. What a motion does is
+told by its label, its captions and its joints together; a sentence is taken for it only if all that the sentence says
+is known of it. Sentences of actions that no motion shows are kept too, marked as unknown; the rest is left out.
+Sentences said of a clip for validation or testing are no sentences for training.
+""",
+        "~/HumanML3D --data data/bandai data/mine --out data/sentences",
+        ("TEXTS", "HumanML3D's folder, or a JSONL file (also .xz)"),
+        _sentences,
+        options=("overwrite",),
+        add_arguments=_add_sentences,
+        epilog="The sentences are HumanML3D's (MIT, Copyright (c) 2022 Chuan Guo).\n",
     ),
 }
