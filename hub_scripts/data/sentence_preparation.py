@@ -34,7 +34,8 @@ MOST_MOTIONS = 200  # of one sentence: all beyond are left out, by a hash of bot
 _FEW_PLAIN = 20  # motions in no manner from which on a sentence that says none is for them alone
 _PACES = {"manner:slow", "manner:fast", "manner:casual"}
 _COLUMNS = (
-    "name", "num_people", "contents", "styles", "mirrored", "captions", "fps", "joints", "segment_captions", "segment_ends",
+    "name", "num_people", "contents", "styles", "mirrored", "captions", "fps", "joints", "segment_captions",
+    "segment_ends",
 )  # fmt: skip
 NOTICE = "The sentences are HumanML3D's: MIT, Copyright (c) 2022 Chuan Guo."
 
