@@ -31,6 +31,7 @@ from hub_scripts.options.evaluation import (
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.files_motionllm import atomic_path, ensure_folder
 from modeling_motionllm.modeling_motion_vq import MotionVQModel
+from modeling_motionllm.settings_motionllm import unknown_threshold
 
 __all__ = ["main"]
 
@@ -74,13 +75,16 @@ def main(argv: Sequence[str]) -> int:
 
 def _judge_sentences(args: argparse.Namespace) -> int:
     """Make a motion for each sentence of --sentences, and say which show what the sentence says."""
-    sentences, settings = read_sentences(args.sentences), motion_settings(args)
+    sentences, settings = [one for path in args.sentences for one in read_sentences(path)], motion_settings(args)
+    if not any(one.known for one in sentences):
+        raise MotionLLMError(f"'{args.sentences[0]}' has no sentence that is known; add a file of such ones")
     processor = load_processor(args.model)
     model, engine = load_engine(args, processor)
     judged = judge_sentences(model, processor, sentences, args.seed, args.batch_size, engine, **settings)
-    print(sentence_report(judged))
+    threshold = unknown_threshold(model.generation_config)
+    print(sentence_report(judged, threshold))
     if args.out:
-        _write_json(args.out, {"seed": args.seed, "settings": settings} | sentence_figures(judged))
+        _write_json(args.out, {"seed": args.seed, "settings": settings} | sentence_figures(judged, threshold))
     return 0
 
 

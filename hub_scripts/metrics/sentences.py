@@ -12,7 +12,7 @@ from hub_scripts.metrics.base import Metric
 from hub_scripts.metrics.shown_actions import FITTING, ShownAction, agrees, describe_motion, main_action
 from modeling_motionllm.errors_motionllm import MotionLLMError
 
-__all__ = ["ContentRight", "JudgedSentence", "SentenceMotions", "SentenceToShow"]
+__all__ = ["ContentRight", "JudgedSentence", "SentenceMotions", "SentenceToShow", "roc_auc"]
 
 _SIDES = ("left", "right", "both")
 _DIRECTIONS = ("forward", "backward", "left", "right", "sideways")
@@ -28,6 +28,7 @@ class SentenceToShow:
         side: "left", "right" or "both" limbs; empty where unsaid.
         direction: where it goes ("forward", "backward", "left", "right", "sideways"), or turns ("left", "right",
             "around").
+        known: whether the data has motions that show it; what is not known is not judged by its motion.
 
     Raises:
         MotionLLMError: a word that is none of these, or an action that cannot be told from joints.
@@ -37,10 +38,13 @@ class SentenceToShow:
     action: str = ""
     side: str = ""
     direction: str = ""
+    known: bool = True
 
     def __post_init__(self) -> None:
         if not self.sentence.strip():
             raise MotionLLMError("a sentence is empty")
+        if not self.known:
+            return
         if self.action and self.action not in ACTIONS:
             raise MotionLLMError(f"'{self.action}' is no action; choose from {', '.join(ACTIONS)}")
         if self.side and self.side not in _SIDES:
@@ -78,11 +82,13 @@ class JudgedSentence:
 
     Args:
         asked: the sentence.
-        shown: the actions of the motion.
+        shown: the actions of the motion; none of a sentence that is not known.
+        unknown: of the model, see `MotionGenerationOutput`.
     """
 
     asked: SentenceToShow
     shown: tuple[ShownAction, ...]
+    unknown: float | None = None
 
     @property
     def right(self) -> bool:
@@ -182,3 +188,17 @@ class ContentRight(Metric[SentenceMotions]):
             kind: dict(Counter(one.shown_as for one in judged if one.asked.kind == kind).most_common())
             for kind in kinds
         }
+
+
+def roc_auc(negative: Sequence[float], positive: Sequence[float]) -> float:
+    """Area under the ROC curve: how often a positive value is above a negative one, ties counted half.
+
+    Raises:
+        MotionLLMError: there are none of one kind.
+    """
+    if not negative or not positive:
+        raise MotionLLMError("a ROC curve needs values of both kinds")
+    _, place, counts = np.unique([*negative, *positive], return_inverse=True, return_counts=True)
+    ranks = (np.cumsum(counts) - (counts - 1) / 2)[place]  # equal values share their mean rank
+    above = ranks[len(negative) :].sum() - len(positive) * (len(positive) + 1) / 2
+    return float(above / (len(negative) * len(positive)))

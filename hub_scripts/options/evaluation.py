@@ -35,9 +35,11 @@ def evaluation_parser() -> argparse.ArgumentParser:
     source.add_argument("--data", help="clips or scenes: folder written by `motionllm prepare`")
     source.add_argument(
         "--sentences",
+        nargs="+",
         metavar="FILE.csv",
         help="instead: a motion for each sentence of a column 'sentence', and whether it shows what the sentence says; "
-        "with columns action, side and direction where they are known",
+        "with columns action, side and direction where they are known. Sentences with 'false' in a column known are of "
+        "actions that the data does not show: measured is how well output.unknown tells them from the others",
     )
     parser.add_argument("--split", default="test", choices=["train", "val", "test"], help="default test")
     parser.add_argument("--tasks", help=f"of {','.join(TASKS)} (default: all, of scenes the last two)")
@@ -140,7 +142,7 @@ def _check_sentence_arguments(args: argparse.Namespace) -> None:
         raise MotionLLMError(f"--out is '{args.out}'; with --sentences name a file that ends in .json")
     known = {"model", "sentences", "out", "seed", "batch_size", "temperature", "guidance_scale", "num_candidates"}
     known |= {"device", "engine", "kind"}
-    defaults = vars(evaluation_parser().parse_args(["--sentences", args.sentences]))
+    defaults = vars(evaluation_parser().parse_args(["--sentences", *args.sentences]))
     idle = [name for name, value in vars(args).items() if name not in known and value != defaults.get(name)]
     if idle:
         raise MotionLLMError(f"--{idle[0].replace('_', '-')} has no effect on --sentences; leave it out")

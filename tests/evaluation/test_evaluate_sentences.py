@@ -5,7 +5,7 @@ from conftest import FIXTURES, read_golden
 
 from hub_scripts.evaluate_motionllm import main as evaluate
 from hub_scripts.evaluation.sentences import judge_sentences, read_sentences, sentence_figures, sentence_report
-from hub_scripts.metrics.sentences import SentenceMotions, SentenceToShow
+from hub_scripts.metrics.sentences import JudgedSentence, SentenceMotions, SentenceToShow, roc_auc
 from modeling_motionllm.errors_motionllm import MotionLLMError
 
 
@@ -40,6 +40,7 @@ def test_only_sentences_are_needed(tmp_path):
         ("sentence\n", "needs a first line"),
         ("caption\na person bows\n", "needs a first line"),
         ("sentence,action\na person bows,bow\na person eats,eat\n", "line 3: 'eat'"),
+        ("sentence,known\na person bows,perhaps\n", "line 2: known is 'perhaps'; give true or false"),
     ],
 )
 def test_bad_files(tmp_path, text, message):
@@ -81,6 +82,62 @@ def test_the_command(thin_checkpoint, tmp_path, capsys):
     assert [motion["asked"] for motion in figures["motions"]] == ["walk", "turn"]
     assert evaluate(asked) == 0
     assert json.loads(out.read_text()) == figures
+
+
+def test_sentences_of_actions_that_the_data_does_not_show():
+    rows = read_sentences(FIXTURES / "humanml3d/unknown.csv")
+    assert len(rows) == 74
+    assert not any(row.known for row in rows)
+    assert not {row.sentence for row in rows} & {
+        row.sentence for row in read_sentences(FIXTURES / "humanml3d/sentences.csv")
+    }
+
+
+@pytest.mark.parametrize("known, unknown, area", [
+    ([0.1, 0.2, 0.3], [0.4, 0.9], 1.0),
+    ([0.4, 0.9], [0.1, 0.2, 0.3], 0.0),
+    ([0.2, 0.2], [0.2], 0.5),
+    ([0.1, 0.3, 0.3, 0.8], [0.3, 0.6], 5 / 8),
+])  # fmt: skip
+def test_the_area_under_the_curve_counts_ties_half(known, unknown, area):
+    assert roc_auc(known, unknown) == pytest.approx(area)
+    pairs = [(low < high) + (low == high) / 2 for low in known for high in unknown]
+    assert area == pytest.approx(sum(pairs) / len(pairs))
+    with pytest.raises(MotionLLMError, match="both kinds"):
+        roc_auc(known, [])
+
+
+def test_figures_of_what_is_not_known():
+    row = SentenceToShow("a person waves", "wave")
+    [shown] = SentenceMotions([row], [read_golden()["dataset-2_wave-right-hand_youthful_001"]["joints"]]).judged()
+    judged = [JudgedSentence(row, shown.shown, value) for value in (0.1, 0.6)]
+    judged += [JudgedSentence(SentenceToShow("a person rows", known=False), (), value) for value in (0.3, 0.7, 0.9)]
+    figures = sentence_figures(judged, threshold=0.5)
+    assert (figures["sentences"], figures["content_right"]) == (2, 1.0)
+    unknown = figures["unknown"]
+    assert (unknown["sentences"], unknown["known_above"]) == (3, 0.5)
+    assert (unknown["roc_auc"], unknown["unknown_above"]) == (pytest.approx(5 / 6), pytest.approx(2 / 3))
+    last = sentence_report(judged).splitlines()[-1]
+    assert last == (
+        "unknown: ROC AUC 0.833 (3 sentences that are not known); above 0.5 are 66.7% of them, 50.0% of the known ones"
+    )
+
+
+def test_unknown_sentences_are_asked_and_not_judged(model, processor, thin_checkpoint, tmp_path, capsys):
+    known, other, out = tmp_path / "known.csv", tmp_path / "other.csv", tmp_path / "figures.json"
+    known.write_text("sentence,action\na person walks,walk\n", encoding="utf-8")
+    other.write_text("sentence,known\na person rows a boat,false\n\u4e00\u4e2a\u4eba,FALSE\n", encoding="utf-8")
+    asked = ["--model", str(thin_checkpoint), "--out", str(out), "--sentences"]
+    assert evaluate([*asked, str(known), str(other)]) == 0
+    assert "unknown: ROC AUC" in capsys.readouterr().out
+    figures = json.loads(out.read_text())
+    assert [motion["sentence"] for motion in figures["motions"]] == ["a person walks"]
+    texts = ["a person walks", "a person rows a boat", "\u4e00\u4e2a\u4eba"]
+    expected = model.generate_motion(**processor(text=texts), seed=0).unknown.tolist()
+    found = [one["unknown"] for one in (*figures["motions"], *figures["unknown"]["values"])]
+    assert found == pytest.approx(expected, rel=1e-3)
+    with pytest.raises(MotionLLMError, match="has no sentence that is known"):
+        evaluate([*asked, str(other)])
 
 
 @pytest.mark.parametrize(
