@@ -5,10 +5,10 @@ import sys
 import traceback
 from collections.abc import Sequence
 
-__all__ = ["main"]
+__all__ = ["COMMANDS", "main"]
 
 # Command: module with main(argv), and its line in the help. Modules are imported only when their command runs.
-_COMMANDS = {
+COMMANDS = {
     "generate": ("generate_motion", "make a motion from a sentence (.npz, .bvh, .glb, .mp4 ...)"),
     "interact": ("generate_people", "earlier name of generate --people 2; goes with the next release"),
     "caption": ("caption_motion", "describe a motion from a file (.npz, .npy, .bvh, .glb, .amc)"),
@@ -20,6 +20,7 @@ _COMMANDS = {
     "encode": ("encode_motions", "encode a dataset with a trained VQ-VAE, once"),
     "train": ("train_motionllm", "fine-tune a language model on motion codes"),
     "train-evaluator": ("train_evaluator", "train the model that judges motions against sentences"),
+    "recipe": ("run_recipe", "run a recipe: from raw data to a checkpoint, stage by stage"),
     "evaluate": ("evaluate_motionllm", "measure reconstruction and generation on a prepared dataset"),
     "export": ("export_checkpoint", "write a checkpoint in another layout (full, plain for servers, vq)"),
     "push": ("push_to_hub", "send a checkpoint, its adapters, its VQ-VAE or an evaluator to the Hugging Face Hub"),
@@ -53,7 +54,7 @@ def _renamed(command: str, arguments: Sequence[str]) -> str | None:
 
 
 def _help() -> str:
-    lines = [f"  {name:<16} {text}" for name, (_, text) in _COMMANDS.items()]
+    lines = [f"  {name:<16} {text}" for name, (_, text) in COMMANDS.items()]
     return "\n".join(
         [
             "usage: motionllm COMMAND [options]",
@@ -83,15 +84,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"motionllm {__version__}")
         return 0
     command, *rest = arguments
-    if command not in _COMMANDS:
-        print(f"motionllm: error: there is no command '{command}'; choose from {', '.join(_COMMANDS)}", file=sys.stderr)
+    if command not in COMMANDS:
+        print(f"motionllm: error: there is no command '{command}'; choose from {', '.join(COMMANDS)}", file=sys.stderr)
         return 2
     from modeling_motionllm.errors_motionllm import MotionLLMError
 
     try:
         if (renamed := _renamed(command, rest)) is not None:
             raise MotionLLMError(renamed)
-        return importlib.import_module(f"hub_scripts.{_COMMANDS[command][0]}").main(rest)
+        return importlib.import_module(f"hub_scripts.{COMMANDS[command][0]}").main(rest)
     except MotionLLMError as error:
         if show_traceback:
             traceback.print_exc()

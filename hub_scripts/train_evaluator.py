@@ -1,7 +1,8 @@
 """`motionllm train-evaluator`: train the model that judges motions against sentences, on the train split alone.
 
 On the clips of `motionllm prepare` it learns to judge motions of one person; on scenes (of `motionllm prepare pairs` or
-`prepare interhuman`) those of several people, by the motion encoder of a trained evaluator of one.
+`prepare interhuman`) those of several people, by the motion encoder of a trained evaluator of one. Several datasets are
+learned as one.
 """
 
 from collections.abc import Sequence
@@ -10,12 +11,12 @@ from pathlib import Path
 import numpy as np
 from transformers import HfArgumentParser, set_seed
 
-from hub_scripts.data.store import dataset_hash, existing_splits, read_summary
-from hub_scripts.evaluation.motions import read_real_motions
+from hub_scripts.data.store import dataset_hash, read_summary
 from hub_scripts.hub.part_cards import write_evaluator_card
 from hub_scripts.metrics.base import Score
 from hub_scripts.metrics.judge import MotionJudge, load_evaluator
 from hub_scripts.options.checkpoint import quiet
+from hub_scripts.options.default_models import DEFAULT_EVALUATOR
 from hub_scripts.training.evaluator import (
     EvaluatorArguments,
     EvaluatorExamples,
@@ -25,6 +26,7 @@ from hub_scripts.training.evaluator import (
     collate,
     new_evaluator,
     new_scene_evaluator,
+    read_datasets,
     real_scores,
 )
 from hub_scripts.training.trainer import check_resume, read_training_record, training_outcome, write_training_record
@@ -48,15 +50,13 @@ def main(argv: Sequence[str]) -> int:
     )
     arguments, training = parser.parse_args_into_dataclasses(list(argv))
     resume = check_resume(training, training.resume)
-    data_sha256, summary = dataset_hash(arguments.data), read_summary(arguments.data)
+    data_sha256, summaries = dataset_hash(*arguments.data), [read_summary(folder) for folder in arguments.data]
     quiet()
-    splits = [
-        split for split in ("train", "val", "test") if split != "test" or split in existing_splits(arguments.data)
-    ]
-    motions = {split: read_real_motions(arguments.data, split) for split in splits}
+    motions = read_datasets(arguments.data, alone=arguments.evaluator is None)
+    splits = list(motions)
     single = None
     if max(motion.num_people for motion in motions["train"]) > 1:
-        single = load_evaluator(arguments.evaluator)
+        single = load_evaluator(arguments.evaluator or DEFAULT_EVALUATOR)
     encoder = arguments.sentence_model if single is None else single.config.sentence_model
     folder = Path(training.output_dir)
     captions = [caption for motion in motions["train"] for caption in motion.captions]
@@ -102,15 +102,17 @@ def main(argv: Sequence[str]) -> int:
     trainer.save_model(str(final))
     trainer.save_state()
     scores = {split: measure(model, split) for split in splits[1:]}
-    record = {} if single is None else {"continued_from": read_training_record(arguments.evaluator)}
+    record = (
+        {} if single is None else {"continued_from": read_training_record(arguments.evaluator or DEFAULT_EVALUATOR)}
+    )
     write_training_record(
         final,
         command="motionllm train-evaluator " + " ".join(argv),
         seed=training.seed,
         data_sha256=data_sha256,
-        data_name=summary.get("name"),
-        data_license=summary.get("license"),
-        composed=bool(summary.get("composed")),
+        data_name=" + ".join(filter(None, (summary.get("name") for summary in summaries))) or None,
+        data_license=" + ".join(dict.fromkeys(filter(None, (each.get("license") for each in summaries)))) or None,
+        composed=any(summary.get("composed") for summary in summaries),
         **training_outcome(result, trainer.state.log_history),
         real_motions={
             split: {name: {"mean": score.mean, "interval": score.interval} for name, score in columns.items()}

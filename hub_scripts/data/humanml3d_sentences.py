@@ -21,6 +21,7 @@ from .t2m import read_sentences
 __all__ = ["DescribedPart", "read_described_parts"]
 
 _FPS = 20.0
+_LINES = "sentences.jsonl.xz"
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def read_described_parts(
     """The parts of one subset of AMASS, or of all.
 
     Args:
-        path: HumanML3D's folder, or the JSONL file.
+        path: HumanML3D's folder, or the JSONL file or the folder that holds it as `sentences.jsonl.xz`.
         subset: such as "CMU"; None for all.
         wanted: whether parts of this trial are looked for.
         failures: takes name and problem of what cannot be used, and of parts for training that share a moment with one
@@ -62,6 +63,8 @@ def read_described_parts(
         MotionLLMError: neither such a folder nor such a file, or nothing of the subset in it.
     """
     path = Path(path)
+    if not (path / "index.csv").exists() and (path / _LINES).is_file():
+        path /= _LINES
     parts = list(_of_folder(path, subset, failures) if path.is_dir() else _of_lines(path))
     parts = [part for part in parts if subset in (None, part.subset)]
     if not parts:

@@ -11,6 +11,7 @@ __all__ = ["data_of", "licence_of", "redistribution_obstacle"]
 
 _DATA = Path(__file__).with_name("templates") / "data.toml"
 _OWN = "own"
+_AND = " + "  # between the names of several datasets in a training record
 
 # Weights that their makers give only to those who accept their terms (gated on the Hub, or not for any use): name
 # pattern -> licence. Fine-tuned copies usually keep the family's name, so the patterns look at the last part too.
@@ -86,13 +87,16 @@ def data_of(*records: dict[str, Any] | None) -> dict[str, str]:
     start = next((known[name] for name, _ in names if name in known), None)
     if start is None:
         return own
-    terms = own["license_text"]
+    terms, part = own["license_text"], start["name"] in name.split(_AND)
+    joined = "a part of it is" if part else "it started from weights trained on"
+    later = "rest" if part else "later data"
+    before = f"`{start['name']}`" if part else "the weights it started from"
     return {
         **start,
-        "description": f"{own['description']}; it started from weights trained on {start['description']}",
-        "scope": f"{own['scope']}, and of the weights it started from: {start['scope']}",
+        "description": f"{own['description']}; {joined} {start['description']}",
+        "scope": f"{own['scope']}, and of {before}: {start['scope']}",
         "sentences": own["sentences"],
-        "license_text": f"{start['license_text'].removesuffix('.')}, and only as the licence of the later data allows. "
+        "license_text": f"{start['license_text'].removesuffix('.')}, and only as the licence of the {later} allows. "
         f"{terms[0].upper()}{terms[1:]}",
     }
 
@@ -103,10 +107,15 @@ def licence_of(data: Mapping[str, str]) -> dict[str, str]:
 
 
 def _data_names(record: dict[str, Any] | None) -> list[tuple[str, str]]:
-    """Name and licence of the data of a training and of those it was continued from, latest first; "" if unknown."""
+    """Name and licence of the data of a training and of those it was continued from, latest first; "" if unknown.
+
+    Several datasets come as one, "a + b", and then one by one.
+    """
     names = []
     while record:
         for data in (record, *record.get("more_data", ())):
-            names.append((data.get("data_name") or "", data.get("data_license") or ""))
+            name, licence = data.get("data_name") or "", data.get("data_license") or ""
+            parts = name.split(_AND) if _AND in name else []
+            names += [(name, licence), *((part, licence) for part in parts)]
         record = record.get("continued_from")
     return names

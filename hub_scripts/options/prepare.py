@@ -85,24 +85,28 @@ def _bandai(args: argparse.Namespace) -> "Preparation":
 
 
 def _recordings(args: argparse.Namespace) -> "Preparation":
+    from hub_scripts.data.archives import archives_of, plain_name, unpack
     from hub_scripts.data.cmu import CMU_NOTICE, cmu_table
     from hub_scripts.data.preparation import prepare
     from hub_scripts.data.recording_folder import RecordingFolderSource
+    from hub_scripts.data.store import start_dataset
 
     if args.clip_seconds is not None and not args.clip_seconds >= 1:
         raise MotionLLMError(f"--clip-seconds is {args.clip_seconds:g}; give 1 or more")
+    archives = archives_of(args.folder)
+    folder = unpack(archives, start_dataset(args.out, args.overwrite)) if archives else args.folder
     failures: list[tuple[str, str]] = []
     captions, notice = args.captions, ""
     if args.dataset == "cmu":
         notice = CMU_NOTICE
-        captions = cmu_table(args.folder, args.sentences, args.captions, failures)
+        captions = cmu_table(folder, args.sentences, args.captions, failures)
     source = RecordingFolderSource(
-        args.folder,
+        folder,
         captions,
         maps=args.out,
         options=bvh_options(args),
         clip_seconds=args.clip_seconds,
-        name=args.name,
+        name=args.name or plain_name(args.folder),
         license=args.license,
         notice=notice,
     )
@@ -156,7 +160,7 @@ def _add_cmu(parser: argparse.ArgumentParser) -> None:
         "--sentences",
         required=True,
         metavar="PATH",
-        help="HumanML3D's folder with index.csv, texts/ and the split lists, or a JSONL file of them",
+        help="HumanML3D's folder with index.csv, texts/ and the split lists, or sentences.jsonl.xz",
     )
     parser.add_argument("--captions", metavar="CSV", help="table of own sentences, and of what is to be said of files")
     _add_reading(parser)
@@ -218,7 +222,7 @@ and a T-pose before the motion are found out and said. Train clips are stored tw
 that name a side are mirrored too. A file that cannot be used is named at the end.
 """,
     "recordings/ --captions captions.csv --clip-seconds 10 --out data/mine",
-    ("FOLDER", "folder with the files, also in subfolders"),
+    ("FOLDER", "folder with the files, also in subfolders, or an archive of such (.zip, .tar.xz ...)"),
     _recordings,
     options=("num-proc", "limit", "mirror", "overwrite"),
     add_arguments=_add_recordings,
@@ -254,7 +258,7 @@ file (fps, content ...) holds for the described parts. Parts that share a moment
 The conversion's header may name a wrong rate (Daz-friendly salsa: 60, not 120): give the column fps.
 """,
         "~/cmu --sentences ~/HumanML3D --out data/cmu",
-        ("FOLDER", "folder with the recordings, also in subfolders"),
+        ("FOLDER", "folder with the recordings, also in subfolders, or an archive of such (.zip, .tar.xz ...)"),
         _recordings,
         options=("num-proc", "limit", "mirror", "overwrite"),
         add_arguments=_add_cmu,

@@ -14,11 +14,12 @@ from safetensors.torch import save_file
 from torch.utils.data import Dataset
 from transformers import TrainingArguments
 
-from hub_scripts.evaluation.motions import RealMotion
+from hub_scripts.data.splits import SPLITS
+from hub_scripts.data.store import existing_splits
+from hub_scripts.evaluation.motions import RealMotion, read_real_motions
 from hub_scripts.metrics.base import Metric, Score, repeat
 from hub_scripts.metrics.embedding import Diversity, EmbeddedMotions, LabelAccuracy, MMDist, RPrecision
 from hub_scripts.metrics.judge import MotionJudge, load_sentence_encoder, pad_people
-from hub_scripts.options.default_models import DEFAULT_EVALUATOR
 from hub_scripts.training.motion_vq import feature_statistics
 from hub_scripts.training.trainer import ModelTrainer
 from modeling_motionllm.configuration_evaluator import MotionTextEvaluatorConfig
@@ -37,6 +38,7 @@ __all__ = [
     "collate",
     "new_evaluator",
     "new_scene_evaluator",
+    "read_datasets",
     "real_scores",
 ]
 
@@ -47,10 +49,13 @@ _CACHE = "sentence_embeddings.safetensors"
 class EvaluatorArguments:
     """The evaluator and its data."""
 
-    data: str = field(metadata={"help": "Folder written by `motionllm prepare`, of clips or of scenes."})
-    evaluator: str = field(
-        default=str(DEFAULT_EVALUATOR),
-        metadata={"help": "Scenes: trained evaluator of clips, whose motion encoder is taken as it is."},
+    data: list[str] = field(metadata={"help": "Folders written by `motionllm prepare`, one or several."})
+    evaluator: str | None = field(
+        default=None,
+        metadata={
+            "help": "Scenes: trained evaluator of clips, whose motion encoder is taken as it is (default: the shipped "
+            "one). Without it, data of both teaches the motions of one person alone."
+        },
     )
     sentence_model: str = field(
         default=SENTENCE_MODEL, metadata={"help": "Clips: frozen sentence encoder, Hub id or folder."}
@@ -90,6 +95,36 @@ class EvaluatorTrainingArguments(TrainingArguments):
     report_to: str = field(default="none")
     remove_unused_columns: bool = field(default=False)
     resume: bool = field(default=False, metadata={"help": "Go on from the last checkpoint in output_dir."})
+
+
+def read_datasets(folders: Sequence[str], alone: bool) -> dict[str, list[RealMotion]]:
+    """The motions of all datasets by split: train, val and, where there is one, test.
+
+    Args:
+        folders: of the datasets.
+        alone: leave out motions of several people where there are others.
+
+    Raises:
+        MotionLLMError: no motion to train on or to validate with, or datasets of different features.
+    """
+    motions: dict[str, list[RealMotion]] = {}
+    for folder in folders:
+        for split in existing_splits(folder):
+            motions.setdefault(split, []).extend(read_real_motions(folder, split))
+    if alone and any(motion.num_people == 1 for motion in motions.get("train", [])):
+        whole = sum(map(len, motions.values()))
+        motions = {split: [one for one in several if one.num_people == 1] for split, several in motions.items()}
+        if left := whole - sum(map(len, motions.values())):
+            print(f"{left} motions of several people are left out")
+    for split in ("train", "val"):
+        if not motions.get(split):
+            raise MotionLLMError(f"'{', '.join(folders)}' has no {split} motions; give a dataset that has")
+    widths = {motion.features.shape[-1] for several in motions.values() for motion in several}
+    if len(widths) > 1:
+        raise MotionLLMError(
+            f"the datasets have {' and '.join(map(str, sorted(widths)))} feature columns; give them apart"
+        )
+    return {split: motions[split] for split in SPLITS if motions.get(split)}
 
 
 class EvaluatorExamples(Dataset):

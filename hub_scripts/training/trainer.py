@@ -13,11 +13,13 @@ import transformers
 from torch.utils.data import Dataset, Sampler
 from transformers import Trainer, TrainingArguments
 from transformers.trainer_pt_utils import LengthGroupedSampler
-from transformers.trainer_utils import TrainOutput, get_last_checkpoint
+from transformers.trainer_utils import TrainOutput
 
 from hub_scripts.hub.records import TRAINING_RECORD, read_training_record
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.files_motionllm import atomic_path, ensure_folder
+
+from .checkpoints import last_checkpoint
 
 __all__ = [
     "TRAINING_RECORD",
@@ -55,12 +57,12 @@ def check_resume(training: TrainingArguments, resume: bool) -> str | None:
         MotionLLMError: `resume` without a checkpoint, or a fresh start in a folder that already holds some.
     """
     folder = ensure_folder(training.output_dir)
-    last = get_last_checkpoint(str(folder))
+    last = last_checkpoint(folder)
     if resume and last is None:
         raise MotionLLMError(f"'{folder}' holds no checkpoint to resume from; start without --resume")
     if last is not None and not resume:
-        raise MotionLLMError(f"'{folder}' already holds {Path(last).name}; add --resume or choose another --output-dir")
-    return last
+        raise MotionLLMError(f"'{folder}' already holds {last.name}; add --resume or choose another --output-dir")
+    return None if last is None else str(last)
 
 
 def describe_hardware() -> str:

@@ -66,10 +66,12 @@ def test_published_parts_have_their_times_sentences_and_splits(published: Path) 
 def test_lines_of_json_say_the_same(packed: bool, tmp_path: Path) -> None:
     clip = {"id": "000001", "source": "CMU", "trial": "02/02_01", "start_frame_20fps": 0, "end_frame_20fps": 20}
     line = json.dumps(clip | {"split": "train", "texts": ["a person walks"]}) + "\n"
-    path = tmp_path / ("s.jsonl.xz" if packed else "s.jsonl")
+    path = tmp_path / ("sentences.jsonl.xz" if packed else "s.jsonl")
     path.write_bytes(lzma.compress(line.encode()) if packed else line.encode())
     parts = read_described_parts(path, "CMU", lambda trial: True, [])
     assert parts == [DescribedPart("000001", "CMU", "02/02_01", 0.0, 1.0, "train", ("a person walks",))]
+    if packed:  # under that name the folder is enough
+        assert read_described_parts(tmp_path, "CMU", lambda trial: True, []) == parts
     (tmp_path / "overlaps_held_out.txt").write_text("000001\n")
     failures: list[tuple[str, str]] = []
     assert read_described_parts(path, "CMU", lambda trial: True, failures) == []

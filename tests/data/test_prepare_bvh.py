@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import tarfile
 from pathlib import Path
 
 import numpy as np
@@ -281,3 +282,31 @@ def test_help_names_the_columns_and_skeletons(capsys: pytest.CaptureFixture[str]
     shown = capsys.readouterr().out
     for word in ("`file`", "`caption`", "`split`", "Mixamo", "--map", "--clip-seconds", "--no-mirror"):
         assert word in shown
+
+
+@pytest.mark.parametrize("kind", ["xztar", "zip"])
+def test_an_archive_is_as_good_as_the_folder_that_it_holds(folder: Path, kind: str) -> None:
+    assert main(command(folder)) == 0
+    (folder.parent / "packed").mkdir()
+    archive = Path(shutil.make_archive(str(folder.parent / "packed" / "recordings"), kind, folder))
+    options = ["--captions", str(folder.parent / "captions.csv"), "--num-proc", "1", "--name", "recordings"]
+    for number, given in enumerate((archive, archive.parent)):  # itself, or the folder that holds it
+        out = folder.parent / f"out{number}"
+        named = options if number else options[:-2]
+        assert main(["bvh", str(given), *named, "--out", str(out)]) == 0
+        assert read_summary(out) == read_summary(folder.parent / "out")
+        assert not (out / ".prepare").exists()
+
+
+def test_archives_that_cannot_be_unpacked(folder: Path) -> None:
+    broken = folder.parent / "broken.zip"
+    broken.write_bytes(b"PK no more")
+    paths = ["--captions", str(folder.parent / "captions.csv"), "--out", str(folder.parent / "out")]
+    with pytest.raises(MotionLLMError, match=r"broken.zip' cannot be unpacked .*; download it again"):
+        main(["bvh", str(broken), *paths])
+    elsewhere = folder.parent / "elsewhere.tar.xz"
+    with tarfile.open(elsewhere, "w:xz") as archive:
+        archive.add(folder / "007_10_iclone.bvh", "../outside.bvh")
+    with pytest.raises(MotionLLMError, match=r"elsewhere.tar.xz' cannot be unpacked \(.*outside"):
+        main(["bvh", str(elsewhere), *paths])
+    assert not list(folder.parent.rglob("outside.bvh"))

@@ -239,6 +239,16 @@ def test_own_data_is_named_and_its_licence_left_to_its_owner(folder):
     assert "prepared as" not in write_model_card(folder).read_text()
 
 
+def test_of_several_datasets_the_terms_of_the_known_one_hold(folder):
+    set_data(folder, data_name="our-dances + bandai-namco", data_license="mit + cc-by-nc-4.0")
+    card = ModelCard.load(write_model_card(folder))
+    assert card.data.license == "cc-by-nc-4.0"
+    assert "the dataset `our-dances + bandai-namco`" in card.text
+    assert "a part of it is Bandai-Namco-Research-Motiondataset" in card.text
+    assert "started from weights" not in card.text
+    assert "only as the licence of the rest allows" in " ".join(card.text.split())
+
+
 def test_the_contact_sheet_is_shown_where_it_lies(folder):
     shown = SAMPLE_EVALUATION | {"generation": SAMPLE_EVALUATION["generation"] | {"sheet": True}}
     write_evaluation(folder, shown)

@@ -18,7 +18,13 @@ from hub_scripts.data.store import dataset_hash
 from hub_scripts.evaluation.motions import RealMotion, read_real_motions
 from hub_scripts.metrics.judge import load_evaluator
 from hub_scripts.train_evaluator import main
-from hub_scripts.training.evaluator import EvaluatorExamples, cached_sentence_embeddings, collate, real_scores
+from hub_scripts.training.evaluator import (
+    EvaluatorExamples,
+    cached_sentence_embeddings,
+    collate,
+    read_datasets,
+    real_scores,
+)
 from hub_scripts.training.motion_vq import feature_statistics
 from modeling_motionllm.errors_motionllm import MotionLLMError
 
@@ -296,3 +302,28 @@ def test_bad_input_of_scenes_is_named(scene_run, scene_arguments, tmp_path):
     ):
         with pytest.raises(MotionLLMError, match=message):
             main([*scene_arguments, "--output_dir", str(tmp_path / "out"), *changed])
+
+
+def test_several_datasets_are_learned_as_one(dataset_folder, scenes_folder, arguments, tmp_path, capsys):
+    counts = {split: len(read_real_motions(dataset_folder, split)) for split in ("train", "val", "test")}
+    alone = read_datasets([dataset_folder, scenes_folder], alone=True)
+    assert {split: len(motions) for split, motions in alone.items()} == counts
+    assert "motions of several people are left out" in capsys.readouterr().out
+    whole = read_datasets([dataset_folder, scenes_folder], alone=False)
+    assert [len(whole[split]) for split in counts] == [
+        counts[split] + len(read_real_motions(scenes_folder, split)) for split in counts
+    ]
+    # Scenes alone are learned, as nothing else is there.
+    assert read_datasets([scenes_folder], alone=True)["train"][0].num_people > 1
+    options = ["--data", str(dataset_folder), str(dataset_folder), "--max_steps", "1", "--output_dir", str(tmp_path)]
+    assert main([*arguments, *options]) == 0
+    record = json.loads((tmp_path / "final" / "training_record.json").read_text())
+    assert record["data_sha256"] == dataset_hash(dataset_folder, dataset_folder) != dataset_hash(dataset_folder)
+
+
+def test_datasets_without_val_or_of_other_features_are_refused(dataset_folder, tmp_path):
+    copy = shutil.copytree(dataset_folder, tmp_path / "copy")
+    for shard in (copy / "data").glob("val-*"):
+        shard.unlink()
+    with pytest.raises(MotionLLMError, match="has no val motions"):
+        read_datasets([str(copy)], alone=True)
