@@ -19,7 +19,7 @@ from modeling_motionllm.files_motionllm import atomic_path, ensure_folder
 
 from .checkpoints import last_checkpoint
 from .recipe import DEVICE, OUT, RECIPE, SOURCES, Recipe, Stage
-from .recipe_process import run_process, stoppable
+from .recipe_process import StageProcesses
 
 __all__ = ["RecipeRun", "told_seconds"]
 
@@ -71,7 +71,7 @@ class RecipeRun:
             KeyboardInterrupt: stopped by Ctrl-C or a request to end; the stage has ended too.
         """
         ensure_folder(self.out / "logs")
-        with (self.out / ".recipe.lock").open("w") as lock, stoppable():
+        with (self.out / ".recipe.lock").open("w") as lock, StageProcesses() as processes:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
@@ -79,9 +79,9 @@ class RecipeRun:
             self._clear()
             for stage in self.todo:
                 yield stage, None
-                yield stage, self._do(stage, lock)
+                yield stage, self._do(stage, processes, lock)
 
-    def _do(self, stage: Stage, lock: TextIO) -> float:
+    def _do(self, stage: Stage, processes: StageProcesses, lock: TextIO) -> float:
         inputs = {_shown(kind, path): self._fingerprint(kind, path) for kind, path in stage.inputs()}
         arguments = stage.arguments(self._values_of(stage))
         entry = self._known.setdefault(stage.name, {"definition": stage.definition, "inputs": inputs, "seconds": 0.0})
@@ -95,7 +95,7 @@ class RecipeRun:
         log = self.out / "logs" / f"{self.recipe.index(stage.name) + 1:02d}-{stage.name}.log"
         started = time.monotonic()
         try:
-            code = run_process(arguments, log, lock)
+            code = processes.run(arguments, log, lock)
         finally:
             entry["seconds"] = round(entry["seconds"] + time.monotonic() - started, 1)
             self._write_record()
