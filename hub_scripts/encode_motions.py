@@ -105,6 +105,10 @@ def main(argv: Sequence[str]) -> int:
     (out / CODES_SUMMARY).unlink(missing_ok=True)
     vq = MotionVQModel.from_pretrained(args.vq).eval()
     counts = encode_dataset(vq, args.data, out, existing_splits(args.data), args.batch_size)
-    write_codes_summary(out, {**key, "data_license": data.get("license"), "splits": counts})
+    licences = {
+        "data_license": data.get("license"),
+        "data_licenses": sorted(data.get("licenses", [data.get("license")])),
+    }
+    write_codes_summary(out, {**key, **licences, "splits": counts})
     print(f"{out}: " + ", ".join(f"{split} {c['motions']} motions, {c['codes']} codes" for split, c in counts.items()))
     return 0

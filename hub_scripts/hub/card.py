@@ -19,7 +19,7 @@ from hub_scripts.evaluation.tables import (
 )
 from hub_scripts.hub.actions import KnownAction, actions_in
 from hub_scripts.hub.eval_results import RECONSTRUCTION, eval_results, write_eval_results
-from hub_scripts.hub.licences import data_of, licence_of
+from hub_scripts.hub.licences import data_of, licence_of, more_data_of
 from hub_scripts.hub.records import (
     CARD,
     EVALUATION,
@@ -204,6 +204,7 @@ def render_model_card(
         measured = {"model_name": model_name, "eval_results": eval_results(evaluation, dataset)}
         if evaluation.get("data_sha256", record["data_sha256"]) != record["data_sha256"]:
             measured_on = f"{dataset} (SHA-256 `{evaluation['data_sha256']}`), not of the data above"
+    others, notices = more_data_of(record)
     tags = ["motion", "text-to-motion", "motion-captioning", "human-motion", "vq-vae", "peft", "lora"]
     relation = "adapter" if layout == "thin" else "finetune"
     metadata = card_metadata(data, tags, base_model, relation, pipeline_tag="text-to-3d", language="en", **measured)
@@ -224,6 +225,8 @@ def render_model_card(
         data_sentences=data["sentences"],
         actions=_actions(actions_in(folder, adapter_name)),
         license_text=data["license_text"],
+        more_data=markdown((["data", "licence", "SHA-256"], others)) if others else "",
+        notices=notices,
         max_people=processor.get("max_people", 1),
         max_seconds=f"{processor.get('max_seconds', 10):g}",
         fps=f"{processor.get('fps', HUMANML3D.fps):g}",

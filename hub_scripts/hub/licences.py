@@ -7,11 +7,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-__all__ = ["data_of", "licence_of", "redistribution_obstacle"]
+from hub_scripts.data.cmu import CMU_NOTICE
+
+__all__ = ["data_of", "licence_of", "more_data_of", "redistribution_obstacle"]
 
 _DATA = Path(__file__).with_name("templates") / "data.toml"
 _OWN = "own"
 _AND = " + "  # between the names of several datasets in a training record
+_NOTICES = {"cmu-mocap": CMU_NOTICE}
 
 # Weights that their makers give only to those who accept their terms (gated on the Hub, or not for any use): name
 # pattern -> licence. Fine-tuned copies usually keep the family's name, so the patterns look at the last part too.
@@ -101,6 +104,21 @@ def data_of(*records: dict[str, Any] | None) -> dict[str, str]:
     }
 
 
+def more_data_of(record: dict[str, Any]) -> tuple[list[list[str]], list[str]]:
+    """Other data of a training: name, licences and SHA-256 of each, and what is to be said of their origin.
+
+    Args:
+        record: of the training.
+    """
+    rows, notices = [], []
+    for data in record.get("more_data", ()):
+        licences = data.get("data_licenses") or [data.get("data_license") or "not stated"]
+        rows.append([f"`{data.get('data_name')}`", ", ".join(licences), f"`{data.get('data_sha256')}`"])
+        notices += [_NOTICES[licence] for licence in licences if licence in _NOTICES]
+        notices += [data["notice"]] if "notice" in data else []
+    return rows, list(dict.fromkeys(" ".join(notice.split()) for notice in notices))
+
+
 def licence_of(data: Mapping[str, str]) -> dict[str, str]:
     """The part of `data_of` that is metadata of a card: `license`, and its name and link where there are such."""
     return {name: data[name] for name in ("license", "license_name", "license_link") if name in data}
@@ -113,9 +131,8 @@ def _data_names(record: dict[str, Any] | None) -> list[tuple[str, str]]:
     """
     names = []
     while record:
-        for data in (record, *record.get("more_data", ())):
-            name, licence = data.get("data_name") or "", data.get("data_license") or ""
-            parts = name.split(_AND) if _AND in name else []
-            names += [(name, licence), *((part, licence) for part in parts)]
+        name, licence = record.get("data_name") or "", record.get("data_license") or ""
+        parts = name.split(_AND) if _AND in name else []
+        names += [(name, licence), *((part, licence) for part in parts)]
         record = record.get("continued_from")
     return names

@@ -38,7 +38,7 @@ __all__ = ["MotionLLMTraining"]
 _WEIGHTS = LossWeights(opening=2.5, placement=4.0, part=3.0, unknown=8.0)
 _UNCONDITIONAL, _WITH_PARTS, _ALONE, _IN_BETWEEN, _OPENINGS = 0.5, 0.95, 0.2, 0.08, 0.35
 
-_OF_DATA = ("data_name", "data_license", "data_sha256")
+_OF_DATA = ("data_name", "data_license", "data_licenses", "data_sha256", "notice")
 
 
 class MotionLLMTraining:
@@ -126,7 +126,7 @@ class MotionLLMTraining:
             data_name=summaries[0].get("data_name"),
             data_license=summaries[0].get("data_license"),
             data_sha256=summaries[0]["data_sha256"],
-            more_data=[{name: summary.get(name) for name in _OF_DATA} for summary in summaries[1:]],
+            more_data=[{name: summary[name] for name in _OF_DATA if name in summary} for summary in summaries[1:]],
             frozen_rows=arguments.freeze_new_rows,
             vq_sha256=weights_hash(arguments.vq),
             trained_parameters=self.trained,

@@ -310,3 +310,17 @@ def test_a_card_changed_by_hand_keeps_its_text(folder):
     assert card.data.license == "mit"
     assert card.data.model_name == "my-model"
     assert {result.metric_type for result in card.data.eval_results} >= {"fid", "bleu4", "perplexity"}
+
+
+def test_other_data_is_named_with_its_licences_and_notices(folder):
+    set_data(
+        folder,
+        more_data=[
+            {"data_name": "cmu", "data_licenses": ["cmu-mocap"], "data_sha256": "1" * 64},
+            {"data_name": "people", "data_license": "mit", "data_sha256": "2" * 64, "notice": "MIT, Copyright\n(c) X."},
+        ],
+    )
+    card = write_model_card(folder).read_text()
+    assert f"| `cmu` | cmu-mocap | `{'1' * 64}` |\n| `people` | mit | `{'2' * 64}` |" in card
+    assert "NSF EIA-0196217" in card
+    assert "MIT, Copyright (c) X." in card
