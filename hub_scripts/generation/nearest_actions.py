@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["nearest_actions"]
 
 _NAMED = 3  # at most
-_SIMILAR = 0.3  # cosine; below it lie pairs that have nothing to do with each other
+_SIMILAR = 0.5  # cosine; below it lie mostly pairs that have nothing to do with each other
 _EMPTY = SUBJECTS | PREPOSITIONS | JOINERS | word_set("a an the his her their its one two people to is are was were be")
 
 
