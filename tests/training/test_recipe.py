@@ -1,5 +1,7 @@
 """`motionllm recipe`: what it refuses, and the whole chain of `recipes/tiny.yaml`, cut off and gone on with."""
 
+import argparse
+import importlib
 import json
 import os
 import re
@@ -118,12 +120,33 @@ def test_what_is_missing_is_said_before_work_starts(recipe: Path, tmp_path: Path
         main(arguments)
 
 
-def test_the_recipes_that_are_shipped_are_right() -> None:
-    for path in sorted((ROOT / "recipes").glob("*.yaml")):
-        assert read_recipe(path, COMMANDS).stages
-        for each in read_recipe(path, COMMANDS).stages:
-            for kind, place in each.inputs():
-                assert kind != "recipe" or (path.parent / place).is_file()
+@pytest.mark.parametrize("path", sorted((ROOT / "recipes").glob("*.yaml")), ids=lambda path: path.stem)
+def test_the_recipes_that_are_shipped_are_right(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Parsed(BaseException):
+        pass
+
+    depth, parse = 0, argparse.ArgumentParser.parse_known_args
+
+    def parse_alone(*args, **kwargs):
+        nonlocal depth
+        depth += 1
+        try:
+            namespace, unknown = parse(*args, **kwargs)
+        finally:
+            depth -= 1
+        if depth:  # the parser of a subcommand
+            return namespace, unknown
+        assert not unknown
+        raise Parsed
+
+    monkeypatch.setattr(argparse.ArgumentParser, "parse_known_args", parse_alone)
+    values = {"sources": "raw data", "out": "out", "recipe": "recipes", "device": "cpu"}
+    for each in read_recipe(path, COMMANDS).stages:
+        for kind, place in each.inputs():
+            assert kind != "recipe" or (path.parent / place).is_file()
+        command, *arguments = each.arguments(values)
+        with pytest.raises(Parsed):
+            importlib.import_module(f"hub_scripts.{COMMANDS[command][0]}").main(arguments)
 
 
 @pytest.fixture(scope="module")
