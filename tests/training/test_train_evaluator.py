@@ -327,3 +327,11 @@ def test_datasets_without_val_or_of_other_features_are_refused(dataset_folder, t
         shard.unlink()
     with pytest.raises(MotionLLMError, match="has no val motions"):
         read_datasets([str(copy)], alone=True)
+
+
+def test_scenes_and_single_people_are_learned_together(dataset_folder, scene_arguments, scenes_folder, tmp_path):
+    options = ["--data", str(scenes_folder), str(dataset_folder), "--max_steps", "1", "--output_dir", str(tmp_path)]
+    assert main([*scene_arguments, *options]) == 0
+    config = load_evaluator(tmp_path / "final").config
+    assert config.max_people == 3
+    assert {"call", "walk", "bow"} <= set(config.contents)
