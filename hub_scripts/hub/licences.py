@@ -112,7 +112,7 @@ def more_data_of(record: dict[str, Any]) -> tuple[list[list[str]], list[str]]:
     """
     rows, notices = [], []
     for data in record.get("more_data", ()):
-        licences = data.get("data_licenses") or [data.get("data_license") or "not stated"]
+        licences = [one or "not stated" for one in data.get("data_licenses") or [data.get("data_license")]]
         rows.append([f"`{data.get('data_name')}`", ", ".join(licences), f"`{data.get('data_sha256')}`"])
         notices += [_NOTICES[licence] for licence in licences if licence in _NOTICES]
         notices += [data["notice"]] if "notice" in data else []
