@@ -42,7 +42,7 @@ _HARMLESS = word_set("""
     motions movement movements moves very just there their where seen appears simply seemingly also which what so
     finally then now all only out at is are was were viewer camera room area space really screen person persons someone
     somebody human individual own across along off away if like though moment still some video plane
-    road street sidewalk path time action actions gesture process said while air form style hello hi goodbye bye friend
+    road street sidewalk path time process said while air form style hello hi goodbye bye friend
     crowd attention during be being been about i i'm imaginary good normal regular average typical medium moderate pace
     neutral us you your
     """) | (SUBJECTS - word_set("zombie monkey robot kid child lady toon"))
@@ -51,14 +51,16 @@ _DESCRIBING = (
     - word_set("""
     few several some many multiple couple each both half full quarter high wide tiny basketball golf baseball tennis
     martial degree degrees first second third fourth last large small big little various different long short sharp
-    left right side roundhouse straight single
+    left right side front roundhouse straight single
     """)
     - set(COUNTS)
 )
-_REPEATED = word_set(
-    "several multiple many repeatedly repeat repeats repeating times again continuously series few couple"
-)
+_REPEATED = word_set("several multiple many repeatedly repeat repeats repeating times continuously series few couple")
 _LINES = {("diagonal", "line"), ("straight", "line")}
+_DENIED = re.compile(r"\b(without|not|no|never|little)\b[ -]\S+")
+_OTHER_WAYS = word_set("direction way side leg foot hand arm")
+_SELF = word_set("himself themselves themself itself herself them")
+_WASHING = word_set("wash scratch wipe dry")
 _DENYING = word_set("not no never without instead nor neither")
 _OWNERS = word_set("the a an his her their its")
 _ENDING = word_set("stop halt pause finish end rest")
@@ -110,14 +112,15 @@ _PLAIN_VERBS: dict[str, frozenset[str]] = {
 }
 OWN_PARTS: dict[str, frozenset[str]] = {
     **dict.fromkeys(
-        word_set("wave punch throw clap point gesture slash reach touch wipe wash scratch drink pick-up"), HAND_PARTS
+        word_set("wave punch throw clap point gesture slash reach touch wipe scratch drink pick-up"), HAND_PARTS
     ),
-    **dict.fromkeys(("raise hands", "lower hands", "move hands", "pick up", "push"), HAND_PARTS),
-    **dict.fromkeys(("kick", "raise leg", "balance", "hop"), LEG_PARTS - {"knee"}),
+    **dict.fromkeys(("raise hands", "lower hands", "move hands", "pick up", "push"), word_set("hand arm")),
+    "wash": word_set("arm"),
+    **dict.fromkeys(("kick", "raise leg", "balance", "hop"), word_set("leg foot")),
     "bow": word_set("waist body torso head back"),
     "bend": word_set("waist body torso"),
     "nod": word_set("head"),
-    "dance": HAND_PARTS | LEG_PARTS | word_set("hip body"),
+    "dance": word_set("hand arm leg foot hip body"),
     "jump": word_set("leg foot"),
     "crouch": word_set("knee"),
     "kneel": word_set("knee"),
@@ -128,8 +131,9 @@ OWN_PARTS: dict[str, frozenset[str]] = {
 }
 # Kinds of dancing and jumping that `split_words` takes for the action alone.
 _LOST = re.compile(r"\b(chicken|robot|line|indian|salsa|break|ballet|hip hop|tap)(?= danc)|\b(rope)\b")
-_ON_SOMETHING = word_set("sit lie kneel crouch bend fall throw kick") | {"stand up", "pick up"}
+_ON_SOMETHING = word_set("sit lie kneel crouch bend fall throw kick push") | {"stand up", "pick up"}
 _STRETCHING = word_set("stretch extend spread outstretch stick hold reach")  # not upward, or not said so
+_FACING = word_set("wave punch throw kick gesture bow clap point")
 _HELD = word_set("ball box bottle sword chair table window phone cup basketball")
 _OUT = word_set("punch kick throw reach point stretch") | {"move hands"}
 MOVING = ("walk", "run", "crawl")
@@ -245,6 +249,7 @@ def read_needs(text: str) -> SentenceNeeds:
             continue
         steps.append(step)
     needs = _word_needs(text, words, names, {action.verb for action in done}, numbered)
+    needs.update(_path_needs(words, names, frozenset().union(*(step.needs for step in steps))))
     if len(done) < len(actions) and set(names) & set(MOVING):
         if actions[0].name == "stand":
             needs.add("start:still")
@@ -300,6 +305,10 @@ def _step_needs(action: SaidAction, name: str, turns: bool, words: Sequence[str]
             yield "degrees:180"
     elif name == "turn":
         yield f"turn:{action.turn or ''}"
+        if {"backward", "backwards"} & set(words):
+            yield "turn:around"
+        if action.turn in ("left", "right") and action.verb == "turn" and "around" in words:
+            yield "turn:around"
         if action.name == "spin" and action.degrees is None:
             yield "degrees:360"
         if path is not None or "side-to-side" in words:
@@ -342,13 +351,23 @@ def _word_needs(
                 needs.add("repeated")
         elif word in _DENYING or word.endswith("n't"):
             needs.add("~not")
+        elif word in ("other", "opposite", "different") and following in _OTHER_WAYS:
+            needs.add("turn:around" if following in ("direction", "way") else "~other")
+        elif word == "again" or (lemma == "stay" and said <= set(MOVING)):
+            needs.add(f"~{word}")
+        elif lemma == "get" and following in ("on", "down", "onto", "into", "off"):
+            needs.add("~get")
+        elif word in SUBJECTS and {"like", "as"} & set(words[max(0, index - 2) : index]):
+            needs.add(one)
+        elif word in _SELF and said & _WASHING:
+            needs.add("~self")
         elif one in ("body", "torso") and index > 3 and not said & {"bow", "bend", "dance"}:
             needs.add(one)
         elif word in ("floor", "ground") and said & _ON_SOMETHING:
             needs.add("~floor")
         elif word == "out" and not said & _OUT:
             needs.add("~out")
-        elif word in _SILENT or word in DIRECTIONS.keys() - _VERTICAL or word in PATHS or (last, word) in _LINES:
+        elif _says_nothing(last, word, said):
             continue
         elif word in COUNTS or word.isdigit():
             if word in ("one", "1") and following in HAND_PARTS | LEG_PARTS:
@@ -369,6 +388,8 @@ def _word_needs(
         elif one in BODY_PARTS:
             if one not in parts:
                 needs.add(one)
+            elif one in LEG_PARTS and word != one and "kick" in said:
+                needs.add("kick:both")
             elif one in HAND_PARTS and word == one and last not in ("left", "right", "each", "other", "both"):
                 needs.add("one hand")
         elif lemma in _ENDING:
@@ -380,6 +401,25 @@ def _word_needs(
         else:
             needs.add(_SAME.get(one, one))
     return needs
+
+
+def _path_needs(words: Sequence[str], names: Sequence[str], known: Collection[str]) -> Iterator[str]:
+    """The paths that are said somewhere in a sentence and that no step needs yet."""
+    said = {bare_name(name) for name in names}
+    for kind in dict.fromkeys(PATHS[word] for word in words if word in PATHS):
+        if f"path:{kind}" in known or any((name, kind) in MEANT for name in said):
+            continue
+        if kind == "diagonal":
+            yield from (f"{name}:diagonal" for name in MOVING if name in said)
+        elif not (kind in ("circle", "curve") and any(need.startswith("degrees:") for need in known)):
+            yield f"path:{kind}"
+
+
+def _says_nothing(last: str, word: str, names: Collection[str]) -> bool:
+    """Whether a word says nothing that the actions, as they were read, do not say."""
+    if word in _SILENT or word in DIRECTIONS.keys() - _VERTICAL or word in PATHS:
+        return True
+    return (last, word) in _LINES or (word == "in-front" and bool(_FACING & set(names)))
 
 
 def _rests(words: Sequence[str], index: int) -> bool:
@@ -407,9 +447,10 @@ def _is_said(verb: str, names: Collection[str], verbs: Collection[str]) -> bool:
 
 def words_of(text: str) -> frozenset[str]:
     """The words of a text as needs may name them: as written, verbs in base form and nouns in the singular."""
+    text = _DENIED.sub(" ", text.lower())
     words = split_words(text)
     found = {_SAME.get(singular(word), singular(word)) for word in words}
-    found |= {lemma for word in words if (lemma := verb_lemma(word))} | set(re.findall(r"[a-z]+", text.lower()))
+    found |= {lemma for word in words if (lemma := verb_lemma(word))} | set(re.findall(r"[a-z]+", text))
     if found & _HELD:
         found.add("something")
     return frozenset(found)

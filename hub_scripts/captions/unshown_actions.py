@@ -12,14 +12,14 @@ __all__ = ["named_actions", "tells_only_of_unshown"]
 # takes, puts or holds may be found in many a motion.
 _DISTINCT = word_set("""
     climb clap pray shrug beckon catch dribble row fly handstand cartwheel sit-up push-up swim skate crawl flip kneel
-    play pour stir eat drink wash scratch cry dance kick punch throw sit lie roll bow wave jump run dry shoot fall
+    play pour stir eat drink wash scratch cry dance kick punch throw sit lie roll bow wave jump run shoot fall
     """) | {"jumping jack"}
 _DISTINCT_VERBS = word_set("""
     juggle dig write type saw ride drive fish sew shovel hammer knit paint vacuum iron cook conduct yawn sneeze cough
     wrestle rake slice tie button unbutton zip milk bake lasso hug putt lather cut snorkel skateboard snowboard shave
     dive hug peel screw dunk flex cradle
     """)
-_PLAYED = word_set("violin guitar piano drums drum flute golf tennis baseball cello trumpet")
+_PLAYED = word_set("violin guitar piano drums drum flute golf tennis baseball racket cello trumpet")
 _SAID_OF_ALL = word_set("stand wait remain move go come get start person hold put take use act")
 
 
@@ -33,7 +33,7 @@ def named_actions(text: str) -> set[str]:
             if lemma in _DISTINCT_VERBS or word in _PLAYED:
                 found.add(lemma if lemma in _DISTINCT_VERBS else f"play {word}")
     if any(name.startswith("play ") for name in found):
-        found.discard("play")
+        found -= {"play", "swing", "hit"}
     return found
 
 
@@ -52,7 +52,10 @@ def tells_only_of_unshown(content: SentenceContent, shown: Collection[str]) -> b
         if action.name == UNKNOWN:
             if action.verb not in _DISTINCT_VERBS or action.verb in shown:
                 return False
-        elif action.name not in _DISTINCT or (action.name in shown and action.name != "play"):
+        elif action.name in ("play", "swing", "hit"):
+            if not _PLAYED & set(split_words(content.text)):
+                return False
+        elif action.name not in _DISTINCT or action.name in shown:
             return False
     if all(action.name == "stand" for action in content.actions):
         return False

@@ -46,7 +46,7 @@ class SentencePreparation:
 
     Args:
         summary: as written.
-        failures: name and problem of sentences and clips that cannot be used.
+        failures: name and problem of sentences and motions that cannot be read.
     """
 
     summary: dict[str, Any]
@@ -89,6 +89,8 @@ def prepare_sentences(
         raise MotionLLMError(f"'{out}' holds sentences already; give --overwrite or another --out folder")
     failures: list[tuple[str, str]] = []
     sentences, repeated = _sentences(texts, failures)
+    near = [failure for failure in failures if "shares a moment" in failure[1]]
+    failures = [failure for failure in failures if failure not in near]
     told = tell_datasets(data, failures)
     rows: dict[str, list[SentenceRow]] = {}
     reports: dict[str, dict[str, Any]] = {}
@@ -102,6 +104,7 @@ def prepare_sentences(
         "notice": NOTICE,
         "datasets": told.hashes,
         "most_motions": MOST_MOTIONS,
+        "clips_near_held_out": len(near),
         "also_held_out": repeated,
         "splits": reports,
     }
@@ -258,7 +261,10 @@ def _names(row: SentenceRow) -> list[str]:
 
 def sentence_table(summary: dict[str, Any]) -> str:
     """The report of `prepare_sentences` in words."""
-    lines = [f"{summary['also_held_out']:,} sentences for training are also said of a clip held out: not taken"]
+    lines = [
+        f"{summary['clips_near_held_out']:,} clips share a moment with one for testing: their sentences are not taken",
+        f"{summary['also_held_out']:,} sentences for training are also said of a clip held out: not taken",
+    ]
     for split, report in summary["splits"].items():
         lines.append(
             f"{split}: {report['sentences']:,} different sentences; {report['known']:,} found motions "

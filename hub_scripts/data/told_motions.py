@@ -83,7 +83,14 @@ class ToldMotion:
             start += length
             if not all(step.needs <= part.needs for step in steps):
                 return False
-        known = frozenset.union(*(part.needs for part in self.parts))
+        known = set().union(*(part.needs for part in self.parts))
+        for need, told in (
+            ("start:still", self.parts[:1]),
+            ("end:still", self.parts[-1:]),
+            ("path:in place", self.parts),
+        ):
+            if not all(need in part.needs for part in told):
+                known.discard(need)
         return sentence.needs <= known
 
 

@@ -23,6 +23,13 @@ NEEDS = [
     ("a person sneaks forward", ("walk/sneak",), {"walk:forward"}),
     ("a person walks up the stairs", ("walk",), {"walk:", "~up", "stair", "slope"}),
     ("a person moves an object", ("move",), {"something"}),
+    ("a person raises the hands and makes a circle", ("raise hands",), {"raise hands:both", "path:circle"}),
+    ("someone walks forward and turns backward", ("walk", "turn"), {"walk:turning:forward", "turn:", "turn:around"}),
+    ("a person walks, then starts to walk the other direction", ("walk",), {"walk:", "turn:around"}),
+    ("a person walks to the right on a diagonal path", ("walk",), {"walk:right", "walk:diagonal"}),
+    ("the person is washing themselves", ("wash",), {"~self"}),
+    ("the man runs like a girl", ("run",), {"run:", "girl"}),
+    ("a person walks but not in a straight line", ("walk",), {"walk:", "path:straight", "~not"}),
     ("a person walks while holding a box", ("walk", "+hold"), {"walk:", "box"}),
 ]  # fmt: skip
 
