@@ -76,7 +76,7 @@ class MotionRequest:
     """Motions of one person to decode: R = B * copies rows, all copies of the first prompt first.
 
     Args:
-        input_ids: (B, S) prompts that end with `<Motion>`, padded on the left.
+        input_ids: (B, S) prompts that end with `<Motion>`, or with codes to go on from, padded on the left.
         attention_mask: (B, S), or None for no padding.
         num_codes: exact length in codes, (B,), (R,) or one number; None leaves it to the model.
         settings: how to draw.
@@ -101,7 +101,7 @@ class MotionRequest:
 
     def __post_init__(self) -> None:
         check_prompts(self.input_ids, self.attention_mask)
-        if not bool((self.input_ids[:, -1] == self.vocabulary.start).all()):
+        if not bool(self.vocabulary.is_inside(self.input_ids[:, -1]).all()):
             raise MotionLLMError("a prompt does not end with <Motion>; make prompts with MotionLLMProcessor(text=...)")
         self.least, self.most = self._lengths()
 

@@ -28,6 +28,7 @@ from .sampling_motionllm import TextGrammar, candidate_seeds, row_seeds, samplin
 from .scene_motionllm import Scene
 from .settings_motionllm import PLAIN_DECODING, CaptionSettings, MotionSettings, check_generate_options
 from .streaming_motionllm import stream_features, stream_generate
+from .turns_motionllm import tell_turns
 from .vocabulary_motionllm import MotionVocabulary
 
 __all__ = ["MotionGenerationMixin", "MotionGenerationOutput"]
@@ -59,6 +60,7 @@ class MotionGenerationMixin:
         motion: torch.Tensor | None = None,
         placement_bins: torch.Tensor | None = None,
         parts: torch.Tensor | None = None,
+        turns: torch.Tensor | None = None,
         *,
         generation_config: GenerationConfig | None = None,
         processor: MotionLLMProcessor | None = None,
@@ -70,19 +72,23 @@ class MotionGenerationMixin:
 
         Person 1 comes from the sentence; every other one from the sentence, the people before it, and a place that the
         model chooses first. A model that tells parts then says in words what this person does, and makes that motion.
-        All people of a scene move equally long.
+        All people of a scene move equally long. With `turns` one person does one thing after another, see
+        `tell_turns`; candidates are then judged turn by turn.
 
         Args:
-            input_ids: (B, S), padded on the left, ending with `<Motion>`, or before it where parts are to be told.
+            input_ids: (B, S), padded on the left, ending with `<Motion>`, before it where parts are to be told, or with
+                codes to go on from.
             attention_mask: (B, S).
             num_codes: exact length in codes, (B,) or one number; without it the model ends each motion itself, and
-                person 1 decides for all.
+                person 1 decides for all. With turns (B, N), of each turn.
             num_people: people of each scene, (B,) or one number.
             motion: raw features (G, T, D) of the first G people, who are given and the same in every scene; the others
                 react to them.
             placement_bins: int64 (G, 3), where these start; the first is not looked at.
             parts: int64 (B, P, S) ids of what each person does, -1 where padded; without it the model says it, and
                 where there are candidates chooses of several for people who are given.
+            turns: int64 (B, N - 1, S) prompts of the turns after the first, -1 where padded or where a motion has
+                fewer.
             generation_config: drawing settings to use instead of the checkpoint's.
             processor: the model's processor, needed for more than one candidate. The model's captioning judges: of the
                 motions that are drawn for a person, the one is kept under which its part, or the sentence of a scene of
@@ -118,7 +124,7 @@ class MotionGenerationMixin:
         vocabulary = self.motion_vocabulary
         if several and vocabulary.placement is None:
             raise MotionLLMError("this model has no placement tokens, so it makes one person at a time")
-        ends_told = bool((input_ids[:, -1] == vocabulary.start).all()) if input_ids.ndim == 2 else True
+        ends_told = bool(vocabulary.is_inside(input_ids[:, -1]).all()) if input_ids.ndim == 2 else True
         if not several and not ends_told:
             raise MotionLLMError("a prompt does not end with <Motion>; make prompts with MotionLLMProcessor(text=...)")
         if parts is not None and ends_told:
@@ -134,6 +140,22 @@ class MotionGenerationMixin:
         # Scenes without parts are judged whole, by their sentence.
         whole = drawing.num_candidates if several and ends_told else 1
         seeds = row_seeds(0 if seed is None and not drawing.do_sample else seed, len(people))
+        if turns is not None:
+            if several or motion is not None:
+                raise MotionLLMError("turns are of one person; make scenes of several with one sentence each")
+            return tell_turns(
+                self,
+                input_ids.to(self.device),
+                attention_mask,
+                turns,
+                None if num_codes is None else torch.as_tensor(num_codes),
+                copies=each,
+                seeds=seeds,
+                settings=drawing,
+                engine=engine,
+                options=settings,
+                judge=processor if drawing.num_candidates > 1 else None,
+            )
         lengths = None if num_codes is None else _each(num_codes, len(input_ids), each, "num_codes")
         scene = Scene(
             self, input_ids.to(self.device), attention_mask,

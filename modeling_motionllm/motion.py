@@ -4,10 +4,11 @@ import json
 import os
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from .files_motionllm import atomic_path
 from .motion_features import SKELETONS, Skeleton, skeleton_of_joints
 from .planted_feet_motionllm import plant_feet
 
-__all__ = ["Motion"]
+__all__ = ["Motion", "MotionSegment"]
 
 _JOINTS = tuple(skeleton.num_joints for skeleton in SKELETONS.values())
 # What a file holds one of, and its type.
@@ -24,7 +25,30 @@ _SINGLE: dict[str, Callable[[Any], Any]] = {
     **{"fps": float, "caption": str, "seed": int, "model": str, "version": str, "unknown": float}
 }
 # What numpy, zipfile and json raise on damaged files; RuntimeError covers encrypted and oddly compressed archives.
-_DAMAGED = (OSError, ValueError, TypeError, EOFError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error)
+_DAMAGED = (
+    OSError,
+    KeyError,
+    ValueError,
+    TypeError,
+    EOFError,
+    RuntimeError,
+    MemoryError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+
+
+class MotionSegment(NamedTuple):
+    """A part of a motion in which one sentence is done.
+
+    Args:
+        text: the sentence; "" where it is not known.
+        start, end: seconds from the first frame.
+    """
+
+    text: str
+    start: float
+    end: float
 
 
 @dataclass(eq=False)
@@ -46,10 +70,11 @@ class Motion:
         version: of the MotionLLM package that made it, if any.
         unknown: the probability, by the model that made it, that it has never seen what the caption asks for, if any;
             see `MotionGenerationOutput`.
+        segments: what it shows one after another, in order, if it was made or composed so.
 
     Raises:
-        MotionLLMError: wrong shape, people of different lengths, no frames, NaN or infinite values, or `fps` not
-            positive.
+        MotionLLMError: wrong shape, people of different lengths, no frames, NaN or infinite values, `fps` not positive,
+            or segments that overlap.
     """
 
     joints: np.ndarray
@@ -61,6 +86,7 @@ class Motion:
     features: np.ndarray | None = None
     version: str | None = None
     unknown: float | None = None
+    segments: Sequence[MotionSegment] | None = None
 
     def __post_init__(self) -> None:
         try:
@@ -92,6 +118,11 @@ class Motion:
             self.codes = np.asarray(self.codes, dtype=np.int64)
         if self.features is not None:
             self.features = self._checked_features(np.asarray(self.features))
+        if self.segments is not None:
+            self.segments = [MotionSegment(str(text), float(start), float(end)) for text, start, end in self.segments]
+            times = [time for segment in self.segments for time in segment[1:]]
+            if not all(0 <= a <= b for a, b in pairwise([0.0, *times])):
+                raise MotionLLMError(f"segments are at {times} s; give them in order, and so that none overlap")
 
     def _checked_features(self, features: np.ndarray) -> np.ndarray:
         people, frames, columns = self.joints.shape[:-3], self.num_frames, self.skeleton.feature_dim
@@ -140,7 +171,8 @@ class Motion:
         """Write an `.npz`; equal motions give equal bytes.
 
         It holds arrays under the names of the attributes: `joints`, `fps` and, where known, `features`, `codes`,
-        `caption`, `seed`, `model`, `version` and `unknown`. No pickle is needed to read them.
+        `caption`, `seed`, `model`, `version` and `unknown`; segments as `segment_texts` (N,) and `segment_times`
+        (N, 2), seconds. No pickle is needed to read them.
 
         Raises:
             MotionLLMError: the suffix is not `.npz`, or the file cannot be written.
@@ -148,7 +180,10 @@ class Motion:
         path = Path(path)
         if path.suffix != ".npz":
             raise MotionLLMError(f"'{path}' does not end in .npz; use motionllm.save_motion for other formats")
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        values = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "segments"}
+        if self.segments:
+            values["segment_texts"] = [segment.text for segment in self.segments]
+            values["segment_times"] = np.array([segment[1:] for segment in self.segments], dtype=np.float64)
         arrays = {name: np.asarray(value) for name, value in values.items() if value is not None}
         with atomic_path(path) as temporary:
             np.savez_compressed(temporary, allow_pickle=False, **arrays)
@@ -176,11 +211,15 @@ class Motion:
             single |= {name: arrays[name].item() for name in _SINGLE if name in arrays}
             values = {name: kind(single[name]) for name, kind in _SINGLE.items() if single.get(name) is not None}
             codes = np.asarray(arrays["codes"], dtype=np.int64) if "codes" in arrays else None
+            segments = None
+            if "segment_texts" in arrays:
+                times = zip(arrays["segment_texts"].tolist(), arrays["segment_times"].tolist(), strict=True)
+                segments = [MotionSegment(text, start, end) for text, (start, end) in times]
         except _DAMAGED as error:
             raise MotionLLMError(f"'{path}' is not a readable .npz file ({error}); export it again") from error
         if "joints" not in arrays:
             raise MotionLLMError(f"'{path}' has no array 'joints', only {sorted(arrays)}; save joints (T, 22, 3) in it")
         try:
-            return cls(arrays["joints"], codes=codes, features=arrays.get("features"), **values)
+            return cls(arrays["joints"], codes=codes, features=arrays.get("features"), segments=segments, **values)
         except MotionLLMError as error:
             raise MotionLLMError(f"'{path}': {error}") from error

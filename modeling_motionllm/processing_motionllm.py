@@ -11,7 +11,7 @@ import torch
 from transformers import BatchFeature, ProcessorMixin
 
 from .errors_motionllm import MotionLLMError
-from .motion import Motion
+from .motion import Motion, MotionSegment
 from .motion_features import (
     HUMANML3D,
     Skeleton,
@@ -85,9 +85,9 @@ class MotionLLMProcessor(MotionPromptsMixin, ProcessorMixin):
 
     def __call__(
         self,
-        text: str | Sequence[str] | None = None,
+        text: str | Sequence[str] | Sequence[Sequence[str]] | None = None,
         motion: "Motion | np.ndarray | Sequence[Motion | np.ndarray] | MotionGenerationOutput | None" = None,
-        duration: float | Sequence[float] | None = None,
+        duration: float | Sequence[float] | Sequence[Sequence[float]] | None = None,
         people: int | Sequence[int] | None = None,
         given: "Motion | np.ndarray | None" = None,
         parts: Sequence[str] | Sequence[Sequence[str]] | None = None,
@@ -96,11 +96,13 @@ class MotionLLMProcessor(MotionPromptsMixin, ProcessorMixin):
         """Inputs of `generate_motion` or `generate_caption`, as padded tensors.
 
         Args:
-            text: one or several sentences that describe a motion.
+            text: one or several sentences that describe a motion; or for each motion a list of sentences, which one
+                person does one after another.
             motion: one or several motions to describe: `Motion`, joints (T, 22, 3) or raw features (T, 263), or joints
                 (P, T, 22, 3) of a scene; the arrays at `fps`. Of a KIT-ML model (T, 21, 3) and (T, 251). Or what
                 `generate_motion` returned, whose codes are then described as they are.
-            duration: seconds, one for all or one per sentence; without it the model ends each motion itself.
+            duration: seconds, one for all or one per sentence; without it the model ends each motion itself. With lists
+                of sentences one for all, or for each motion one for all of its sentences or a list with one for each.
             people: with `text`, how many people the scene shows, one number for all or one per sentence; one, unless
                 told.
             given: with `people`, the motion of the first of them, who the others react to.
@@ -110,7 +112,8 @@ class MotionLLMProcessor(MotionPromptsMixin, ProcessorMixin):
         Returns:
             `input_ids` and `attention_mask` (B, S), padded on the left; with `duration` also `num_codes` (B,). With
             `people` also `num_people` (B,), with `given` also `motion` (G, T, 263) and `placement_bins` (G, 3), and
-            with `parts` also `parts` (B, P, S), -1 where padded.
+            with `parts` also `parts` (B, P, S), -1 where padded. Where a list has several sentences also `turns`
+            (B, N - 1, S), -1 where padded, and `num_codes` is (B, N).
             With `motion` also `motion` (N, T, 263) and `motion_attention_mask` (N, T), padded on the right, one row for
             each person, scene by scene; not where the codes are known.
 
@@ -126,16 +129,49 @@ class MotionLLMProcessor(MotionPromptsMixin, ProcessorMixin):
             raise MotionLLMError("give either text (to generate a motion) or motion (to get a caption)")
         if motion is not None:
             return self._motion_inputs(motion)
-        texts = [text] if isinstance(text, str) else list(text or [])
-        if not texts:
+        given_texts: list[Any] = [text] if isinstance(text, str) else list(text or [])
+        if not given_texts:
             raise MotionLLMError("text is an empty list; give at least one sentence")
+        if any(isinstance(one, list | tuple) for one in given_texts):
+            if people not in (None, 1) or given is not None or parts is not None:
+                raise MotionLLMError("lists of sentences are of one person; give a sentence each for scenes of several")
+            return self._turn_inputs(given_texts, duration)
+        texts = cast(list[str], given_texts)
         if people is None:
             for name, value in (("given is the motion of the first", given), ("parts are what each", parts)):
                 if value is not None:
                     raise MotionLLMError(f"{name} of several people; say how many with people")
         told = [cast(Sequence[str], parts)] if isinstance(text, str) and parts is not None else parts
-        seconds = None if duration is None else self._durations(duration, len(texts))
+        seconds = None if duration is None else self._durations(cast(Any, duration), len(texts))
         return self._text_inputs(texts, people, seconds, given, told)
+
+    def _turn_inputs(
+        self, texts: list[Any], duration: float | Sequence[float] | Sequence[Sequence[float]] | None
+    ) -> BatchFeature:
+        """Inputs for motions in turns."""
+        for told in texts:
+            if isinstance(told, str) or not told:
+                raise MotionLLMError(f"text holds {told!r} among lists of sentences; give a list for each motion")
+        most = max(map(len, texts))
+        lengths: list[list[int | None]] = [[None] * len(told) for told in texts]
+        if duration is not None:
+            each: list[Any] = list(duration) if isinstance(duration, Sequence | np.ndarray) else [duration] * len(texts)
+            if len(each) != len(texts):
+                raise MotionLLMError(f"{len(texts)} lists of sentences but {len(each)} durations; give one each")
+            seconds = [self._durations(own, len(told)) for own, told in zip(each, texts, strict=True)]
+            lengths = [[self.num_codes(value) for value in own] for own in seconds]
+        first = [self.text_to_motion_ids(told[0], num_codes=own[0]) for told, own in zip(texts, lengths, strict=True)]
+        extra: dict[str, torch.Tensor] = {}
+        if most > 1:
+            rows: list[list[int]] = []
+            for told, own in zip(texts, lengths, strict=True):
+                later = [self.turn_ids(*one) for one in zip(told[1:], own[1:], strict=True)]
+                rows += later + [[]] * (most - 1 - len(later))
+            extra["turns"] = pad_right(rows, -1).reshape(len(texts), most - 1, -1)
+        if duration is not None:
+            codes = pad_right(cast(list[list[int]], lengths), -1)
+            extra["num_codes"] = codes if most > 1 else codes[:, 0]
+        return BatchFeature({**self._pad_left(first), **extra})
 
     def _text_inputs(
         self,
@@ -290,7 +326,7 @@ class MotionLLMProcessor(MotionPromptsMixin, ProcessorMixin):
     def decode_motion(
         self,
         output: MotionGenerationOutput,
-        captions: Sequence[str] | None = None,
+        captions: Sequence[str] | Sequence[Sequence[str]] | None = None,
         seed: int | None = None,
         given: "Motion | np.ndarray | None" = None,
     ) -> list[Motion]:
@@ -298,14 +334,14 @@ class MotionLLMProcessor(MotionPromptsMixin, ProcessorMixin):
 
         Args:
             output: R rows.
-            captions: what each motion shows.
+            captions: what each motion shows: a sentence, or a list of them as it was given to the processor.
             seed: recorded in the motions.
             given: the motion of the first people that was given to the processor; it is shown as it was recorded, on
                 the bones of the skeleton, and not as its codes tell it.
 
         Returns:
             R motions with joints (T, 22, 3) and codes (L,) of one person, (P, T, 22, 3) and (P, L) of several, and with
-            `unknown` rounded to 4 decimals.
+            `unknown` rounded to 4 decimals. Motions of several turns have `segments`.
         """
         motions, skeleton = [], self.skeleton
         known = None if given is None else split_people(self._motion(given).people)
@@ -323,11 +359,26 @@ class MotionLLMProcessor(MotionPromptsMixin, ProcessorMixin):
                 joints = join_people(joints, placements)
             else:
                 joints, kept = joints[0], kept[0]
-            caption = None if captions is None else captions[row]
+            told = None if captions is None else captions[row]
+            segments = self._segments(output, row, told)
+            caption = told if told is None or isinstance(told, str) else ", then ".join(told)
             # Rounded: its last digits differ with the batch, and the same seed is to give the same file.
             unknown = None if output.unknown is None else round(float(output.unknown[row]), 4)
-            motions.append(Motion(joints, self.fps, caption, kept, seed, unknown=unknown))
+            motions.append(Motion(joints, self.fps, caption, kept, seed, unknown=unknown, segments=segments))
         return motions
+
+    def _segments(
+        self, output: MotionGenerationOutput, row: int, told: str | Sequence[str] | None
+    ) -> list[MotionSegment] | None:
+        """When each turn of a row is done, with its sentence, where that is known."""
+        if output.segment_ends is None:
+            return None
+        ends = [end for end in output.segment_ends[row].tolist() if end != -1]
+        texts = list(told) if told is not None and not isinstance(told, str) else [""] * len(ends)
+        if len(texts) != len(ends):
+            raise MotionLLMError(f"{len(texts)} sentences for a motion of {len(ends)} turns; give one for each")
+        seconds = [end * self.frames_per_code / self.fps for end in (0, *ends)]
+        return [MotionSegment(*one) for one in zip(texts, seconds, seconds[1:], strict=False)]
 
     def decode_people(self, *args: Any, **kwargs: Any) -> list[Motion]:
         """`decode_motion`, under its earlier name for scenes; it goes with the next release."""

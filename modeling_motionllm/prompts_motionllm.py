@@ -202,21 +202,28 @@ class MotionPromptsMixin:
     def prompt_caption(self, ids: Sequence[int], people: int = 1) -> str:
         """The sentence in a prompt that asks for a motion or a scene, without padding: what `text_to_motion_ids` did.
 
+        Of one person's turns it is that of the last one, and of a gap to fill the one about the gap.
+
         Raises:
             MotionLLMError: it is no such prompt.
         """
-        kept = [token for token in ids if token not in (*self._bos, self.vocabulary.start)]
+        vocabulary = self.vocabulary
+        if people == 1 and vocabulary.end in ids:
+            ids = ids[len(ids) - list(reversed(ids)).index(vocabulary.end) :]
+        codes = range(vocabulary.offset, vocabulary.offset + vocabulary.codebook_size)
+        dropped = (*self._bos, vocabulary.start)
+        kept = [token for token in ids if token not in dropped and token not in codes]
         text = self.tokenizer.decode(kept, skip_special_tokens=False, clean_up_tokenization_spaces=False)
         name = "scene" if people > 1 else "text_to_motion"
         for template in (self.prompts.get(f"{name}_timed"), self.prompts.get(name)):
             if template is None:
                 continue
             pattern = re.escape(str(template).removesuffix(MOTION_START))
-            for field, value in (("caption", "(?P<caption>.*)"), ("people", r"\d+"), ("seconds", r"\d+\.\d")):
+            for field, value in (("caption", "(?P<caption>.*\\S.*)"), ("people", r"\d+"), ("seconds", r"\d+\.\d")):
                 pattern = pattern.replace(re.escape("{" + field + "}"), value)
             found = re.fullmatch(pattern, text, flags=re.DOTALL)
             if found is not None and MOTION_END not in text:
-                return found["caption"]
+                return found["caption"].strip()
         raise MotionLLMError(f"'{text[:60]}' is no prompt of this processor; make both with the same one")
 
     def motion_to_text_ids(self, codes: Sequence[int] | Sequence[Sequence[int]], placement_bins: Any = ()) -> list[int]:

@@ -20,7 +20,7 @@ from .prompts_motionllm import pad_left, pad_right
 from .sampling_motionllm import PartGrammar, PlacementGrammar, candidate_seeds, sampling_steps
 from .settings_motionllm import PLAIN_DECODING, MotionSettings
 
-__all__ = ["MIN_DISTANCE", "OVERLAP_COST", "PART_TEMPERATURE", "PLACE_TEMPERATURE", "Scene"]
+__all__ = ["MIN_DISTANCE", "OVERLAP_COST", "PART_TEMPERATURE", "PLACE_TEMPERATURE", "Scene", "derived_seed"]
 
 PART_TEMPERATURE = 0.5
 PLACE_TEMPERATURE = 0.3  # places are learnt with neighbouring bins counting too, so at 1 they scatter over metres
@@ -88,7 +88,7 @@ class Scene:
         self.unknown: torch.Tensor | None = None  # float32 (R,), once the motion of person 1 is drawn
         self.told = [len(ids) for ids in self.ids]  # ids before the place of the person whose turn it is
         # A prompt that ends before <Motion> leaves room for parts.
-        self.tells_parts = [prompt[-1] != self.vocabulary.start for prompt in self.prompts]
+        self.tells_parts = [not self.vocabulary.is_inside(torch.tensor(prompt[-1])) for prompt in self.prompts]
 
     def tell(
         self,
@@ -149,7 +149,7 @@ class Scene:
     def draw_motions(self, rows: list[int], person: int, attempt: int = 0) -> torch.Tensor:
         """Codes (len(rows) * candidates, L) of one more person, -1 where padded."""
         candidates = 1 if self.judge is None else self.settings.num_candidates
-        seeds = [_derived(self.seeds[row], person, 0, attempt) for row in rows]
+        seeds = [derived_seed(self.seeds[row], person, 0, attempt) for row in rows]
         ids = [self.ids[row] for row in rows]
         lengths = None if self.lengths is None else self.lengths[rows].to(self.model.device)
         # What was told alike is read once: nothing but the prompt, as a rule.
@@ -246,7 +246,7 @@ class Scene:
         """Ids of what the next person does, `count` for each of `rows`."""
         inputs = self._inputs([self.ids[row] for row in rows for _ in range(count)])
         start, eos = self.vocabulary.start, self.model.generation_config.eos_token_id
-        seeds = candidate_seeds([_derived(self.seeds[row], person, 2) for row in rows], count)
+        seeds = candidate_seeds([derived_seed(self.seeds[row], person, 2) for row in rows], count)
         grammar = PartGrammar(self.vocabulary, eos, inputs["input_ids"].shape[1])
         processors = [grammar, *self._sampling(seeds, temperature or PART_TEMPERATURE)]
         ends = {"max_new_tokens": _MOST_PART_TOKENS, "eos_token_id": start, "pad_token_id": start}
@@ -261,7 +261,7 @@ class Scene:
         if person > 1:
             others = torch.stack([torch.stack(self.bins[row][: person - 1]) for row in rows])
             taken[:, 1:] = torch.from_numpy(decode_placements(others.numpy())[..., :2])
-        seeds = [_derived(self.seeds[row], person, 1, attempt) for row in rows]
+        seeds = [derived_seed(self.seeds[row], person, 1, attempt) for row in rows]
         processors = [
             PlacementGrammar(vocabulary, inputs["input_ids"].shape[1], taken, MIN_DISTANCE),
             *self._sampling(seeds, PLACE_TEMPERATURE, vocabulary.ids),
@@ -339,8 +339,9 @@ def _run_length(ids: Sequence[list[int]]) -> int:
     return runs[0] if len(set(runs)) == 1 else 1
 
 
-def _derived(seed: int, person: int, part: int, attempt: int = 0) -> int:
-    """A seed for each person's motion (part 0), place and part, so that no two of them draw the same random numbers."""
+def derived_seed(seed: int, person: int, part: int, attempt: int = 0) -> int:
+    """A seed for each person's motion (part 0), place (1) and part (2), and for each turn of one person (3), so that no
+    two of them draw the same random numbers."""
     if person == part == attempt == 0:
         return seed
     entropy = [seed, person, part, attempt] if attempt else [seed, person, part]

@@ -10,6 +10,7 @@ from transformers import StoppingCriteria, StoppingCriteriaList
 from transformers.generation import BaseStreamer
 
 from .decoding_motionllm import MotionRequest, decode_with_generate
+from .output_motionllm import decode_part
 from .vocabulary_motionllm import MotionVocabulary
 
 __all__ = ["stream_features", "stream_generate"]
@@ -32,18 +33,15 @@ def stream_features(
     Yields:
         Codes (R, n), -1 where a motion has ended, their mask (R, n), and features (R, n * frames_per_code, D).
     """
-    reach, frames = motion_vq.config.decoder_context, motion_vq.config.frames_per_code
+    reach = motion_vq.config.decoder_context
     columns: list[torch.Tensor] = []
     ended: torch.Tensor | None = None
     done = 0
 
     def chunk(stop: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        first, last = max(0, done - reach), min(len(columns), stop + reach)
-        codes = torch.stack(columns[first:last], dim=1)
-        mask = codes != -1
-        features = motion_vq.decode(codes, mask).features
-        part = slice(done - first, stop - first)
-        return codes[:, part], mask[:, part], features[:, part.start * frames : part.stop * frames]
+        codes = torch.stack(columns, dim=1)
+        part = codes[:, done:stop]
+        return part, part != -1, decode_part(motion_vq, codes, done, stop)
 
     for ids in steps:
         now = ids == vocabulary.end

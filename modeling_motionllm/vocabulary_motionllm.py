@@ -189,6 +189,10 @@ class MotionVocabulary:
         """Bool mask, True where an id stands for a code."""
         return (ids >= self.offset) & (ids < self.offset + self.codebook_size)
 
+    def is_inside(self, ids: torch.Tensor) -> torch.Tensor:
+        """Bool mask, True where the next token belongs to a motion: after `<Motion>` and after its codes."""
+        return self.is_code(ids) | (ids == self.start)
+
     def codes_to_ids(self, codes: torch.Tensor) -> torch.Tensor:
         """Token ids of codes.
 

@@ -12,7 +12,7 @@ from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.modeling_evaluator import MotionTextEvaluator
 from modeling_motionllm.modeling_motion_vq import MotionVQModel
 from modeling_motionllm.modeling_motionllm import MotionLLMForCausalLM
-from modeling_motionllm.motion import Motion
+from modeling_motionllm.motion import Motion, MotionSegment
 from modeling_motionllm.motion_features import (
     HUMANML3D,
     KIT,
@@ -56,6 +56,7 @@ __all__ = [
     "MotionLLMForCausalLM",
     "MotionLLMProcessor",
     "MotionLLMTokenizer",
+    "MotionSegment",
     "MotionSettings",
     "MotionVQConfig",
     "MotionVQModel",

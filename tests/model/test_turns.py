@@ -1,0 +1,220 @@
+"""Turns in time: one person doing one thing after another, each turn gone on to from the ones before."""
+
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from conftest import AS_LEARNT, make_vq
+
+from modeling_motionllm import output_motionllm, turns_motionllm
+from modeling_motionllm.decoding_motionllm import MotionRequest
+from modeling_motionllm.errors_motionllm import MotionLLMError
+from modeling_motionllm.motion import Motion, MotionSegment
+from modeling_motionllm.output_motionllm import MotionGenerationOutput
+
+TURNS = ["a person walks forward", "the person bows slowly", "a person waves with the left hand"]
+
+
+def codes_of(output: MotionGenerationOutput) -> list[list[int]]:
+    return [[code for code in row if code != -1] for row in output.codes[:, 0].tolist()]
+
+
+def tell(model: Any, inputs: Any, **options: Any) -> MotionGenerationOutput:
+    return model.generate_motion(**inputs, **(AS_LEARNT | options))
+
+
+def read_prompts(monkeypatch: pytest.MonkeyPatch) -> list[list[list[int]]]:
+    """The prompts of each request that is decoded from now on, without padding."""
+    seen: list[list[list[int]]] = []
+    plain = MotionRequest.__post_init__
+
+    def noted(request: MotionRequest) -> None:
+        plain(request)
+        real = request.input_ids != request.input_ids.new_tensor(0)
+        if request.attention_mask is not None:
+            real = request.attention_mask.bool()
+        seen.append([ids[keep].tolist() for ids, keep in zip(request.input_ids, real, strict=True)])
+
+    monkeypatch.setattr(MotionRequest, "__post_init__", noted)
+    return seen
+
+
+@pytest.mark.parametrize("options", [{}, {"guidance_scale": 2.0}, {"num_candidates": 3}, {"do_sample": False}])
+@pytest.mark.parametrize("engine", ["fast", "generate"])
+def test_one_turn_is_what_one_sentence_gives(model, processor, engine, options):
+    options = options | {
+        "engine": engine,
+        "seed": 3,
+        "num_return_sequences": 2 if options.get("do_sample", True) else 1,
+    }
+    judge = processor if "num_candidates" in options else None
+    for duration in (None, 1.6):
+        alone = tell(model, processor(text=TURNS[:2], duration=duration), processor=judge, **options)
+        lists = tell(model, processor(text=[[t] for t in TURNS[:2]], duration=duration), processor=judge, **options)
+        # The first of several turns too.
+        first = tell(
+            model,
+            processor(text=[[TURNS[0], "bow"], [TURNS[1]]], duration=duration),
+            processor=judge,
+            **options,
+        )
+        assert codes_of(lists) == codes_of(alone)
+        assert lists.segment_ends is None
+        ends = first.segment_ends[:, 0].tolist()
+        assert [own[:end] for own, end in zip(codes_of(first), ends, strict=True)] == codes_of(alone)
+        torch.testing.assert_close(lists.features, alone.features, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("options", [{}, {"guidance_scale": 2.0}, {"num_candidates": 2}])
+def test_engines_agree_and_batches_do_not_matter(model, processor, options):
+    texts, seconds = [TURNS, TURNS[:1], TURNS[1:]], [[1.0, 0.6, 2.0], [0.8], [0.4, 1.2]]
+    options = {"temperature": 0.5, "processor": processor, "num_return_sequences": 2} | options
+    both = [
+        tell(model, processor(text=texts, duration=seconds), engine=engine, seed=5, **options)
+        for engine in ("fast", "generate")
+    ]
+    assert codes_of(both[0]) == codes_of(both[1])
+    assert both[0].segment_ends.tolist() == [[5, 8, 18]] * 2 + [[4, -1, -1]] * 2 + [[2, 8, -1]] * 2
+    torch.testing.assert_close(both[0].unknown, both[1].unknown, rtol=1e-3, atol=1e-5)
+    again = tell(model, processor(text=texts[2:], duration=seconds[2:]), seed=9, **options)
+    assert codes_of(again) == codes_of(both[0])[4:]
+    other = tell(model, processor(text=texts[2:], duration=seconds[2:]), seed=10, **options)
+    assert codes_of(other)[0] == codes_of(again)[1]
+    assert codes_of(other)[1] != codes_of(again)[1]
+
+
+def test_a_turn_is_asked_for_after_all_turns_before_it(model, processor, monkeypatch):
+    seen = read_prompts(monkeypatch)
+    output = tell(model, processor(text=[TURNS], duration=1.0), seed=0)
+    codes = codes_of(output)[0]
+    whole = processor.turns_example(TURNS, [codes[:5], codes[5:10], codes[10:]], timed=True)["input_ids"]
+    # The example goes on with the codes of the last turn, `</Motion>` and the end of the text.
+    assert seen[2] == [whole[:-7]]
+    assert whole[: len(seen[0][0])] == seen[0][0]
+    assert seen[1][0] == whole[: len(seen[1][0])]
+    # Without a duration the model ends every turn itself.
+    free = tell(model, processor(text=[TURNS]), seed=0, min_codes=2, max_codes=9)
+    ends = [0, *free.segment_ends[0].tolist()]
+    assert all(2 <= stop - start <= 9 for start, stop in pairwise(ends))
+
+
+def test_the_prompt_does_not_grow_with_the_motion(model, processor, monkeypatch):
+    seen = read_prompts(monkeypatch)
+    texts = [f"{TURNS[number % 3]} {'again ' * number}" for number in range(12)]
+    output = tell(model, processor(text=[texts], duration=3.0), seed=0, max_codes=50)
+    assert output.codes.shape[2] == 12 * 15
+    vocabulary = processor.vocabulary
+    counts = [sum(token in range(vocabulary.offset, vocabulary.offset + 32) for token in own) for [own] in seen]
+    assert counts == [0, 15, 30, *[30] * 9]
+    bos = processor._bos
+    for number in range(3, 12):
+        head = processor.turn_ids(texts[number - 2], 15)
+        assert seen[number][0][: len(bos) + len(head)] == [*bos, *head]
+    # Of a long turn before a long one 4 s are left, whatever there is room for.
+    seen.clear()
+    tell(model, processor(text=[[TURNS[0], TURNS[1]]], duration=10.0), seed=0, max_codes=50)
+    kept = [token for token in seen[1][0] if token in range(vocabulary.offset, vocabulary.offset + 32)]
+    assert len(kept) == 20
+    # And no more than the language model reads.
+    monkeypatch.setattr(model.config.text_config, "max_position_embeddings", 80)
+    seen.clear()
+    tell(model, processor(text=[texts[:4]], duration=1.0), seed=0)
+    assert max(len(own) for [own] in seen) <= 80 - 6
+
+
+def test_turns_go_on_from_turns_in_the_first_prompt(model, processor, monkeypatch):
+    told = processor.turns_example(TURNS[:1], [[1, 2, 3]])["input_ids"][:-1]
+    ids = torch.tensor([told + processor.turn_ids(TURNS[1], 4)])
+    turns = torch.tensor([[processor.turn_ids(TURNS[2], 5)]])
+    seen = read_prompts(monkeypatch)
+    output = tell(model, {"input_ids": ids, "turns": turns, "num_codes": torch.tensor([[4, 5]])}, seed=1)
+    assert seen[0][0] == ids[0].tolist()
+    assert seen[1][0][: len(told)] == told
+    assert output.segment_ends.tolist() == [[4, 9]]
+    assert output.codes.shape == (1, 1, 9)
+    assert processor.prompt_caption(seen[1][0]) == TURNS[2]
+    alone = tell(model, {"input_ids": ids, "num_codes": 4}, seed=1, num_candidates=3, processor=processor)
+    assert alone.codes.shape == (1, 1, 4)
+
+
+def test_a_gap_is_filled_from_both_sides(model, processor):
+    vocabulary = processor.vocabulary
+    before, after = ([vocabulary.offset + code for code in codes] for codes in ([1, 2, 3], [4, 5]))
+    ids = processor.in_between_ids("Raises both hands.", before, after, 6)
+    assert processor.prompt_caption(ids) == "raises both hands"
+    options = {"seed": 0, "num_candidates": 2, "processor": processor}
+    both = [
+        tell(model, {"input_ids": torch.tensor([ids]), "num_codes": 6}, engine=engine, **options)
+        for engine in ("fast", "generate")
+    ]
+    assert both[0].codes.shape == (1, 1, 6)
+    assert codes_of(both[0]) == codes_of(both[1])
+
+
+def test_long_motions_are_decoded_in_parts(monkeypatch):
+    vq = make_vq()
+    codes = torch.randint(0, 32, (2, 700), generator=torch.Generator().manual_seed(0))
+    codes[1, 500:] = -1
+    with torch.no_grad():
+        whole = vq.decode(codes).features
+    sizes: list[int] = []
+    plain = vq.decode
+    monkeypatch.setattr(vq, "decode", lambda part, *rest: sizes.append(part.shape[1]) or plain(part, *rest))
+    output = MotionGenerationOutput.of_codes(vq, codes[:, None])
+    torch.testing.assert_close(output.features[:, 0], whole, rtol=0, atol=1e-5)
+    assert len(sizes) == 3
+    assert max(sizes) == output_motionllm._CODES_AT_ONCE + 2 * vq.config.decoder_context
+
+
+def test_motions_know_their_segments(model, processor, tmp_path):
+    output = tell(model, processor(text=[TURNS, TURNS[:2]], duration=[[1.0, 0.6, 2.0], [1.0, 0.4]]), seed=0)
+    long, short = processor.decode_motion(output, [TURNS, TURNS[:2]])
+    assert (long.num_frames, long.duration, short.duration) == (72, 3.6, 1.4)
+    assert long.caption == ", then ".join(TURNS)
+    assert [segment[1:] for segment in long.segments] == [(0, 1.0), (1.0, 1.6), (1.6, 3.6)]
+    assert [segment.text for segment in short.segments] == TURNS[:2]
+    loaded = Motion.load(long.save(tmp_path / "long.npz"))
+    assert loaded.segments == long.segments
+    assert loaded.segments[0] == MotionSegment(TURNS[0], 0.0, 1.0)
+    with np.load(tmp_path / "long.npz", allow_pickle=False) as file:
+        assert file["segment_texts"].tolist() == TURNS
+    assert processor.decode_motion(output)[1].segments[1].text == ""
+    with pytest.raises(MotionLLMError, match="1 sentences for a motion of 3 turns"):
+        processor.decode_motion(output, [["walk"], TURNS[:2]])
+    with pytest.raises(MotionLLMError, match="in order, and so that none overlap"):
+        Motion(long.joints, segments=[MotionSegment("walk", 0, 2), MotionSegment("bow", 1, 3)])
+
+
+@pytest.mark.parametrize("arguments,message", [
+    ({"text": [["walk"], "bow"]}, "text holds 'bow' among lists"),
+    ({"text": [["walk"], []]}, r"text holds \[\] among lists"),
+    ({"text": [["walk", ""]]}, "the text is empty"),
+    ({"text": [["walk", "bow"]], "people": 2}, "are of one person"),
+    ({"text": [["walk", "bow"]], "duration": [3, 2]}, "1 lists of sentences but 2 durations"),
+    ({"text": [["walk", "bow"]], "duration": [[3]]}, "2 sentences but 1 durations"),
+    ({"text": [["walk", "bow"]], "duration": [[3, 0]]}, "duration of 0 s"),
+])  # fmt: skip
+def test_turns_that_cannot_be_told_are_refused(processor, arguments, message):
+    with pytest.raises(MotionLLMError, match=message):
+        processor(**arguments)
+
+
+def test_a_model_without_turns_says_so(thin_checkpoint, model, processor):
+    import motionllm
+
+    old = motionllm.MotionLLMProcessor.from_pretrained(thin_checkpoint)
+    assert "turn" not in old.prompts
+    with pytest.raises(MotionLLMError, match="knows no turns"):
+        old(text=[["walk", "bow"]])
+    with pytest.raises(MotionLLMError, match="turns are of one person"):
+        model.generate_motion(**processor(text=[["walk", "bow"]]), num_people=1, motion=torch.zeros(1, 4, 263))
+    inputs = processor(text=[["walk", "bow"]], duration=1.0)
+    with pytest.raises(MotionLLMError, match=r"num_codes has shape \(3,\)"):
+        model.generate_motion(**inputs | {"num_codes": torch.tensor([1, 2, 3])})
+
+
+def test_seeds_of_turns_differ():
+    seeds = [turns_motionllm.derived_seed(7, turn, 3) for turn in range(50)]
+    assert len({7, *seeds}) == 51
