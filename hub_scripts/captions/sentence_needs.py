@@ -353,7 +353,7 @@ def _word_needs(
             needs.add("~not")
         elif word in ("other", "opposite", "different") and following in _OTHER_WAYS:
             needs.add("turn:around" if following in ("direction", "way") else "~other")
-        elif word == "again" or (lemma == "stay" and said <= set(MOVING)):
+        elif (word in ("again", "another") and following not in SUBJECTS) or (lemma == "stay" and said <= set(MOVING)):
             needs.add(f"~{word}")
         elif lemma == "get" and following in ("on", "down", "onto", "into", "off"):
             needs.add("~get")

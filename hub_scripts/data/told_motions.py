@@ -152,6 +152,8 @@ def _part(
             for need in said
             if not need.startswith(("walk:", "run:", "turn:", "path:", "start:", "end:", "number"))
         }
+    if shown.mover:  # how fast someone goes is measured, whatever is written
+        needs -= {"manner:slow", "manner:fast"} - shown.needs
     if style in MANNERS:
         needs.add(f"manner:{MANNERS[style]}")
     if shown.find("jump") is not None and "repeated" not in shown.needs:
@@ -165,6 +167,8 @@ def _part(
         claimed = {names for names in claimed if label & {bare_name(name) for name in names}}
     if "jump" not in label and shown.find("jump") is None:
         claimed = {names for names in claimed if "jump" not in names}
+    if not any("jump" in names for names in claimed):
+        needs.discard("path:up and down")
     sequences = {one for names in claimed for one in _expand(names, shown)}
     return ToldPart(frozenset(sequences), frozenset(needs), plain)
 
