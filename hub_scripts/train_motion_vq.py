@@ -42,17 +42,20 @@ def main(argv: list[str]) -> int:
     set_seed(training.seed)
 
     shortest = MotionVQConfig().frames_per_code  # shorter clips have no code
-    clips, eval_clips = (
+    datasets, eval_datasets = (
         [
-            one
+            [
+                one
+                for row in read_motions(folder, split, ["features"])
+                for one in row["features"]
+                if len(one) >= shortest
+            ]
             for folder in arguments.data
             if split in existing_splits(folder)
-            for row in read_motions(folder, split, ["features"])
-            for one in row["features"]
-            if len(one) >= shortest
         ]
         for split in ("train", "val")
     )
+    clips, eval_clips = ([one for clips in several for one in clips] for several in (datasets, eval_datasets))
     if not clips or not eval_clips:
         where = ", ".join(arguments.data)
         raise MotionLLMError(f"'{where}' has {len(clips)} train and {len(eval_clips)} val clips; prepare more")
@@ -64,7 +67,13 @@ def main(argv: list[str]) -> int:
     trainer = MotionVQTrainer(
         model=model,
         args=training,
-        train_dataset=MotionWindows(clips, arguments.window, windows_needed * training.world_size, training.seed),
+        train_dataset=MotionWindows(
+            datasets,
+            arguments.window,
+            windows_needed * training.world_size,
+            training.seed,
+            arguments.dataset_balance,
+        ),
         eval_dataset=[{}],
         eval_clips=eval_clips,
         continuous_steps=0 if arguments.init_from else arguments.continuous_steps,

@@ -38,13 +38,18 @@ class VQArguments:
     """The VQ-VAE and its data."""
 
     data: list[str] = field(metadata={"help": "Folders written by `motionllm prepare`, one or several."})
+    dataset_balance: float = field(
+        default=0.5, metadata={"help": "1 draws all frames alike, 0 all datasets; between, in between."}
+    )
     window: int = field(default=64, metadata={"help": "Frames per training window (shorter clips are padded)."})
     patch_size: int = field(
         default=4, metadata={"help": "Frames a code, taken at once; 1 halves the rate twice, as the reference does."}
     )
     width: int = field(default=320, metadata={"help": "Channels of the convolutions (the reference has 512)."})
     depth: int = field(default=3, metadata={"help": "Residual blocks in each of the two stacks."})
-    codebook_size: int = field(default=1024, metadata={"help": "Number of codes."})
+    codebook_size: int | None = field(
+        default=None, metadata={"help": "Number of codes (default 1024, or as with --init-from)."}
+    )
     code_dim: int = field(default=192, metadata={"help": "Dimension of a code vector (the reference has 512)."})
     velocity_weight: float = field(default=2.0, metadata={"help": "Weight of the loss on local joint positions."})
     root_weight: float = field(default=4.0, metadata={"help": "Weight of the four root columns."})
@@ -59,7 +64,11 @@ class VQArguments:
         default=0.1, metadata={"help": "Redraw codes used less often than this per step; mind the codes per batch."}
     )
     init_from: str | None = field(
-        default=None, metadata={"help": "Folder of a trained VQ-VAE to go on from; sizes and statistics are its own."}
+        default=None,
+        metadata={
+            "help": "Folder of a trained VQ-VAE to go on from; statistics and sizes are its own. With another "
+            "--codebook-size a new codebook starts at the centres of what is encoded."
+        },
     )
     decoder_only: bool = field(
         default=False, metadata={"help": "With init_from: train the decoder alone, so that all codes stay as they are."}
@@ -91,13 +100,23 @@ class VQTrainingArguments(TrainingArguments):
 class MotionWindows(Dataset):
     """Fixed-length windows of clips. Window i is a function of `seed` and i alone, so that a resumed run is exact.
 
-    Clips are drawn in proportion to their length; one window in eight starts at the clip's first frame, whose row is
-    special (it carries the turn from the first facing to the smoothed one).
+    Datasets are drawn in proportion to (their frames) ** balance, so that small ones are learnt too, and their clips in
+    proportion to their length. One window in eight starts at the clip's first frame, whose row is special (it carries
+    the turn from the first facing to the smoothed one).
+
+    Args:
+        datasets: of each the clips, (T_i, D).
+        window: frames.
+        size: number of windows.
+        seed: of every draw.
+        balance: 1 draws all frames alike, 0 all datasets.
     """
 
-    def __init__(self, clips: list[np.ndarray], window: int, size: int, seed: int):
-        self.clips, self.window, self.size, self.seed = clips, window, size, seed
-        weights = np.array([len(clip) for clip in clips], dtype=np.float64)
+    def __init__(self, datasets: list[list[np.ndarray]], window: int, size: int, seed: int, balance: float = 1.0):
+        self.clips = [clip for clips in datasets for clip in clips]
+        self.window, self.size, self.seed = window, size, seed
+        frames = [np.array([len(clip) for clip in clips], dtype=np.float64) for clips in datasets if clips]
+        weights = np.concatenate([own * own.sum() ** (balance - 1) for own in frames])
         self.cumulative = np.cumsum(weights / weights.sum())
 
     def __len__(self) -> int:
@@ -147,10 +166,10 @@ class MotionVQTrainer(ModelTrainer):
     def compute_loss(self, model: Any, inputs: dict, return_outputs: bool = False, **kwargs: Any) -> Any:
         vq = self.accelerator.unwrap_model(model)
         started = bool(vq.quantizer.initialized)
-        if not started and model.training and self.state.global_step >= self.continuous_steps > 0:
+        if not started and model.training and self.state.global_step >= self.continuous_steps:
             self._start_codebook(vq)
             started = True
-        outputs = model(**inputs, quantize=started or self.continuous_steps == 0)
+        outputs = model(**inputs, quantize=started)
         for name in ("perplexity", "reconstruction_loss", "velocity_loss", "path_loss", "foot_loss", "commitment_loss"):
             self.parts.setdefault(name, []).append(float(outputs[name].detach()))
         return (outputs.loss, outputs) if return_outputs else outputs.loss
@@ -192,6 +211,7 @@ def build_vq(arguments: VQArguments, clips: list[np.ndarray]) -> MotionVQModel:
         if arguments.decoder_only:
             raise MotionLLMError("--decoder-only needs a trained VQ-VAE; add --init-from FOLDER")
         sizes = {name: getattr(arguments, name) for name in _SIZES}
+        sizes["codebook_size"] = arguments.codebook_size or 1024
         sizes |= {"num_downsampling": 2 if arguments.patch_size == 1 else 0}
         skeleton = skeleton_of_features(clips[0].shape[1])
         body = {"input_dim": skeleton.feature_dim, "num_joints": skeleton.num_joints, "fps": skeleton.fps}
@@ -201,6 +221,10 @@ def build_vq(arguments: VQArguments, clips: list[np.ndarray]) -> MotionVQModel:
         return model
     weights_hash(arguments.init_from)  # says clearly when there is no model
     model = MotionVQModel.from_pretrained(arguments.init_from, **weights)
+    if arguments.codebook_size not in (None, model.config.codebook_size):
+        state = {name: value for name, value in model.state_dict().items() if not name.startswith("quantizer.")}
+        model = MotionVQModel(MotionVQConfig(**(model.config.to_dict() | {"codebook_size": arguments.codebook_size})))
+        model.load_state_dict(state, strict=False)
     check_columns(model, clips)
     if arguments.decoder_only:
         model.freeze_codes()

@@ -109,7 +109,7 @@ def test_decoder_only_training_keeps_every_code(run, arguments, dataset_folder, 
 def test_windows_are_a_function_of_seed_and_index():
     clips = [np.full((length, 2), index, np.float32) for index, length in enumerate((10, 100, 30))]
     clips[1][:, 1] = np.arange(100)
-    windows, again = (MotionWindows(clips, 16, 400, seed=1) for _ in range(2))
+    windows, again = (MotionWindows([clips], 16, 400, seed=1) for _ in range(2))
     for index in (7, 3, 399, 0):
         np.testing.assert_array_equal(windows[index], again[index])
     assert len(windows) == 400
@@ -120,8 +120,27 @@ def test_windows_are_a_function_of_seed_and_index():
     starts = [int(window[0, 1]) for window in drawn if window[0, 0] == 1]
     assert np.mean(np.array(starts) == 0) == pytest.approx(1 / 8, abs=0.06)
     assert max(starts) == 84
-    other = MotionWindows(clips, 16, 400, seed=2)
+    other = MotionWindows([clips], 16, 400, seed=2)
     assert any(not np.array_equal(other[index], drawn[index]) for index in range(10))
+
+
+@pytest.mark.parametrize("balance,share", [(1.0, 0.1), (0.5, 0.25), (0.0, 0.5)])
+def test_small_datasets_are_drawn_more_often(balance, share):
+    large, small = ([np.full((length, 2), value, np.float32)] for value, length in enumerate((900, 100)))
+    windows = MotionWindows([large, small], 16, 500, seed=1, balance=balance)
+    drawn = [windows[index][0, 0] for index in range(500)]
+    assert np.mean(drawn) == pytest.approx(share, abs=0.06)
+
+
+def test_another_codebook_size_starts_anew_on_what_is_encoded(run, arguments, tmp_path):
+    options = ["--init_from", str(run), "--codebook_size", "16", "--max_steps", "1", "--learning_rate", "1e-6"]
+    assert main([*arguments, "--output_dir", str(tmp_path), *options]) == 0
+    before, after = MotionVQModel.from_pretrained(run), MotionVQModel.from_pretrained(tmp_path)
+    assert after.config.codebook_size == 16
+    assert bool(after.quantizer.initialized)
+    assert len(after.quantizer.codebook.unique(dim=0)) == 16
+    torch.testing.assert_close(after.encoder.conv_in.weight, before.encoder.conv_in.weight, atol=1e-5, rtol=0)
+    torch.testing.assert_close(after.mean, before.mean)
 
 
 def test_only_padded_batches_have_a_mask():
