@@ -29,6 +29,8 @@ _COLUMNS: dict[str, Any] = {
     "codes": ["int32"],
     "model": "string",
     "unknown": "float32",
+    "segment_captions": [["string"]],
+    "segment_ends": ["int32"],
 }
 _CARD = """---
 configs:
@@ -47,8 +49,9 @@ tags:
 Motions that the model `{model}` made from {prompts} sentences ({motions} motions). One row is one motion: `joints`
 (frames, {num_joints}, 3) in metres, Y up, {order}, at `fps` frames per second; `codes` of the model's VQ-VAE; the
 sentence (`caption`, and its number in the list of sentences, `prompt`); the random `seed`, none for greedy ones;
-`unknown`, the probability, by the model, that it has never seen what the sentence asks for. What they may be used for
-is said in the model's card.
+`unknown`, the probability, by the model, that it has never seen what the sentence asks for. Of motions of several
+sentences `segment_captions` holds each of them, and `segment_ends` the frame where it is done. What they may be used
+for is said in the model's card.
 
 Settings: `{settings}`
 """
@@ -115,6 +118,8 @@ class GeneratedDataset:
                 "codes": motion.codes,
                 "model": motion.model,
                 "unknown": motion.unknown,
+                "segment_captions": [[segment.text] for segment in motion.segments or ()],
+                "segment_ends": [round(segment.end * motion.fps) for segment in motion.segments or ()],
             }
             for job, motion in zip(self.batches[number], motions, strict=True)
         ]

@@ -28,16 +28,28 @@ class Job:
     Args:
         prompt: number of its sentence.
         text: the sentence.
-        duration: seconds, None for as long as the model wants.
+        duration: seconds, None for as long as the model wants; with `then` of each sentence, or one number for all.
         seed: of its random draws; it depends on nothing else that is made.
         stem: of its files.
+        then: what the person does after it, sentence by sentence.
     """
 
     prompt: int
     text: str
-    duration: float | None
+    duration: float | tuple[float, ...] | None
     seed: int
     stem: str
+    then: tuple[str, ...] = ()
+
+    @property
+    def sentences(self) -> list[str]:
+        """All of them, in order."""
+        return [self.text, *self.then]
+
+    @property
+    def durations(self) -> list[float | None]:
+        """Seconds of each sentence."""
+        return list(self.duration) if isinstance(self.duration, tuple) else [self.duration] * len(self.sentences)
 
 
 def make_jobs(prompts: Sequence[Prompt], samples: int, duration: float | None, seed: int) -> list[Job]:
@@ -53,7 +65,7 @@ def make_jobs(prompts: Sequence[Prompt], samples: int, duration: float | None, s
     taken: set[str] = set()
     used: Counter[str] = Counter()
     for number, prompt in enumerate(prompts):
-        stem = words = file_stem(prompt.text)
+        stem = words = file_stem(" ".join((prompt.text, *prompt.then)))
         # Sentences that would share a name are numbered.
         while stem in taken:
             used[words] += 1
@@ -63,7 +75,7 @@ def make_jobs(prompts: Sequence[Prompt], samples: int, duration: float | None, s
         first = seed if prompt.seed is None else prompt.seed
         for sample in range(samples):
             name = stem if samples == 1 else f"{stem}-sample{sample + 1}"
-            jobs.append(Job(number, prompt.text, seconds, first + sample, name))
+            jobs.append(Job(number, prompt.text, seconds, first + sample, name, prompt.then))
     return jobs
 
 
@@ -77,15 +89,17 @@ def plan_batches(
     Raises:
         MotionLLMError: a sentence or duration that the processor refuses; all are looked at.
     """
-    sizes: dict[tuple[str, float | None], tuple[bool, int, int]] = {}
+    sizes: dict[tuple[Any, ...], tuple[bool, int, int]] = {}
     for job in jobs:
-        if (job.text, job.duration) not in sizes:
-            codes = 0 if job.duration is None else processor.num_codes(job.duration)
-            ids = processor.text_to_motion_ids(job.text, people, codes or None)
+        if _content(job) not in sizes:
+            codes = [None if seconds is None else processor.num_codes(seconds) for seconds in job.durations]
+            ids = processor.text_to_motion_ids(job.text, people, codes[0])
+            for text, count in zip(job.then, codes[1:], strict=True):
+                ids = ids + processor.turn_ids(text, count)
             # Timed ones and others cannot be in one batch.
-            sizes[job.text, job.duration] = (job.duration is not None, len(ids), codes)
+            sizes[_content(job)] = (job.duration is not None, len(ids), sum(count or 0 for count in codes))
     if len(jobs) > batch_size or len({timed for timed, _, _ in sizes.values()}) > 1:
-        jobs = sorted(jobs, key=lambda job: (*sizes[job.text, job.duration], job.prompt))
+        jobs = sorted(jobs, key=lambda job: (*sizes[_content(job)], job.prompt))
     batches: list[list[Job]] = []
     start = 0
     while start < len(jobs):
@@ -99,6 +113,11 @@ def plan_batches(
         batches.append(list(jobs[start:stop]))
         start = stop
     return batches
+
+
+def _content(job: Job) -> tuple[Any, ...]:
+    """What its inputs depend on."""
+    return job.text, job.then, job.duration
 
 
 def process_place(environment: Any = os.environ) -> tuple[int, int, int]:

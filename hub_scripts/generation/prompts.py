@@ -17,11 +17,19 @@ _COLUMNS = ("caption", "duration", "seed")
 
 @dataclass(frozen=True)
 class Prompt:
-    """A sentence, with seconds and a seed of its own where given."""
+    """A sentence, with seconds and a seed of its own where given.
+
+    Args:
+        text: the sentence.
+        duration: seconds; with `then` of each sentence, or one number for all.
+        seed: of the random draws.
+        then: what the person does after it, sentence by sentence.
+    """
 
     text: str
-    duration: float | None = None
+    duration: float | tuple[float, ...] | None = None
     seed: int | None = None
+    then: tuple[str, ...] = ()
 
 
 def read_prompts(path: str | Path) -> list[Prompt]:

@@ -4,6 +4,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice, pairwise
 from typing import TYPE_CHECKING, Any
 
 from hub_scripts.generation.jobs import Job
@@ -28,12 +29,25 @@ class MadeMotion:
     Args:
         motion: it.
         parts: what each of its people does, where that was told.
-        understood: the model's own caption of it, where that was asked for.
+        understood: the model's own caption of it, or of each of its segments, where that was asked for.
     """
 
     motion: "Motion"
     parts: list[str]
-    understood: str | None
+    understood: list[str]
+
+    def notes(self, given: int) -> list[str]:
+        """Lines about it; the first `given` people were given."""
+        lines = [
+            f"person {person + 1}: {part}{' (given)' if person < given else ''}"
+            for person, part in enumerate(self.parts)
+        ]
+        if self.motion.segments is None:
+            return lines + [f"understood as: {caption}" for caption in self.understood]
+        for place, (text, start, end) in enumerate(self.motion.segments):
+            more = f" (understood as: {self.understood[place]})" if self.understood else ""
+            lines.append(f"{start:.1f}-{end:.1f} s: {text}{more}")
+        return lines
 
 
 @dataclass
@@ -88,14 +102,8 @@ class MotionRun:
             motion.seed = job.seed if self.seeded else None
             motion.model = self.model_name
             motion.version = __version__
-            notes = [
-                f"person {person + 1}: {part}{' (given)' if person < known else ''}"
-                for person, part in enumerate(one.parts)
-            ]
-            if one.understood is not None:
-                notes.append(f"understood as: {one.understood}")
             self._tell_unknown(motion.unknown, job)
-            self.write(motion, job, notes)
+            self.write(motion, job, one.notes(known))
         if self.dataset is not None and not self.dataset.has(number):
             print(f"  {self.dataset.write(number, [one.motion for one in made])}")
 
@@ -110,9 +118,10 @@ class MotionRun:
         from hub_scripts.generation.nearest_actions import nearest_actions
 
         self._told_unknown.add(job.prompt)
-        nearest = ", ".join(nearest_actions(job.text, self.actions(), model, self.processor))
+        text = ", then ".join(job.sentences)
+        nearest = ", ".join(nearest_actions(text, self.actions(), model, self.processor))
         more = f"; nearest actions it knows: {nearest}" if nearest else ""
-        print(f"'{job.text}': the model has hardly seen this (unknown {unknown:.2f}){more}")
+        print(f"'{text}': the model has hardly seen this (unknown {unknown:.2f}){more}")
 
 
 class _Progress:
@@ -143,7 +152,7 @@ def generate_batch(
     Args:
         model: makes them.
         processor: of the model.
-        batch: jobs that all have a duration, or none of them.
+        batch: jobs that all have a duration, or none of them; with sentences to come `then`, or without.
         people: in each.
         parts: what each of them does; the model says it where left out.
         given: the motion of the first of them.
@@ -155,10 +164,11 @@ def generate_batch(
     counts = list(Counter(job.prompt for job in batch).values())
     each = counts[0] if len(set(counts)) == 1 else 1
     rows = batch[::each]
-    durations = [job.duration for job in rows]
+    in_turns = any(job.then for job in rows)
+    durations: list[Any] = [job.durations if in_turns else job.duration for job in rows]
     inputs = processor(
-        text=[job.text for job in rows],
-        duration=None if durations[0] is None else [seconds for seconds in durations if seconds is not None],
+        text=[job.sentences if in_turns else job.text for job in rows],
+        duration=None if rows[0].duration is None else durations,
         people=people,
         parts=None if parts is None else [parts] * len(rows),
         given=given,
@@ -168,7 +178,8 @@ def generate_batch(
         output = model.generate_motion(**inputs, processor=processor, **settings)
     else:
         output = _streamed(model, inputs, processor.fps, progress, settings)
-    motions = processor.decode_motion(output, [job.text for job in batch], given=given)
+    told: list[Any] = [job.sentences if in_turns else job.text for job in batch]
+    motions = processor.decode_motion(output, told, given=given)
     features = output.features.float().cpu().numpy()
     first = 0 if given is None else given.num_people
     for motion, own in zip(motions, features, strict=True):
@@ -180,11 +191,31 @@ def generate_batch(
         elif given is None:  # else the joints are not all recovered from them
             own = own[: motion.num_people, : motion.num_frames]
             motion.features = own if motion.joints.ndim == 4 else own[0]
-    understood: Sequence[str | None] = [None] * len(motions)
+    understood: list[list[str]] = [[] for _ in motions]
     if captions:
-        ids = model.generate_caption(**processor(motion=output), num_candidates=1, do_sample=False)
-        understood = processor.decode_caption(ids)
+        shown = output if output.segment_ends is None else _segments(output)
+        ids = model.generate_caption(**processor(motion=shown), num_candidates=1, do_sample=False)
+        sentences = iter(processor.decode_caption(ids))
+        understood = [list(islice(sentences, len(motion.segments or ("",)))) for motion in motions]
     return list(map(MadeMotion, motions, processor.decode_parts(output), understood))
+
+
+def _segments(output: "MotionGenerationOutput") -> "MotionGenerationOutput":
+    """The segments of motions in turns as motions of their own, one after the other; codes alone."""
+    import torch
+
+    from modeling_motionllm.output_motionllm import MotionGenerationOutput
+    from modeling_motionllm.prompts_motionllm import pad_right
+
+    assert output.segment_ends is not None
+    rows = []
+    for codes, ends in zip(output.codes[:, 0].tolist(), output.segment_ends.tolist(), strict=True):
+        known = [0, *(end for end in ends if end != -1)]
+        rows += [codes[start:stop] for start, stop in pairwise(known)]
+    codes = pad_right(rows, -1)[:, None]
+    one = torch.ones(len(rows), dtype=torch.long)
+    places = torch.zeros(len(rows), 1, 3, dtype=torch.float64)
+    return MotionGenerationOutput(codes, codes != -1, placements=places, num_people=one)
 
 
 def _streamed(

@@ -1,0 +1,138 @@
+"""The options of `motionllm generate`, and their checks before anything is loaded."""
+
+import argparse
+
+from hub_scripts.options.checkpoint import add_model_arguments
+from hub_scripts.options.engine import add_engine_arguments, check_engine_arguments
+from hub_scripts.options.generation import (
+    add_drawing_arguments,
+    add_scene_arguments,
+    add_writing_arguments,
+    check_drawing_arguments,
+    check_scene_arguments,
+)
+from modeling_motionllm.errors_motionllm import MotionLLMError
+
+__all__ = ["check_generate_arguments", "generate_parser"]
+
+_DESCRIPTION = """\
+Make motions from sentences, of one person or of several. Each is written as .npz (joints, to load again), .mp4 (video)
+and .html (viewer that opens in any browser, offline), or as --formats says. The same seed gives the same motion.
+"""
+_EPILOG = """\
+examples: motionllm generate "a person waves with the left hand" --duration 4 --seed 1 -o out/
+          motionllm generate "two people greet each other" --parts "a person waves with the left hand" "a person bows"
+          motionllm generate "a person walks forward" --then "bows" --then "waves with the right hand" --duration 3 2 3
+"""
+
+
+def generate_parser() -> argparse.ArgumentParser:
+    """The options of `motionllm generate`."""
+    parser = argparse.ArgumentParser(
+        prog="motionllm generate",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("text", nargs="*", help="one or more sentences, each in quotes")
+    parser.add_argument(
+        "--prompts",
+        metavar="FILE",
+        help="a file of sentences instead: text with one a line, or .csv, .jsonl or .parquet with a column caption "
+        "and, if wanted, duration and seed",
+    )
+    add_scene_arguments(parser)
+    parser.add_argument(
+        "--then",
+        action="append",
+        default=[],
+        metavar="SENTENCE",
+        help="what the person does next, in the same motion; may be given many times",
+    )
+    parser.add_argument(
+        "--duration",
+        nargs="+",
+        metavar="SECONDS",
+        help="seconds; with --then one number for all sentences, or one for each (default: typical for the sentence)",
+    )
+    parser.add_argument(
+        "--num-return-sequences",
+        type=int,
+        default=1,
+        metavar="N",
+        help="motions per sentence, with seeds SEED, SEED+1 ...",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="random seed (default 0)")
+    add_drawing_arguments(parser)
+    add_writing_arguments(parser)
+    parser.add_argument(
+        "--dataset-dir",
+        metavar="FOLDER",
+        help="write a dataset (Arrow, one row a motion); then other files only if --formats says which",
+    )
+    parser.add_argument("--skip-existing", action="store_true", help="make only what is not there yet")
+    parser.add_argument(
+        "--no-caption",
+        action="store_true",
+        help="leave out `understood as`, the model's own caption of each motion (a tenth of the time; a third "
+        "where many are written as .npz alone)",
+    )
+    parser.add_argument("--stream", action="store_true", help="say how far the motion is while it is decoded")
+    parser.add_argument(
+        "--batch-size", type=int, default=32, help="motions decoded at once, candidates included (default 32)"
+    )
+    add_model_arguments(parser)
+    add_engine_arguments(parser)
+    return parser
+
+
+def check_generate_arguments(args: argparse.Namespace) -> None:
+    """Check what needs no file and no checkpoint; fills in --people, and --duration as numbers.
+
+    Raises:
+        MotionLLMError: a value out of range, or options that do not go together.
+    """
+    _read_durations(args)
+    for name in ("num_return_sequences", "batch_size"):
+        if getattr(args, name) < 1:
+            raise MotionLLMError(f"--{name.replace('_', '-')} is {getattr(args, name)}; give 1 or more")
+    if args.seed < 0:
+        raise MotionLLMError(f"--seed is {args.seed}; give 0 or more")
+    check_drawing_arguments(args)
+    check_engine_arguments(args)
+    check_scene_arguments(args, len(args.text))
+    for name, value in (("--stream", args.stream), ("--dataset-dir", args.dataset_dir), ("--then", args.then)):
+        if args.people != 1 and value:
+            raise MotionLLMError(f"{name} is for motions of one person, and there are {args.people}; leave it out")
+    _check_timeline(args)
+
+
+def _read_durations(args: argparse.Namespace) -> None:
+    """Make numbers of --duration; what follows the numbers are sentences again."""
+    if args.duration is None:
+        return
+    numbers: list[float] = []
+    for place, word in enumerate(args.duration):
+        try:
+            numbers.append(float(word))
+        except ValueError:
+            args.text += args.duration[place:]
+            break
+    if not numbers:
+        raise MotionLLMError(f"--duration is '{args.duration[0]}'; give seconds")
+    args.duration = numbers
+
+
+def _check_timeline(args: argparse.Namespace) -> None:
+    """Check the options of several sentences for one motion."""
+    sentences = len(args.text) + len(args.then)
+    if args.then and len(args.text) != 1:
+        raise MotionLLMError(f"--then goes on from one sentence, and {len(args.text)} are given; give one")
+    if args.then and args.stream:
+        raise MotionLLMError("--stream shows the motion of one sentence; leave it out, or --then")
+    if args.duration is not None and len(args.duration) not in ((1, sentences) if args.then else (1,)):
+        raise MotionLLMError(
+            f"--duration has {len(args.duration)} numbers for {sentences} sentences"
+            f"{'' if args.then else ' of motions of their own'}; give one for all"
+            f"{', or one for each' if args.then else ''}"
+        )

@@ -1,0 +1,96 @@
+"""`motionllm generate --then`: several sentences, one motion."""
+
+from pathlib import Path
+from typing import Any
+
+import datasets
+import pytest
+from conftest import CODEBOOK_SIZE
+
+import motionllm
+from hub_scripts.cli import main as cli
+from hub_scripts.options.generate import check_generate_arguments, generate_parser
+from modeling_motionllm.motion import Motion
+
+pytest_plugins = ("turn_fixtures",)
+
+WALK, BOW, WAVE = "a person walks forward", "bows", "waves with the right hand"
+
+
+def generate(checkpoint: Path, *options: object) -> int:
+    return cli(["generate", *map(str, options), "--model", str(checkpoint)])
+
+
+def test_several_sentences_make_one_motion(turn_checkpoint, tmp_path, capsys):
+    options = [WALK, "--then", BOW, "--then", WAVE, "--duration", 3, 2, 3, "--seed", 4]
+    formats = ["--formats", "npz,bvh,glb,html", "-o", tmp_path / "out"]
+    assert generate(turn_checkpoint, *options, *formats, "--dataset-dir", tmp_path / "made") == 0
+    first, *notes = capsys.readouterr().out.splitlines()
+    assert first == f"8.0 s: {WALK}, then {BOW}, then {WAVE}"
+    times = [f"  0.0-3.0 s: {WALK} (", f"  3.0-5.0 s: {BOW} (", f"  5.0-8.0 s: {WAVE} ("]
+    for line, expected in zip(notes, times, strict=False):
+        assert line.startswith(expected + "understood as: ")
+    stem = "a-person-walks-forward-bows-waves-with-the"
+    assert {path.suffix for path in (tmp_path / "out").glob(f"{stem}.*")} >= {".npz", ".bvh", ".glb", ".html"}
+    motion = Motion.load(tmp_path / "out" / f"{stem}.npz")
+    assert motion.num_frames == 160
+    assert [(one.text, one.start, one.end) for one in motion.segments] == [(WALK, 0, 3), (BOW, 3, 5), (WAVE, 5, 8)]
+    [row] = datasets.load_dataset(str(tmp_path / "made"), split="train", cache_dir=str(tmp_path / "cache"))
+    assert row["segment_captions"] == [[WALK], [BOW], [WAVE]]
+    assert row["segment_ends"] == [60, 100, 160]
+    assert row["codes"] == motion.codes.tolist()
+    # The same as the methods make.
+    model = motionllm.MotionLLMForCausalLM.from_pretrained(turn_checkpoint)
+    processor = motionllm.MotionLLMProcessor.from_pretrained(turn_checkpoint)
+    inputs = processor(text=[[WALK, BOW, WAVE]], duration=[[3, 2, 3]])
+    output = model.generate_motion(**inputs, processor=processor, seed=4)
+    assert output.codes[0, 0].tolist() == motion.codes.tolist()
+
+
+def test_a_duration_for_all_and_samples(turn_checkpoint, tmp_path, capsys):
+    options = ["--then", BOW, "--num-return-sequences", 2, "--formats", "npz", "-o", tmp_path, "--no-caption"]
+    assert generate(turn_checkpoint, "--duration", 1.2, WALK, *options) == 0
+    assert f"  1.2-2.4 s: {BOW}\n" in capsys.readouterr().out
+    one, two = (Motion.load(path) for path in sorted(tmp_path.glob("*.npz")))
+    assert (one.num_frames, two.num_frames) == (48, 48)
+    assert one.codes.tolist() != two.codes.tolist()
+    assert all(0 <= code < CODEBOOK_SIZE for code in one.codes)
+
+
+@pytest.mark.parametrize("options,words", [
+    ([WALK, BOW, "--then", WAVE], ["--then goes on from one sentence", "2 are given"]),
+    (["--then", WAVE], ["--then goes on from one sentence", "0 are given"]),
+    ([WALK, "--then", WAVE, "--people", 2], ["--then is for motions of one person"]),
+    ([WALK, "--then", WAVE, "--stream"], ["--stream shows the motion of one sentence"]),
+    ([WALK, "--then", WAVE, "--duration", 1, 2, 3], ["--duration has 3 numbers for 2 sentences"]),
+    ([WALK, "--then", WAVE, "--duration", 1, 0], ["a duration of 0 s"]),
+    ([WALK, "--duration", 1, 2], ["--duration has 2 numbers for 1 sentences", "give one for all"]),
+    ([WALK, "--duration", "long"], ["--duration is 'long'; give seconds"]),
+    ([WALK, "--then", ""], ["the text is empty"]),
+])  # fmt: skip
+def test_what_cannot_be_told_is_one_line(turn_checkpoint, tmp_path, capsys, options, words):
+    assert generate(turn_checkpoint, *options, "-o", tmp_path / "out") == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.count("\n") == 1
+    for word in words:
+        assert word in err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_checkpoint_without_turns_says_so(thin_checkpoint, tmp_path, capsys):
+    assert generate(thin_checkpoint, WALK, "--then", BOW, "-o", tmp_path / "out") == 2
+    err = capsys.readouterr().err
+    assert "this model knows no turns" in err
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("words,text,duration", [
+    (["walk", "--duration", "3"], ["walk"], [3.0]),
+    (["--duration", "3", "walk", "bow"], ["walk", "bow"], [3.0]),
+    (["walk", "--duration", "3", "bow", "--seed", "1"], ["walk", "bow"], [3.0]),
+])  # fmt: skip
+def test_sentences_may_stand_after_a_duration(words, text, duration):
+    args: Any = generate_parser().parse_args(words)
+    check_generate_arguments(args)
+    assert (args.text, args.duration) == (text, duration)

@@ -1,0 +1,49 @@
+"""Fixtures: a checkpoint that knows turns in time, made by the real commands."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import CODEBOOK_SIZE
+
+from hub_scripts.cli import main as cli
+from hub_scripts.data.codes import weights_hash, write_codes, write_codes_summary
+
+
+@pytest.fixture(scope="session")
+def sequence_codes(tmp_path_factory: pytest.TempPathFactory, vq_folder: Path) -> Path:
+    """A code store of sequences of two random segments."""
+    folder = tmp_path_factory.mktemp("sequence-codes")
+    rng = np.random.default_rng(1)
+    for split, count in (("train", 8), ("val", 2), ("test", 2)):
+        rows = [
+            {
+                "name": f"{split}{index}",
+                "kind": "two",
+                "contents": ["walk"],
+                "styles": ["normal"],
+                "parts": [],
+                "placement_bins": [[64, 64, 0]],
+                "mirrored": False,
+                "captions": ["a person walks forward and then bows"],
+                "codes": [rng.integers(0, CODEBOOK_SIZE, size=12).tolist()],
+                "segment_captions": [["a person walks forward"], ["the person bows slowly"]],
+                "segment_ends": [5 + index % 3, 12],
+            }
+            for index in range(count)
+        ]
+        write_codes(folder, split, rows)
+    write_codes_summary(folder, {"vq_sha256": weights_hash(vq_folder), "data_sha256": "1" * 64})
+    return folder
+
+
+@pytest.fixture(scope="session")
+def turn_checkpoint(
+    tmp_path_factory: pytest.TempPathFactory, train_arguments: list[str], sequence_codes: Path, thin_checkpoint: Path
+) -> Path:
+    """The shared checkpoint, gone on with sequences."""
+    folder = tmp_path_factory.mktemp("turn-run")
+    given = [*train_arguments]
+    given.insert(given.index("--codes") + 2, str(sequence_codes))
+    assert cli(["train", *given, "--init_from", str(thin_checkpoint), "--output_dir", str(folder)]) == 0
+    return folder / "final"
