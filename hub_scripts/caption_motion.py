@@ -5,8 +5,8 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from hub_scripts.options.bvh import add_bvh_arguments, bvh_options
 from hub_scripts.options.checkpoint import add_model_arguments, load_model, load_processor, quiet
+from hub_scripts.options.reading import add_reading_arguments, reading_options
 from modeling_motionllm.errors_motionllm import MotionLLMError
 
 __all__ = ["main"]
@@ -21,8 +21,6 @@ def _parser() -> argparse.ArgumentParser:
         epilog="example: motionllm caption out/a-person-waves-with-the-left-hand.npz",
     )
     parser.add_argument("file", nargs="+", help="one or more motions")
-    parser.add_argument("--start", type=float, default=0.0, help="first second to look at (default 0)")
-    parser.add_argument("--end", type=float, help="last second to look at (default: the end)")
     parser.add_argument(
         "--num-return-sequences",
         type=int,
@@ -38,20 +36,9 @@ def _parser() -> argparse.ArgumentParser:
         "the checkpoint's generation_config.json says)",
     )
     parser.add_argument("--seed", type=int, default=0, help="random seed of the draws (default 0)")
-    add_bvh_arguments(parser)
+    add_reading_arguments(parser, part=True)
     add_model_arguments(parser)
     return parser
-
-
-def _cut(motion: Any, start: float, end: float | None, path: str) -> Any:
-    """The part of a motion between two seconds."""
-    end = motion.duration if end is None else end
-    if not 0 <= start < end or start >= motion.duration:
-        raise MotionLLMError(
-            f"--start {start:g} and --end {end:g} leave nothing of '{path}', which lasts {motion.duration:.2f} s"
-        )
-    frames = slice(round(start * motion.fps), round(end * motion.fps))
-    return type(motion)(motion.people[0, frames], motion.fps) if motion.num_people == 1 else motion
 
 
 def main(argv: Sequence[str]) -> int:
@@ -75,9 +62,9 @@ def main(argv: Sequence[str]) -> int:
     quiet()
     from hub_scripts.data.motion_files import load_motion
 
-    options = bvh_options(args)
+    options = reading_options(args)
     notes: list[str] = []
-    motions = [_cut(load_motion(path, options, notes.append), args.start, args.end, path) for path in args.file]
+    motions = [load_motion(path, options, notes.append) for path in args.file]
     processor = load_processor(args.model)
     prepared = [processor(motion=motion) for motion in motions]
     model = load_model(args.model, args.device)

@@ -53,6 +53,17 @@ def _renamed(command: str, arguments: Sequence[str]) -> str | None:
     return next((f"{name} is {_RENAMED[name]} now" for name in names if name in _RENAMED), None)
 
 
+def _joined(arguments: Sequence[str]) -> list[str]:
+    """The arguments with `--up -y` as `--up=-y`: argparse would take -y for an option."""
+    joined: list[str] = []
+    for word in arguments:
+        if joined[-1:] == ["--up"] and word in ("-x", "-y", "-z"):
+            joined[-1] = f"--up={word}"
+        else:
+            joined.append(word)
+    return joined
+
+
 def _help() -> str:
     lines = [f"  {name:<16} {text}" for name, (_, text) in COMMANDS.items()]
     return "\n".join(
@@ -83,7 +94,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         print(f"motionllm {__version__}")
         return 0
-    command, *rest = arguments
+    command, *rest = _joined(arguments)
     if command not in COMMANDS:
         print(f"motionllm: error: there is no command '{command}'; choose from {', '.join(COMMANDS)}", file=sys.stderr)
         return 2

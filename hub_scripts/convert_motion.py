@@ -5,8 +5,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from hub_scripts.options.bvh import add_bvh_arguments, bvh_options
 from hub_scripts.options.export import add_export_arguments, check_export_arguments, write_motion
+from hub_scripts.options.reading import add_reading_arguments, reading_options
 from modeling_motionllm.errors_motionllm import MotionLLMError
 
 __all__ = ["main"]
@@ -24,7 +24,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("file", help="the motion to read")
     parser.add_argument("out", nargs="+", help="one or more files to write")
     add_export_arguments(parser, "what is written", units=True)
-    add_bvh_arguments(parser)
+    add_reading_arguments(parser, part=True)
     return parser
 
 
@@ -47,7 +47,7 @@ def main(argv: Sequence[str]) -> int:
     outputs = [Path(out) for out in args.out]
     check_export_arguments(args, [check_suffix(out) for out in outputs])
     notes: list[str] = []
-    motion = load_motion(args.file, bvh_options(args), notes.append)
+    motion = load_motion(args.file, reading_options(args), notes.append)
     for out in outputs:
         if out.exists() and out.samefile(args.file):
             raise MotionLLMError(f"'{out}' is the motion to read; choose another name to write")

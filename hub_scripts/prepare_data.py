@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
+_NAMED = 3  # files of a note; the dataset's JSON names all
+
 _DESCRIPTION = """\
 Turn recorded motion into a dataset that the training commands read: joint positions (22 joints, 20 fps, metres),
 HumanML3D features (263 numbers a frame) and captions, divided into train, val and test.
@@ -65,7 +67,9 @@ def _tell(report: "Preparation", out: str, unit: str) -> int:
         return f"{count:,} {unit}{'' if count == 1 else 's'}"
 
     for note, count in report.notes.most_common():
-        print(f"{counted(count)}: {note}")
+        files = report.noted.get(note, [])
+        named = ", ".join(files[:_NAMED]) + (f" and {len(files) - _NAMED:,} more" if len(files) > _NAMED else "")
+        print(f"{counted(count)}: {note}{f' ({named})' if named else ''}")
     if report.failures:
         print(f"left out, {counted(len(report.failures))}:", file=sys.stderr)
         for _, problem in report.failures:

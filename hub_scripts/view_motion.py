@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from hub_scripts.options.bvh import add_bvh_arguments, bvh_options
+from hub_scripts.options.reading import add_reading_arguments, reading_options
 from modeling_motionllm.errors_motionllm import MotionLLMError
 
 __all__ = ["main"]
@@ -22,7 +22,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("file", help="the motion to show")
     parser.add_argument("-o", "--out", help="the .html file to write (default: one in the folder for temporary files)")
     parser.add_argument("--no-open", action="store_true", help="only write the file, open no browser")
-    add_bvh_arguments(parser)
+    add_reading_arguments(parser, part=True)
     return parser
 
 
@@ -40,7 +40,7 @@ def main(argv: Sequence[str]) -> int:
     if args.out is not None and Path(args.out).suffix.lower() != ".html":
         raise MotionLLMError(f"--out is '{args.out}'; give a name that ends in .html")
     notes: list[str] = []
-    motion = load_motion(args.file, bvh_options(args), notes.append)
+    motion = load_motion(args.file, reading_options(args), notes.append)
     if args.out is None:
         out = Path(tempfile.mkdtemp(prefix="motionllm-view-")) / f"{Path(args.file).stem}.html"
     else:

@@ -17,7 +17,7 @@ def bvh_bytes(
     up: str = "y",
     fps: float = 20.0,
     helpers: Iterable[str] = (),
-    end_sites: Mapping[str, Sequence[float]] | None = None,
+    end_sites: Mapping[str, Sequence[float] | Sequence[Sequence[float]]] | None = None,
 ) -> bytes:
     """A BVH file whose joints move as given, by position channels alone.
 
@@ -28,7 +28,7 @@ def bvh_bytes(
         up: "y" or "z", the axis of the file that points up.
         fps: of the file.
         helpers: further joints, children of the root.
-        end_sites: SMPL-22 joint -> offset of its end site, in axes and units of the file.
+        end_sites: SMPL-22 joint -> offset of its end site (or those of several), in axes and units of the file.
     """
     axes = joints if up == "y" else np.stack([joints[..., 0], -joints[..., 2], joints[..., 1]], axis=-1)
     positions = axes / unit
@@ -51,8 +51,9 @@ def bvh_bytes(
         for child in children:
             add(child, joint, depth + 1)
         if NAMES[joint] in (end_sites or {}):
-            offset = " ".join(map(str, (end_sites or {})[NAMES[joint]]))
-            lines.extend([f"{pad}  End Site", f"{pad}  {{", f"{pad}    OFFSET {offset}", f"{pad}  }}"])
+            for site in np.atleast_2d((end_sites or {})[NAMES[joint]]).tolist():
+                offset = " ".join(map(str, site))
+                lines.extend([f"{pad}  End Site", f"{pad}  {{", f"{pad}    OFFSET {offset}", f"{pad}  }}"])
         if above is None:
             for helper in helpers:
                 lines.extend([f"  JOINT {helper}", "  {", "    OFFSET 0 0 0", "    CHANNELS 1 Zrotation", "  }"])

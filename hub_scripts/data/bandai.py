@@ -16,7 +16,8 @@ from modeling_motionllm.errors_motionllm import MotionLLMError
 
 from .bvh import Bvh, parse_bvh
 from .cards import DatasetCard, dataset_card
-from .retarget import BvhOptions, retarget
+from .gate import ReadingOptions
+from .retarget import retarget
 from .sources import Clip, MotionSource
 from .splits import Split, assign_splits
 
@@ -119,7 +120,7 @@ def bandai_joints(bvh: Bvh, name: str = "this BVH file") -> np.ndarray:
             f"'{name}' does not have the Bandai-Namco skeleton: it lacks {len(missing)} joints ({', '.join(missing)}); "
             "`motionllm prepare bvh` reads other skeletons"
         )
-    return retarget(bvh, name, BvhOptions(bandai, up="y", scale=0.01)).joints
+    return retarget(bvh, name, ReadingOptions(bandai, up="y", scale=0.01)).joints
 
 
 def iter_bandai_clips(src: str | os.PathLike[str]) -> Iterator[BandaiClip]:

@@ -25,10 +25,11 @@ _MAX_DEPTH = 1000
 _MAX_FRAME_TIME = 1.0  # seconds; more is a frame rate in the wrong place, and would blow up when resampled
 _FRAMES_AT_A_TIME = 2048  # bounds the memory that forward kinematics takes
 _CHANNELS = frozenset(f"{axis}{kind}" for axis in "XYZ" for kind in ("position", "rotation"))
-_MOTION_LINE = re.compile(rb"^[ \t]*MOTION[ \t]*\r?$", re.MULTILINE)
+_MOTION_LINE = re.compile(rb"^[ \t]*MOTION[ \t]*$", re.MULTILINE | re.IGNORECASE)
 _MOTION_HEAD = re.compile(
-    rb"\s*Frames:[ \t]*(\S+)[ \t]*\r?\n\s*Frame Time:[ \t]*(\S+)[ \t]*(?:\r?\n|\Z)", re.IGNORECASE
+    rb"\s*Frames[ \t]*:[ \t]*(\S+)[ \t]*\n\s*Frame[ \t]*Time[ \t]*:[ \t]*(\S+)[ \t]*(?:\n|\Z)", re.IGNORECASE
 )
+_MOST_ROWS_OFF = 0.1  # of the rows; one more or less than announced is a slip of the program that wrote them
 _EXPORT_AGAIN = "export it again as a plain BVH file"
 
 
@@ -43,7 +44,8 @@ class Bvh:
         channels: per joint its channel names in file order, such as `("Xposition", "Zrotation")`.
         frames: float64 (N, C), the channel values; rotations in degrees.
         frame_time: seconds per frame.
-        end_sites: index of a joint at the end of a chain -> offset (3) of its end site.
+        end_sites: index of a joint at the end of a chain -> offsets (3) of its end sites, one or several.
+        notes: what was odd about the file.
     """
 
     joint_names: tuple[str, ...]
@@ -52,7 +54,8 @@ class Bvh:
     channels: tuple[tuple[str, ...], ...]
     frames: np.ndarray
     frame_time: float
-    end_sites: dict[int, list[float]] = field(default_factory=dict)
+    end_sites: dict[int, list[list[float]]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     @property
     def fps(self) -> float:
@@ -82,8 +85,10 @@ def parse_bvh(data: bytes, name: str) -> Bvh:
     """
     if not data.strip():
         raise MotionLLMError(f"'{name}' is empty; {_EXPORT_AGAIN}")
-    if b"\0" in data[:4096] or not data.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"HIERARCHY"):
+    start = data[:4096].removeprefix(b"\xef\xbb\xbf").lstrip()
+    if b"\0" in start or not start.upper().startswith(b"HIERARCHY"):
         raise MotionLLMError(f"'{name}' is not a BVH file (it does not start with HIERARCHY); {_EXPORT_AGAIN}")
+    data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n") if b"\r" in data else data
     split = _MOTION_LINE.search(data)
     if split is None:
         raise MotionLLMError(f"'{name}' has no MOTION section, it may be cut off; copy or {_EXPORT_AGAIN}")
@@ -92,8 +97,8 @@ def parse_bvh(data: bytes, name: str) -> Bvh:
     except UnicodeDecodeError as error:
         raise MotionLLMError(f"'{name}' is not UTF-8 text (byte {error.start}); save it as UTF-8") from error
     skeleton = _parse_hierarchy(header, name)
-    frames, frame_time = _parse_motion(data, split.end(), sum(map(len, skeleton.channels)), name)
-    return replace(skeleton, frames=frames, frame_time=frame_time)
+    frames, frame_time, notes = _parse_motion(data, split.end(), sum(map(len, skeleton.channels)), name)
+    return replace(skeleton, frames=frames, frame_time=frame_time, notes=notes)
 
 
 def _parse_hierarchy(header: str, name: str) -> Bvh:
@@ -102,7 +107,7 @@ def _parse_hierarchy(header: str, name: str) -> Bvh:
     parents: list[int] = []
     offsets: list[list[float]] = []
     channels: list[tuple[str, ...]] = []
-    ends: dict[int, list[float]] = {}
+    ends: dict[int, list[list[float]]] = {}
     stack: list[int] = []  # open blocks: joint index, or -1 for an end site
     opened: int | None = None  # the joint whose "{" comes next
     lines = header.replace("{", "\n{\n").replace("}", "\n}\n").splitlines()
@@ -138,7 +143,7 @@ def _parse_hierarchy(header: str, name: str) -> Bvh:
             if keyword == "OFFSET" and stack[-1] >= 0:
                 offsets[stack[-1]] = _offset(words, line, name)
             elif keyword == "OFFSET" and len(stack) > 1 and stack[-2] >= 0:
-                ends[stack[-2]] = _offset(words, line, name)
+                ends.setdefault(stack[-2], []).append(_offset(words, line, name))
             elif stack[-1] >= 0:
                 channels[stack[-1]] = _joint_channels(words, line, name)
         elif keyword != "HIERARCHY":
@@ -160,7 +165,7 @@ def _parse_hierarchy(header: str, name: str) -> Bvh:
 
 def _offset(words: list[str], line: str, name: str) -> list[float]:
     try:
-        values = [float(word) for word in words[1:]]
+        values = [float(word) for word in words[1:4]]  # some programs write more, which say nothing of the place
     except ValueError:
         values = []
     if len(values) != 3 or not np.isfinite(values).all():
@@ -175,7 +180,8 @@ def _joint_channels(words: list[str], line: str, name: str) -> tuple[str, ...]:
     return found
 
 
-def _parse_motion(data: bytes, start: int, num_channels: int, name: str) -> tuple[np.ndarray, float]:
+def _parse_motion(data: bytes, start: int, num_channels: int, name: str) -> tuple[np.ndarray, float, tuple[str, ...]]:
+    """The rows of values, the seconds per frame, and a note if there are not as many as announced."""
     head = _MOTION_HEAD.match(data, start)
     try:
         if head is None:
@@ -199,6 +205,11 @@ def _parse_motion(data: bytes, start: int, num_channels: int, name: str) -> tupl
             values = np.fromstring(text, dtype=np.float64, sep=" ") if text.strip() else np.empty(0)
         except (ValueError, DeprecationWarning) as error:
             raise MotionLLMError(f"'{name}' has something that is no number in its frames; {_EXPORT_AGAIN}") from error
+    rows = values.size // num_channels
+    notes: tuple[str, ...] = ()
+    if values.size % num_channels == 0 and abs(rows - num_frames) == 1 and _MOST_ROWS_OFF * rows >= 1:
+        notes = (f"announces {num_frames} frames but holds {rows}; all of them are read",)
+        num_frames = rows
     if values.size != num_frames * num_channels:
         found = f"{values.size / num_channels:.1f}".removesuffix(".0")
         raise MotionLLMError(
@@ -208,12 +219,12 @@ def _parse_motion(data: bytes, start: int, num_channels: int, name: str) -> tupl
     bad = int((~np.isfinite(values)).sum())
     if bad:
         raise MotionLLMError(f"'{name}' holds {bad} values that are NaN or infinite; repair or cut these frames")
-    return values.reshape(num_frames, num_channels), frame_time
+    return values.reshape(num_frames, num_channels), frame_time, notes
 
 
 def with_end_sites(bvh: Bvh) -> Bvh:
     """The same file with its end sites as joints without channels, behind the others, named `JOINT End Site`."""
-    ends = sorted(bvh.end_sites.items())
+    ends = [(joint, offset) for joint, offsets in sorted(bvh.end_sites.items()) for offset in offsets]
     return replace(
         bvh,
         joint_names=(*bvh.joint_names, *(f"{bvh.joint_names[joint]} End Site" for joint, _ in ends)),

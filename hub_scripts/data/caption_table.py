@@ -1,19 +1,17 @@
 """Reading a table of sentences: which clips there are, and which captions, labels and split they have."""
 
-import csv
-import io
 import math
 import os
 import re
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from hub_scripts.skeletons.maps import UP_AXES
+from hub_scripts.skeletons.body_frame import UP_AXES, up_axis
 from modeling_motionllm.errors_motionllm import MotionLLMError
 
 from .recordings import recording_suffix
 from .splits import SPLITS, Split
+from .text_tables import read_table
 
 __all__ = ["CaptionEntry", "clip_name", "read_caption_table"]
 
@@ -40,7 +38,7 @@ class CaptionEntry:
         partner: a second recording of the same world and time: the clip is a scene of both people.
         license: of the motion, where it differs from the others'.
         trial: of a database, where the name of the file does not say it.
-        reading: fields of `BvhOptions`, and `map` for the name of a skeleton map.
+        reading: fields of `ReadingOptions`, and `map` for the name of a skeleton map.
     """
 
     line: int
@@ -57,7 +55,7 @@ class CaptionEntry:
 
 
 def read_caption_table(path: str | os.PathLike[str]) -> dict[str, CaptionEntry]:
-    """Read a CSV file (comma, semicolon or tab) with the columns `file` and `caption`; a clip may have several rows.
+    """Read a table (see `read_table`) with the columns `file` and `caption`; a clip may have several rows.
 
     Other columns, if wanted: the labels `content` and `style`, the `split` (train, val or test), the `license`; which
     part of a file it is: `animation`, and `start` and `end` in seconds; the `partner`, a file with the second person of
@@ -72,38 +70,28 @@ def read_caption_table(path: str | os.PathLike[str]) -> dict[str, CaptionEntry]:
         MotionLLMError: not readable, no such columns, an empty cell, a value that cannot be, or rows of one clip that
             disagree; the message names the line.
     """
-    try:
-        text = Path(path).read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise MotionLLMError(f"cannot read the captions '{path}' ({error.strerror}); check the path") from error
-    except UnicodeDecodeError as error:
-        raise MotionLLMError(f"the captions '{path}' are not UTF-8 (byte {error.start}); save them as UTF-8") from error
-    first = text.partition("\n")[0]
-    delimiter = max(",;\t", key=first.count)
-    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    table = read_table(path)
+    missing = [name for name in _NEEDED if name not in table.columns]
+    if missing:
+        first = f", but is '{table.head[:80]}'" if table.head else ""
+        raise MotionLLMError(
+            f"the captions '{path}' lack the column {' and '.join(missing)}; the first line should be file,caption "
+            f"(and content, style, split if wanted){first}"
+        )
     entries: dict[str, CaptionEntry] = {}
-    try:
-        columns = [(name or "").strip().lower() for name in reader.fieldnames or ()]
-        reader.fieldnames = columns
-        missing = [name for name in _NEEDED if name not in columns]
-        if missing:
-            raise MotionLLMError(
-                f"the captions '{path}' lack the column {' and '.join(missing)}; the first line should be file,caption "
-                f"(and content, style, split if wanted), but is '{first.strip()[:80]}'"
-            )
-        for row in reader:
-            where = f"line {reader.line_num} of '{path}'"
-            if None in row:
-                raise MotionLLMError(f"{where} has more cells than the first line; put a caption with commas in quotes")
-            known = (*_NEEDED, *_LABELS, *_PARTS, *_OPTIONS)
-            cells = {name: (row.get(name) or "").strip() for name in known}
-            if any(cells.values()):
-                _add_row(entries, cells, where, reader.line_num)
-    except csv.Error as error:
-        raise MotionLLMError(f"line {reader.line_num} of '{path}' is no CSV ({error}); correct its quotes") from error
+    known = (*_NEEDED, *_LABELS, *_PARTS, *_OPTIONS)
+    for row in table.rows:
+        cells = {name: _text(row.cells.get(name)) for name in known}
+        if any(cells.values()):
+            _add_row(entries, cells, row.where, row.line)
     if not entries:
         raise MotionLLMError(f"the captions '{path}' hold no rows; write one line file,caption for each sentence")
     return entries
+
+
+def _text(value: Any) -> str:
+    """A cell as text; numbers as they are read again, 0.5 and not 0,5."""
+    return "" if value is None else str(value)
 
 
 def clip_name(file: str, animation: str = "", start: float | None = None, end: float | None = None) -> str:
@@ -162,13 +150,15 @@ def _agree(known: dict[str, Any], key: str, value: Any, name: str, where: str) -
 def _reading(cells: dict[str, str], where: str) -> dict[str, Any]:
     """How the recording is read, of the cells that say anything."""
     reading: dict[str, Any] = {name: cells[name] for name in ("animation", "map", "up") if cells[name]}
-    if reading.get("up") not in (None, *UP_AXES):
-        raise MotionLLMError(f"{where} has up '{cells['up']}'; give {' or '.join(UP_AXES)}")
+    if "up" in reading:
+        reading["up"] = up_axis(cells["up"])
+        if reading["up"] is None:
+            raise MotionLLMError(f"{where} has up '{cells['up']}'; give one of {', '.join(UP_AXES)}")
     for name in (*_NUMBERS, "speed"):
         if not cells[name] or (name == "speed" and cells[name] == "feet"):
             continue
         try:
-            value = float(cells[name])
+            value = float(cells[name].replace(",", "."))
         except ValueError:
             value = math.nan
         least = -20.0 if name == "speed" else 0.0

@@ -98,6 +98,7 @@ class GltfAnimations:
                 places[:, skeleton],
                 rest[skeleton],
                 fps,
+                timed=True,
             )
             for skeleton in self._skeletons({track.node for track in tracks})
         ]

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,91 +10,131 @@ import numpy as np
 from hub_scripts.skeletons.match import UnknownSkeletonError, offer_map_template
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.motion import Motion
-from modeling_motionllm.motion_features import HUMANML3D, SKELETONS, features_to_joints
+from modeling_motionllm.motion_features import HUMANML3D, KIT
 
 from .bvh import Bvh
-from .recordings import read_recording, recording_suffix
-from .retarget import BvhOptions, JointPositions, retarget_people
+from .gate import ReadingOptions, cut_part
+from .joint_arrays import feature_joints, frame_rate, read_array, read_arrays
+from .recordings import parse_recording, read_bytes, recording_suffix
+from .retarget import JointPositions, read_people, retarget_people
 
 __all__ = ["load_motion"]
 
 _SMALLEST_BODY = 0.05  # metres; under it the unit must be another one
+_PLAIN = "smpl22 skeleton, metres, y up"  # of an array that is as ours are
+_SAME = 1e-6  # metres
 
 
 def load_motion(
-    path: str | os.PathLike[str], options: BvhOptions | None = None, tell: Callable[[str], None] | None = None
+    path: str | os.PathLike[str], options: ReadingOptions | None = None, tell: Callable[[str], None] | None = None
 ) -> Motion:
-    """Read a motion, by the suffix of its file.
+    """Read a motion, by the suffix of its file. All but what a model of ours wrote passes the gate, see `pass_gate`.
 
     Args:
-        path: `.npz` (what `Motion.save` writes); `.npy` with joints (T, 22, 3) in metres or HumanML3D features
-            (T, 263), both taken as 20 fps, or joints (T, 21, 3) or features (T, 251) of KIT-ML as published, in
+        path: `.npz` (what `Motion.save` writes, or any with joints); `.npy`; both with joints (T, 22, 3) or those of
+            another body of SMPL's, of several people (P, T, 22, 3), flat (T, 66), or HumanML3D features (T, 263); at
+            20 fps where the file says none; or, as published, joints (T, 21, 3) or features (T, 251) of KIT-ML, in
             millimetres at 12.5 fps; `.bvh`, `.amc` (with its `.asf` beside it), `.glb`, `.gltf` or `.vrma` with any
             skeleton whose joints can be told or mapped. A glTF file may move several people.
-        options: what is known of a recorded skeleton.
-        tell: takes what was found out about such a file, one line each.
+        options: what is known of the file.
+        tell: takes what was found out about the file, one line each.
+
+    Returns:
+        At 20 fps; arrays at their own rate.
 
     Raises:
-        MotionLLMError: no such file, a format or shape that is not known, NaN or infinite values. For an unknown
-            skeleton a map to complete is written beside the file.
+        MotionLLMError: no such file, a format or shape that is not known, NaN or infinite values, or what `pass_gate`
+            refuses. For an unknown skeleton a map to complete is written beside the file.
     """
     path = Path(path)
     if not path.is_file():
         raise MotionLLMError(f"no such file: '{path}'")
-    suffix = path.suffix.lower()
-    if suffix == ".npz":
-        return Motion.load(path)
+    options, tell = options or ReadingOptions(), tell or (lambda line: None)
+    suffix = recording_suffix(path)
+    if not suffix:
+        raise MotionLLMError(f"'{path}' is not .npz, .npy, .bvh, .amc, .glb or .gltf; convert it to one of these")
+    data = read_bytes(path)
+    if suffix == ".npz" and options.animation is None:
+        motion = _own_motion(path, data, options, tell)
+        if motion is not None:
+            return motion
     if suffix == ".npy":
-        return _load_npy(path)
-    if recording_suffix(path):
-        options = options or BvhOptions()
-        return _load_skeletons(read_recording(path, options), path, options, tell)
-    raise MotionLLMError(f"'{path}' is not .npz, .npy, .bvh, .amc, .glb or .gltf; convert it to one of these")
-
-
-def _load_skeletons(
-    recordings: Sequence[Bvh | JointPositions], path: Path, options: BvhOptions, tell: Callable[[str], None] | None
-) -> Motion:
+        array = read_array(data, os.fspath(path))
+        if array.shape[1:] in ((KIT.num_joints, 3), (KIT.feature_dim,)):
+            return _cut(_kit_motion(array, path), options, path)
+    recordings = parse_recording(data, path, os.fspath(path), options)
     try:
-        people = retarget_people(recordings, os.fspath(path), options)
+        if suffix in (".npy", ".npz"):
+            return _array_motion(recordings, path, options, tell)
+        return _skeleton_motion(recordings, path, options, tell)
     except UnknownSkeletonError as error:
         raise MotionLLMError(f"{error}; {offer_map_template(error, path.with_suffix('.map.json'))}") from error
-    if tell is not None:
-        for recording, read in zip(recordings, people, strict=False):
-            for line in (f"{read.skeleton}, {options.fps or recording.fps:g} fps", *read.notes):
-                tell(f"{path.name}: {line}")
-    joints = [read.joints for read in people]
-    return Motion(joints[0] if len(joints) == 1 else np.stack(joints), fps=HUMANML3D.fps)
 
 
-def _load_npy(path: Path) -> Motion:
-    try:
-        # Not np.load, which takes what it does not know for a pickle, and says how to load that unsafely.
-        with path.open("rb") as file:
-            array = np.lib.format.read_array(file, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise MotionLLMError(f"'{path}' is not a readable .npy file ({error}); export it again") from error
-    if array.dtype.kind not in "fiu":
-        raise MotionLLMError(f"'{path}' does not hold an array of numbers; save joints (T, 22, 3) or features (T, 263)")
-    shapes = {
-        shape: skeleton
-        for skeleton in SKELETONS.values()
-        for shape in ((skeleton.feature_dim,), (skeleton.num_joints, 3))
-    }
-    skeleton = shapes.get(array.shape[1:])
-    if skeleton is None:
-        raise MotionLLMError(
-            f"'{path}' has shape {array.shape}; it should be joints (T, 22, 3) or features (T, 263), of KIT-ML "
-            "(T, 21, 3) or (T, 251)"
-        )
+def _own_motion(path: Path, data: bytes, options: ReadingOptions, tell: Callable[[str], None]) -> Motion | None:
+    """What `Motion.save` wrote, or `np.savez` with the same arrays; None for an `.npz` of another kind."""
+    arrays = read_arrays(data, os.fspath(path))
+    joints = arrays.get("joints")
+    bodies = (HUMANML3D.num_joints, KIT.num_joints)
+    if joints is None or joints.ndim not in (3, 4) or joints.shape[-2] not in bodies or joints.shape[1] == 1:
+        return None
+    motion = Motion.load(path)
+    fps = options.fps or frame_rate(arrays, os.fspath(path)) or motion.fps
+    motion = replace(motion, fps=fps) if fps != motion.fps else motion
+    ours = motion.model is not None and options.up is None and options.scale is None
+    if ours or motion.skeleton is KIT:
+        return _cut(motion, options, path)
+    names, parents = motion.skeleton.joint_names, motion.skeleton.parents
+    recordings = [JointPositions(names, parents, person.astype(np.float64), None, fps) for person in motion.people]
+    read = _array_motion(recordings, path, options, tell)
+    if read.joints.shape == motion.joints.shape and np.abs(read.joints - motion.joints).max() < _SAME:
+        return motion
+    return replace(motion, joints=read.joints, features=None, codes=None)
+
+
+def _array_motion(
+    recordings: Sequence[Bvh | JointPositions], path: Path, options: ReadingOptions, tell: Callable[[str], None]
+) -> Motion:
+    """A motion at the rate of its array; said is what is not as in our own."""
+    people = read_people(recordings, os.fspath(path), options)
+    for skeleton, read in people:
+        for line in ([] if skeleton == _PLAIN else [f"{skeleton}, {read.fps:g} fps"]) + [*read.notes]:
+            tell(f"{path.name}: {line}")
+    return _in_one([read.joints for _, read in people], people[0][1].fps)
+
+
+def _skeleton_motion(
+    recordings: Sequence[Bvh | JointPositions], path: Path, options: ReadingOptions, tell: Callable[[str], None]
+) -> Motion:
+    people = retarget_people(recordings, os.fspath(path), options)
+    for recording, read in zip(recordings, people, strict=False):
+        for line in (f"{read.skeleton}, {options.fps or recording.fps:g} fps", *read.notes):
+            tell(f"{path.name}: {line}")
+    return _in_one([read.joints for read in people], HUMANML3D.fps)
+
+
+def _in_one(people: Sequence[np.ndarray], fps: float) -> Motion:
+    return Motion(people[0] if len(people) == 1 else np.stack(people), fps=fps)
+
+
+def _cut(motion: Motion, options: ReadingOptions, path: Path) -> Motion:
+    """The part of a motion that is asked for."""
+    if options.start is None and options.end is None:
+        return motion
+    part = cut_part(motion.num_frames, motion.fps, options, os.fspath(path))
+    return replace(motion, joints=motion.joints[..., part, :, :], features=None, codes=None)
+
+
+def _kit_motion(array: np.ndarray, path: Path) -> Motion:
+    """Joints (T, 21, 3) or features (T, 251) of KIT-ML as published."""
     if len(array) == 0 or not np.isfinite(array).all():
         problem = "no frames" if len(array) == 0 else "values that are NaN or infinite"
         raise MotionLLMError(f"'{path}' has {problem}; repair it or export it again")
-    joints = features_to_joints(array.astype(np.float32), skeleton) if array.ndim == 2 else array
-    motion = Motion(skeleton.metres_per_unit * joints, fps=skeleton.fps)
+    joints = feature_joints(array, KIT, path, os.fspath(path))[0] if array.ndim == 2 else array
+    motion = Motion(KIT.metres_per_unit * joints, fps=KIT.fps)
     if np.ptp(motion.joints[0], axis=0).max() < _SMALLEST_BODY:
         raise MotionLLMError(
             f"'{path}' shows a body of {1000 * np.ptp(motion.joints[0], axis=0).max():.3g} mm; files of this skeleton "
-            f"are read in units of {skeleton.metres_per_unit:g} m, so save joints in metres as .npz (`Motion.save`)"
+            f"are read in units of {KIT.metres_per_unit:g} m, so save joints in metres as .npz (`Motion.save`)"
         )
     return motion

@@ -28,7 +28,7 @@ from .workers import batched, in_order, workers
 __all__ = ["Preparation", "prepare"]
 
 # Goes into the names of intermediate files: raise it when the code changes what they hold.
-_RECIPE = 2
+_RECIPE = 3
 _RECORDINGS_PER_PART = 64
 _ROWS_PER_SHARD = 512
 
@@ -41,20 +41,30 @@ class Preparation:
         summary: as written; None if no recording was usable.
         failures: name and problem of unusable recordings.
         notes: how recordings were read -> how many.
+        noted: likewise -> which.
     """
 
     summary: dict[str, Any] | None
     failures: list[tuple[str, str]]
     notes: Counter[str] = field(default_factory=Counter)
+    noted: dict[str, list[str]] = field(default_factory=dict)
 
 
 @dataclass
 class _Reading:
-    """Clips, name and problem of unusable recordings, and notes."""
+    """Clips, name and problem of unusable recordings, and notes with the recordings that they are about."""
 
     clips: list[Clip] = field(default_factory=list)
     failures: list[tuple[str, str]] = field(default_factory=list)
-    notes: Counter[str] = field(default_factory=Counter)
+    noted: dict[str, list[str]] = field(default_factory=dict)
+
+    def note(self, notes: Iterable[str], *recordings: str) -> None:
+        for note in notes:
+            self.noted.setdefault(note, []).extend(recordings)
+
+    @property
+    def notes(self) -> Counter[str]:
+        return Counter({note: len(recordings) for note, recordings in self.noted.items()})
 
 
 def prepare(
@@ -84,7 +94,7 @@ def prepare(
         reading = _read(source, limit, work, pool, num_proc)
         if not reading.clips:
             shutil.rmtree(work)
-            return Preparation(None, reading.failures, reading.notes)
+            return Preparation(None, reading.failures, reading.notes, reading.noted)
         shards, counts = _write_shards(source, reading.clips, mirror, work, pool, num_proc)
     put_in_place(folder, shards)
     write_card(folder, shards, source.card())
@@ -98,10 +108,11 @@ def prepare(
         "splits": counts,
         "left_out": dict(reading.failures),
         "notes": dict(reading.notes),
+        "noted": reading.noted,
     }
     written = write_summary(folder, summary)
     shutil.rmtree(work)
-    return Preparation(written, reading.failures, reading.notes)
+    return Preparation(written, reading.failures, reading.notes, reading.noted)
 
 
 def _read(source: MotionSource, limit: int | None, work: Path, pool: Executor | None, num_proc: int) -> _Reading:
@@ -114,7 +125,8 @@ def _read(source: MotionSource, limit: int | None, work: Path, pool: Executor | 
             part = _load_part(path)
             whole.clips += part.clips
             whole.failures += part.failures
-            whole.notes += part.notes
+            for note, recordings in part.noted.items():
+                whole.note([note], *recordings)
             bar.update(size)
     _drop_doubles(whole)
     whole.clips.sort(key=lambda clip: clip.name)
@@ -151,7 +163,7 @@ def _convert_part(task: tuple[MotionSource, Path, list[Recording]]) -> tuple[Pat
             part.failures.append((recording.name, str(error)))
             continue
         part.clips += clips
-        part.notes.update(notes)
+        part.note(notes, recording.name)
     _save_part(path, part)
     return path, len(batch)
 
@@ -166,7 +178,7 @@ def _digest(recording: Recording) -> str:
 def _save_part(path: Path, part: _Reading) -> None:
     arrays = [clip.people.reshape(-1, 22, 3) for clip in part.clips]
     labels = [{name: value for name, value in vars(clip).items() if name != "joints"} for clip in part.clips]
-    about = {"clips": labels, "failures": part.failures, "notes": dict(part.notes)}
+    about = {"clips": labels, "failures": part.failures, "noted": part.noted}
     with atomic_path(path) as temporary:
         np.savez(
             temporary,
@@ -189,7 +201,7 @@ def _load_part(path: Path) -> _Reading:
             for labels, joints, count in zip(about["clips"], arrays, people, strict=True)
         ],
         [(name, problem) for name, problem in about["failures"]],
-        Counter(about["notes"]),
+        about["noted"],
     )
 
 

@@ -4,6 +4,7 @@ import hashlib
 import json
 import math
 import os
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -21,8 +22,9 @@ from modeling_motionllm.placement_motionllm import encode_placements, split_peop
 from .caption_table import CaptionEntry, read_caption_table
 from .cards import DatasetCard, dataset_card
 from .composed.drawing import MAX_FRAMES
+from .gate import ReadingOptions
 from .recordings import RECORDING_SUFFIXES, parse_recording, recording_suffix
-from .retarget import BvhOptions, RetargetedMotion, retarget_people
+from .retarget import RetargetedMotion, retarget_people
 from .sources import Clip, MotionSource
 from .splits import Split, assign_splits
 
@@ -72,14 +74,14 @@ class RecordingFolderSource(MotionSource[ClipRecording]):
         folder: str | os.PathLike[str],
         captions: str | os.PathLike[str] | Mapping[str, CaptionEntry],
         maps: str | os.PathLike[str],
-        options: BvhOptions | None = None,
+        options: ReadingOptions | None = None,
         clip_seconds: float | None = None,
         name: str | None = None,
         license: str = "other",
         notice: str = "",
     ):
         self.folder, self.maps = Path(folder), Path(maps)
-        self.options = options or BvhOptions()
+        self.options = options or ReadingOptions()
         self.clip_seconds = clip_seconds
         self.name = name or self.folder.resolve().name or "recordings"
         self.license = license
@@ -91,7 +93,7 @@ class RecordingFolderSource(MotionSource[ClipRecording]):
         for path in sorted(self.folder.rglob("*")):
             suffix = recording_suffix(path)
             if suffix and path.is_file():
-                stem = path.relative_to(self.folder).as_posix()[: -len(suffix)]
+                stem = unicodedata.normalize("NFC", path.relative_to(self.folder).as_posix()[: -len(suffix)])
                 if stem in self.files:
                     self.passed_over.append((stem, f"'{path}' differs from another file in its suffix only; rename it"))
                 else:
@@ -186,14 +188,14 @@ class RecordingFolderSource(MotionSource[ClipRecording]):
         animation = self.reading[name].animation
         return min(file for file in (entry.file, entry.partner) if file) + (f"#{animation}" if animation else "")
 
-    def _options(self, entry: CaptionEntry) -> BvhOptions:
+    def _options(self, entry: CaptionEntry) -> ReadingOptions:
         said = dict(entry.reading)
         skeleton_map = said.pop("map", None)
         if skeleton_map is not None:
             said["skeleton_map"] = find_skeleton_map(skeleton_map)
         return replace(self.options, **said)
 
-    def _people(self, data: bytes, path: str, file: str, options: BvhOptions) -> list[RetargetedMotion]:
+    def _people(self, data: bytes, path: str, file: str, options: ReadingOptions) -> list[RetargetedMotion]:
         try:
             return retarget_people(parse_recording(data, path, file, options), file, options)
         except UnknownSkeletonError as error:

@@ -7,13 +7,14 @@ from pathlib import Path
 from modeling_motionllm.errors_motionllm import MotionLLMError
 
 from .bvh import Bvh, parse_bvh
+from .gate import ReadingOptions
 from .gltf_file import GLTF_SUFFIXES
 from .joint_arrays import read_joint_arrays
-from .retarget import BvhOptions, JointPositions
+from .retarget import JointPositions
 
-__all__ = ["RECORDING_SUFFIXES", "parse_recording", "read_recording", "recording_suffix"]
+__all__ = ["RECORDING_SUFFIXES", "parse_recording", "read_bytes", "recording_suffix"]
 
-RECORDING_SUFFIXES = (".bvh", ".amc", *GLTF_SUFFIXES, ".glb.xz", ".npz")
+RECORDING_SUFFIXES = (".bvh", ".amc", *GLTF_SUFFIXES, ".glb.xz", ".npz", ".npy")
 _LOOP_FPS = 120.0  # repeated glTF animations are sampled finely, so that they close
 
 
@@ -23,21 +24,20 @@ def recording_suffix(name: str | os.PathLike[str]) -> str:
     return next((suffix for suffix in RECORDING_SUFFIXES if text.endswith(suffix)), "")
 
 
-def read_recording(path: str | os.PathLike[str], options: BvhOptions) -> Sequence[Bvh | JointPositions]:
-    """Read the skeletons of a file, see `parse_recording`.
+def read_bytes(path: str | os.PathLike[str]) -> bytes:
+    """The bytes of a file.
 
     Raises:
-        MotionLLMError: it cannot be read, or `parse_recording` refuses it.
+        MotionLLMError: it cannot be read.
     """
     try:
-        data = Path(path).read_bytes()
+        return Path(path).read_bytes()
     except OSError as error:
         raise MotionLLMError(f"cannot read '{path}' ({error.strerror}); check the path") from error
-    return parse_recording(data, path, os.fspath(path), options)
 
 
 def parse_recording(
-    data: bytes, path: str | os.PathLike[str], name: str, options: BvhOptions
+    data: bytes, path: str | os.PathLike[str], name: str, options: ReadingOptions
 ) -> Sequence[Bvh | JointPositions]:
     """Parse a file by its suffix.
 
@@ -65,7 +65,7 @@ def parse_recording(
         except OSError as error:
             raise MotionLLMError(f"cannot read '{skeleton}' ({error.strerror}); check the path") from error
         return [parse_amc(data, name, asf, options.fps or ACCLAIM_FPS)]
-    if suffix == ".npz":
+    if suffix in (".npz", ".npy"):
         return read_joint_arrays(data, path, name, options.animation)
     if suffix:
         from .glb import GltfAnimations

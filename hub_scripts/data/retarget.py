@@ -1,60 +1,23 @@
 """From a recording with any known skeleton to 22 joints in metres, Y up, at 20 frames per second."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from hub_scripts.skeletons.body_frame import (
-    check_sides,
-    find_scale,
-    find_up_axis,
-    floor_offset,
-    leg_lengths,
-    starts_with_rest_pose,
-    to_y_up,
-)
-from hub_scripts.skeletons.maps import SkeletonMap
+from hub_scripts.skeletons.body_frame import front_of
 from hub_scripts.skeletons.match import LAST_JOINTS, UnknownSkeletonError, match_skeleton
-from hub_scripts.skeletons.missing_joints import add_missing_joints
-from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.motion_features import HUMANML3D, resample_joints
 
 from .bvh import Bvh, forward_kinematics, rest_positions, with_end_sites
-from .loops import move_forward, repeat_motion
+from .gate import FoundJoints, ReadingOptions, ReadMotion, pass_gate
 
-__all__ = ["BvhOptions", "JointPositions", "RetargetedMotion", "retarget", "retarget_people"]
+__all__ = ["JointPositions", "RetargetedMotion", "find_joints", "read_people", "retarget", "retarget_people"]
 
 _FPS = HUMANML3D.fps
-_MAX_REACH = 10_000.0  # metres
+_MAP = 'give a --map file with the sides swapped, or with "left_handed": true if the file has left-handed axes'
+_ARRAY = "save joints in SMPL-22 order with right-handed axes (who faces +z with y up has the left at +x)"
 _INDEX = {joint: index for index, joint in enumerate(HUMANML3D.joint_names)}
-
-
-@dataclass(frozen=True)
-class BvhOptions:
-    """What a user says of recorded skeletons; what is None is found out, or taken as the file has it.
-
-    Args:
-        skeleton_map: which joints are which.
-        up: "y" or "z".
-        scale: metres per unit of the file.
-        fps: frames per second of a `.bvh` or `.amc` file, where its own rate is wrong or missing.
-        start: seconds of the file (at its right rate) before the motion, left out.
-        end: second of the file at which the motion ends.
-        animation: name of the one to read, in a file of several.
-        repeat: how often it is played, for loops.
-        speed: metres per second that an animation in place goes forward, or "feet", see `move_forward`.
-    """
-
-    skeleton_map: SkeletonMap | None = None
-    up: str | None = None
-    scale: float | None = None
-    fps: float | None = None
-    start: float | None = None
-    end: float | None = None
-    animation: str | None = None
-    repeat: int = 1
-    speed: float | str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,17 +28,21 @@ class JointPositions:
         joint_names: J names.
         parents: index of each joint's parent, -1 for a root.
         positions: float64 (N, J, 3), in one world, in any unit.
-        rest: float64 (J, 3), the same joints where nothing moves them.
+        rest: float64 (J, 3), the same joints where nothing moves them; None where there is no such pose.
         fps: frames per second.
         unturned: no joint is turned in the first frame.
+        timed: the file says when its keys are, so that no other rate can be right.
+        notes: what its reader has to say, one phrase each.
     """
 
     joint_names: tuple[str, ...]
     parents: tuple[int, ...]
     positions: np.ndarray
-    rest: np.ndarray
+    rest: np.ndarray | None
     fps: float
     unturned: bool = False
+    timed: bool = False
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -93,7 +60,57 @@ class RetargetedMotion:
     notes: tuple[str, ...]
 
 
-def retarget(recording: Bvh | JointPositions, name: str, options: BvhOptions = BvhOptions()) -> RetargetedMotion:
+def find_joints(recording: Bvh | JointPositions, name: str, options: ReadingOptions) -> tuple[FoundJoints, str]:
+    """The 22 joints of a recording, and what its skeleton is called.
+
+    Args:
+        recording: a parsed BVH file, or what another reader found.
+        name: what error messages call it.
+        options: what is known of it; `skeleton_map` is looked at.
+
+    Raises:
+        UnknownSkeletonError: joints cannot be found.
+        MotionLLMError: a map that does not fit.
+    """
+    ends = recording.end_sites if isinstance(recording, Bvh) else {}
+    match = match_skeleton(recording.joint_names, recording.parents, ends, name, options.skeleton_map)
+    indices, notes = match.indices, list(recording.notes)
+    toes: frozenset[str] = frozenset()
+    if isinstance(recording, Bvh):
+        unturned = _unturned(recording)
+        recording, indices = _with_last_joints(recording, indices)
+        toes = frozenset(joint for joint in indices if joint.endswith("foot") and joint not in match.indices)
+        if any(joint.endswith("wrist") and joint not in match.indices for joint in indices):
+            notes.append("the wrists are the end sites of the elbows")
+    sources = sorted({index for group in indices.values() for index in group})
+    at_rest: np.ndarray | None
+    if isinstance(recording, Bvh):
+        positions, at_rest = forward_kinematics(recording, sources), rest_positions(recording)
+    else:
+        positions, at_rest = recording.positions[:, sources], recording.rest
+        unturned = np.zeros(len(positions), bool)
+        unturned[0] = recording.unturned
+    joints = _gather(positions, sources, indices)
+    rest = None if at_rest is None else _gather(at_rest[None, sources], sources, indices)
+    if match.map.left_handed:
+        joints = joints * [-1.0, 1.0, 1.0]
+        rest = None if rest is None else rest * [-1.0, 1.0, 1.0]
+    found = FoundJoints(
+        joints,
+        recording.fps,
+        known=frozenset(indices),
+        rest=None if rest is None else rest[0],
+        unturned=unturned,
+        end_sites=toes,
+        up=match.map.up,
+        scale=match.map.metres_per_unit,
+        notes=tuple(notes),
+        remedy=_ARRAY if at_rest is None else _MAP,
+    )
+    return found, match.map.name
+
+
+def retarget(recording: Bvh | JointPositions, name: str, options: ReadingOptions | None = None) -> RetargetedMotion:
     """Map a recording to the 22 joints.
 
     Args:
@@ -103,65 +120,26 @@ def retarget(recording: Bvh | JointPositions, name: str, options: BvhOptions = B
 
     Raises:
         UnknownSkeletonError: joints cannot be found.
-        MotionLLMError: joints in wrong places (see `check_sides`) or out of this world, or a map that does not fit.
+        MotionLLMError: a map that does not fit, or joints that `pass_gate` refuses.
     """
-    ends = recording.end_sites if isinstance(recording, Bvh) else {}
-    match = match_skeleton(recording.joint_names, recording.parents, ends, name, options.skeleton_map)
-    indices = match.indices
-    notes: list[str] = []
-    if isinstance(recording, Bvh):
-        recording, indices, notes = _with_last_joints(recording, indices)
-    sources = sorted({index for group in indices.values() for index in group})
-    if isinstance(recording, Bvh):
-        positions, at_rest = forward_kinematics(recording, sources), rest_positions(recording)
-        unturned = bool((np.abs(_rotations(recording, 0)) < 1e-3).all())
-    else:
-        positions, at_rest, unturned = recording.positions[:, sources], recording.rest, recording.unturned
-    joints, rest = (_gather(array, sources, indices) for array in (positions, at_rest[None, sources]))
-    fps = options.fps if options.fps is not None and isinstance(recording, Bvh) else recording.fps
-    part = _part(len(joints), fps, options, name)
-    joints, unturned = joints[part], unturned and part.start == 0
-    if match.map.left_handed:
-        joints, rest = joints * [-1.0, 1.0, 1.0], rest * [-1.0, 1.0, 1.0]
-
-    thigh, shin = leg_lengths(joints)
-    scale, unit, odd = find_scale(thigh, shin, name, options.scale or match.map.metres_per_unit)
-    notes += [odd] if odd else []
-    placed = add_missing_joints(joints, set(indices), thigh + shin, name)
-    notes += [f"not in the file, interpolated: {', '.join(placed)}"] if placed else []
-    up, unsure = options.up or match.map.up, None
-    if up is None:
-        up, unsure = find_up_axis(joints, rest[0], "head" if "head" in indices else "neck")
-    notes += [unsure] if unsure else []
-    joints = to_y_up(joints, up) * scale
-
-    if starts_with_rest_pose(joints, unturned):
-        joints = joints[1:]
-        notes.append("the first frame is a rest pose before the motion, left out")
-    if options.repeat > 1:
-        joints = repeat_motion(joints, options.repeat)
-    if options.speed is not None:
-        joints = move_forward(joints, fps, options.speed, name)
-    check_sides(joints, name)
-    lift = floor_offset(joints)
-    if lift:
-        joints[..., 1] += lift
-        notes.append("its height has another origin, put on the floor")
-    reach = float(np.abs(joints).max())
-    if reach > _MAX_REACH:
-        raise MotionLLMError(
-            f"'{name}' has a joint {reach:.3g} m from the origin; repair its positions, or give the unit by --scale"
-        )
-    return RetargetedMotion(
-        np.asarray(resample_joints(joints, fps, _FPS), dtype=np.float32),
-        f"{match.map.name} skeleton, {unit}, {up} up",
-        tuple(notes),
-    )
+    return retarget_people([recording], name, options)[0]
 
 
 def retarget_people(
-    recordings: Sequence[Bvh | JointPositions], name: str, options: BvhOptions = BvhOptions()
+    recordings: Sequence[Bvh | JointPositions], name: str, options: ReadingOptions | None = None
 ) -> list[RetargetedMotion]:
+    """Map the skeletons of one file, see `read_people`, at 20 fps."""
+    return [
+        RetargetedMotion(
+            np.asarray(resample_joints(read.joints, read.fps, _FPS), dtype=np.float32), skeleton, read.notes
+        )
+        for skeleton, read in read_people(recordings, name, options)
+    ]
+
+
+def read_people(
+    recordings: Sequence[Bvh | JointPositions], name: str, options: ReadingOptions | None = None
+) -> list[tuple[str, ReadMotion]]:
     """Map the skeletons of one file; those that are no person's (a weapon, a horse) are passed over.
 
     Args:
@@ -169,48 +147,62 @@ def retarget_people(
         name: what error messages call it.
         options: what is known of it.
 
+    Returns:
+        Of each person in words which skeleton, unit and axis were found, and the motion.
+
     Raises:
         UnknownSkeletonError: none is a person's.
         MotionLLMError: as `retarget`.
     """
-    people: list[RetargetedMotion] = []
+    options = options or ReadingOptions()
+    people: list[FoundJoints] = []
+    skeletons: list[str] = []
     unknown: list[UnknownSkeletonError] = []
     for recording in recordings:
         try:
-            people.append(retarget(recording, name, options))
+            found, skeleton = find_joints(recording, name, options)
         except UnknownSkeletonError as error:
             unknown.append(error)
+            continue
+        people.append(found)
+        skeletons.append(skeleton)
     if not people:
         raise unknown[0]
-    return people
+    if any(isinstance(recording, JointPositions) and recording.timed for recording in recordings):
+        options = replace(options, fps=None)
+    return [
+        (f"{skeleton} skeleton, {read.unit}, {read.up} up", read)
+        for read, skeleton in zip(pass_gate(people, name, options), skeletons, strict=True)
+    ]
 
 
-def _part(frames: int, fps: float, options: BvhOptions, name: str) -> slice:
-    """The frames from `start` to `end`."""
-    first = 0 if options.start is None else round(options.start * fps)
-    last = frames if options.end is None else round(options.end * fps)
-    if not 0 <= first < last or first >= frames or last > frames + 0.1 * fps:
-        raise MotionLLMError(
-            f"'{name}' has {frames / fps:.2f} s at {fps:g} fps, but the part from {first / fps:.2f} to "
-            f"{last / fps:.2f} s is asked for; correct start and end, or the frame rate"
-        )
-    return slice(first, min(last, frames))
-
-
-def _with_last_joints(bvh: Bvh, found: dict[str, tuple[int, ...]]) -> tuple[Bvh, dict[str, tuple[int, ...]], list[str]]:
-    """End sites as toes and wrists, where the skeleton ends at ankles and elbows."""
-    lacking = [joint for joint in LAST_JOINTS if joint not in found]
+def _with_last_joints(bvh: Bvh, found: dict[str, tuple[int, ...]]) -> tuple[Bvh, dict[str, tuple[int, ...]]]:
+    """End sites as toes and wrists, where the skeleton ends at ankles and elbows; of several of an ankle the one that
+    is in front of it.
+    """
+    lacking = [joint for joint, above in LAST_JOINTS.items() if joint not in found and found[above][0] in bvh.end_sites]
     if not lacking:
-        return bvh, found, []
+        return bvh, found
     longer = with_end_sites(bvh)
     indices = dict(found)
-    notes: list[str] = []
     for joint in lacking:
-        above = LAST_JOINTS[joint]
-        indices[joint] = (longer.parents.index(indices[above][0], len(bvh.joint_names)),)
-        words = ("toes", "ankles") if joint.endswith("foot") else ("wrists", "elbows")
-        notes.append("the {} are the end sites of the {}".format(*words))
-    return longer, indices, list(dict.fromkeys(notes))
+        above = indices[LAST_JOINTS[joint]][0]
+        ends = [end for end in range(len(bvh.joint_names), len(longer.joint_names)) if longer.parents[end] == above]
+        indices[joint] = (ends[0],)
+        if joint.endswith("foot") and len(ends) > 1:
+            indices[joint] = (ends[_foremost(longer, found, above, ends)],)
+    return longer, indices
+
+
+def _foremost(bvh: Bvh, found: dict[str, tuple[int, ...]], ankle: int, ends: list[int]) -> int:
+    """Which of the end sites of an ankle is furthest in front of it, where hips and neck say the front is."""
+    body = {joint: found[joint] for joint in ("left_hip", "right_hip", "pelvis")}
+    body["neck"] = found["neck"] if "neck" in found else found["head"]
+    sources = sorted({index for group in body.values() for index in group} | {ankle, *ends})
+    positions = forward_kinematics(bvh, sources)
+    front = front_of(_gather(positions, sources, body))
+    at = {index: positions[:, place] for place, index in enumerate(sources)}
+    return int(np.argmax([((at[end] - at[ankle]) * front).sum(-1).mean() for end in ends]))
 
 
 def _gather(positions: np.ndarray, sources: Sequence[int], indices: dict[str, tuple[int, ...]]) -> np.ndarray:
@@ -222,6 +214,7 @@ def _gather(positions: np.ndarray, sources: Sequence[int], indices: dict[str, tu
     return joints
 
 
-def _rotations(bvh: Bvh, frame: int) -> np.ndarray:
+def _unturned(bvh: Bvh) -> np.ndarray:
+    """Whether no joint is turned, bool (N,)."""
     names = [channel for channels in bvh.channels for channel in channels]
-    return bvh.frames[frame, [channel.endswith("rotation") for channel in names]]
+    return (np.abs(bvh.frames[:, [channel.endswith("rotation") for channel in names]]) < 1e-3).all(axis=1)

@@ -1,13 +1,11 @@
-"""Files of sentences to make motions of: plain text, .csv, .jsonl or .parquet."""
+"""Files of sentences to make motions of: plain text or a table."""
 
-import csv
-import json
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hub_scripts.data.text_tables import TABLE_SUFFIXES, read_table, read_text
 from modeling_motionllm.errors_motionllm import MotionLLMError
 
 __all__ = ["Prompt", "read_prompts"]
@@ -36,81 +34,31 @@ def read_prompts(path: str | Path) -> list[Prompt]:
     """The sentences of a file, in order.
 
     Args:
-        path: .csv, .jsonl or .parquet with a column `caption` and, where wanted, `duration` (seconds) and `seed`, other
-            columns being ignored and empty cells being none; any other file holds one sentence a line, empty lines
-            being ignored.
+        path: .csv, .tsv, .json, .jsonl or .parquet (see `read_table`) with a column `caption` and, where wanted,
+            `duration` (seconds) and `seed`, other columns being ignored and empty cells being none; any other file
+            holds one sentence a line, empty lines being ignored.
 
     Raises:
         MotionLLMError: the file cannot be read, lacks the column, or holds a value that is no caption, duration or
             seed; the row is named.
     """
     path = Path(path)
-    reader = {".csv": _csv_rows, ".jsonl": _json_rows, ".parquet": _parquet_rows}.get(path.suffix.lower())
-    try:
-        if reader is None:
-            lines = (line.strip() for line in path.read_text(encoding="utf-8").splitlines())
-            prompts = [Prompt(line) for line in lines if line]
-        else:
-            prompts = [_prompt(row, f"{where} of '{path}'") for where, row in reader(path)]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        kind = "text" if reader is None else path.suffix
-        raise MotionLLMError(f"--prompts '{path}' cannot be read as {kind}: {error}") from error
+    if path.suffix.lower() not in TABLE_SUFFIXES:
+        lines = (line.strip() for line in read_text(path).splitlines())
+        prompts = [Prompt(line) for line in lines if line]
+        what = "write one a line"
+    else:
+        table = read_table(path)
+        if _COLUMNS[0] not in table.columns:
+            raise MotionLLMError(
+                f"--prompts '{path}' has no column 'caption', only {', '.join(table.columns) or 'none'}; name the "
+                "column of the sentences so (duration and seed may stand beside it)"
+            )
+        prompts = [_prompt(row.cells, row.where) for row in table.rows]
+        what = "give one row for each"
     if not prompts:
-        what = "write one a line" if reader is None else "give one row for each"
         raise MotionLLMError(f"--prompts '{path}' holds no sentence; {what}")
     return prompts
-
-
-def _check_columns(path: Path, names: Any) -> None:
-    if _COLUMNS[0] not in names:
-        raise MotionLLMError(
-            f"--prompts '{path}' has no column 'caption', only {', '.join(map(str, names)) or 'none'}; name the column "
-            "of the sentences so (duration and seed may stand beside it)"
-        )
-
-
-def _csv_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file, strict=True)
-        _check_columns(path, reader.fieldnames or [])
-        for row in reader:
-            if None in row:
-                raise MotionLLMError(
-                    f"line {reader.line_num} of '{path}' has more cells than the first line; put a caption with commas "
-                    "in quotes"
-                )
-            yield f"line {reader.line_num}", {name: (row.get(name) or "").strip() for name in _COLUMNS}
-
-
-def _json_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    with path.open(encoding="utf-8") as file:
-        for number, line in enumerate(file, start=1):
-            if not line.strip():
-                continue
-            try:
-                row = json.loads(line)
-            except json.JSONDecodeError as error:
-                raise MotionLLMError(f"line {number} of '{path}' is no JSON ({error}); correct it") from error
-            if not isinstance(row, dict):
-                raise MotionLLMError(f"line {number} of '{path}' is no JSON object; give {{\"caption\": ...}}")
-            _check_columns(path, row)
-            yield f"line {number}", row
-
-
-def _parquet_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    import pyarrow
-    from pyarrow import parquet
-
-    try:
-        with parquet.ParquetFile(path) as file:
-            _check_columns(path, file.schema_arrow.names)
-            number = 0
-            for batch in file.iter_batches(columns=[name for name in _COLUMNS if name in file.schema_arrow.names]):
-                for row in batch.to_pylist():
-                    number += 1
-                    yield f"row {number}", row
-    except pyarrow.ArrowInvalid as error:
-        raise MotionLLMError(f"--prompts '{path}' is no readable .parquet file ({error}); write it again") from error
 
 
 def _prompt(row: dict[str, Any], where: str) -> Prompt:
@@ -124,7 +72,8 @@ def _number(value: Any, name: str, where: str) -> float | None:
     if value is None or value == "":
         return None
     try:
-        number = float(value)
+        # Spreadsheets of many countries write a decimal comma.
+        number = float(value.replace(",", ".") if isinstance(value, str) else value)
     except (TypeError, ValueError):
         number = math.nan
     if isinstance(value, bool) or not math.isfinite(number):

@@ -100,7 +100,7 @@ def add_scene_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--given",
         metavar="FILE",
-        help="the motion of the first person (.npz, .npy in metres, .bvh), to whom the others react; up to "
+        help="the motion of the first person (any file that `motionllm caption` reads), to whom the others react; up to "
         "0.2 s at its end are cut",
     )
 

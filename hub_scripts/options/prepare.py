@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from hub_scripts.options.bvh import add_bvh_arguments, bvh_options
+from hub_scripts.options.reading import add_reading_arguments, reading_options
 from modeling_motionllm.errors_motionllm import MotionLLMError
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def _recordings(args: argparse.Namespace) -> "Preparation":
         folder,
         captions,
         maps=args.out,
-        options=bvh_options(args),
+        options=reading_options(args),
         clip_seconds=args.clip_seconds,
         name=args.name or plain_name(args.folder),
         license=args.license,
@@ -170,7 +170,7 @@ def _add_reading(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--clip-seconds", type=float, metavar="S", help="cut longer recordings into equal pieces of at most S seconds"
     )
-    add_bvh_arguments(parser)
+    add_reading_arguments(parser)
     parser.add_argument("--name", help="name of the dataset (default: that of FOLDER)")
     parser.add_argument(
         "--license", default="other", help="of the recordings and captions, such as cc-by-4.0 (default: other)"

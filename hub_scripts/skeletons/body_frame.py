@@ -1,4 +1,4 @@
-"""Finding out in which unit and axes a body was recorded, where its floor is, and whether it starts with a T-pose."""
+"""Finding out in which unit and axes a body was recorded, whether its sides are right and where its floor is."""
 
 import numpy as np
 
@@ -6,19 +6,23 @@ from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.motion_features import HUMANML3D
 
 __all__ = [
+    "UP_AXES",
+    "bends_backward",
+    "check_body",
     "check_sides",
     "find_scale",
     "find_up_axis",
     "floor_offset",
+    "front_of",
     "leg_lengths",
-    "starts_with_rest_pose",
     "to_y_up",
+    "up_axis",
 ]
 
+UP_AXES = ("y", "z", "x", "-y", "-z", "-x")
 _INDEX = {joint: index for index, joint in enumerate(HUMANML3D.joint_names)}
 
-# Metres per unit: name. The adult thigh is 0.35 to 0.50 m; with room for children and giants the ranges of these units
-# still do not touch.
+# Metres per unit: name. The adult thigh is 0.35 to 0.50 m, and in no two of these units can one number be that.
 _UNITS = {
     1.0: "metres",
     0.1: "decimetres",
@@ -28,11 +32,18 @@ _UNITS = {
     0.3048: "feet",
     0.0254 / 0.45: "ASF units of 56.4 mm",  # the CMU database
 }
-_THIGH = (0.28, 0.56)
 _ADULT_THIGH = (0.35, 0.50)
+# Children and giants, in the units that programs write; their ranges do not touch either.
+_COMMON_UNITS = (1.0, 0.01, 0.001, 0.0254, 0.3048)
+_THIGH = (0.23, 0.56)
+_RARE_THIGH = (0.28, 0.56)
 _ADULT_LEG = 0.82  # thigh and shin
 
-_FLOOR_RANGE = (-0.20, 0.50)  # where the lowest joint of a clip is, if the floor is at height 0
+_MOST_SPREAD = 0.6  # of a thigh's or shin's length over a clip, in its median; decoded motions come to 0.2
+_MOST_UNLIKE = 2.2  # between thigh and shin, or left and right
+
+_FLOOR_RANGE = (-0.07, 0.25)  # where the lowest joint of a clip is, if the floor is at height 0
+_KNEE_BEND = 0.03  # of the leg: how far a knee is from the line of hip and ankle, to tell anything
 
 
 def leg_lengths(joints: np.ndarray) -> tuple[float, float]:
@@ -61,8 +72,13 @@ def find_scale(thigh: float, shin: float, name: str, given: float | None = None)
     if not thigh > 0 or not shin > 0:
         raise MotionLLMError(f"'{name}' has legs of length zero; map hips, knees and ankles to different joints")
     scale = given
-    if scale is None:
-        scale = next((unit for unit in _UNITS if _THIGH[0] <= thigh * unit <= _THIGH[1]), None)
+    for units, (least, most) in (
+        (tuple(_UNITS), _ADULT_THIGH),
+        (_COMMON_UNITS, _THIGH),
+        (tuple(_UNITS), _RARE_THIGH),
+    ):
+        if scale is None:
+            scale = next((unit for unit in units if least <= thigh * unit <= most), None)
     if scale is None:
         scale = _ADULT_LEG / (thigh + shin)
         note = f"the unit is none of the usual ones (the thigh is {thigh:.3g} long), so the legs are scaled to "
@@ -74,33 +90,122 @@ def find_scale(thigh: float, shin: float, name: str, given: float | None = None)
     return scale, unit, f"the thigh is {metres:.2f} m long, which is no adult's; --scale corrects a wrong unit"
 
 
-def find_up_axis(joints: np.ndarray, rest: np.ndarray, top: str) -> tuple[str, str | None]:
-    """Which axis of the file points up, "y" or "z", and a note if that is not sure.
+def check_body(joints: np.ndarray, name: str, remedy: str) -> None:
+    """Make sure that these are the joints of a body: legs whose bones keep their length and are alike.
 
-    A rest pose that stands upright tells; in the others bones lie along an axis of their own, and how the body is held
-    over the clip decides.
+    Args:
+        joints: (N, 22, 3), any unit and axes.
+        name: what error messages call the file.
+        remedy: what they advise.
+
+    Raises:
+        MotionLLMError: they are not.
+    """
+    lengths: list[float] = []
+    for side in ("left", "right"):
+        hip, knee, ankle = (joints[:, _INDEX[f"{side}_{joint}"]] for joint in ("hip", "knee", "ankle"))
+        for bone, vector in (("thigh", knee - hip), ("shin", ankle - knee)):
+            low, length, high = np.percentile(np.linalg.norm(vector, axis=-1), [5, 50, 95])
+            if high - low > _MOST_SPREAD * length:
+                raise MotionLLMError(
+                    f"'{name}' holds no body: the {side} {bone} is {low:.3g} to {high:.3g} long; {remedy}"
+                )
+            lengths.append(float(length))
+    if min(lengths) > 0 and max(lengths) > _MOST_UNLIKE * min(lengths):
+        said = ", ".join(f"{length:.3g}" for length in lengths)
+        raise MotionLLMError(
+            f"'{name}' holds no body: left thigh and shin, right thigh and shin are {said} long; {remedy}"
+        )
+
+
+def up_axis(text: str) -> str | None:
+    """The axis that `text` names ("z", "+z", "-Y"), one of `UP_AXES`; None if it names none."""
+    axis = text.strip().lower().removeprefix("+")
+    return axis if axis in UP_AXES else None
+
+
+def find_up_axis(
+    joints: np.ndarray, rest: np.ndarray | None, top: str, leg: float, name: str
+) -> tuple[str, str | None]:
+    """Which axis of the file points up, one of `UP_AXES`, and a note if that is not sure or turns it upside down.
+
+    A rest pose that stands upright tells the axis, and how the body is held over the clip which way it goes. Without
+    such a rest pose (bones lie along an axis of their own, or arrays) how it is held decides; somebody who lies all the
+    time is told from other axes by the floor.
 
     Args:
         joints: (N, 22, 3) in axes of the file.
-        rest: (22, 3), the same joints where no joint is turned; only legs, pelvis and `top` are looked at.
+        rest: (22, 3), the same joints where no joint is turned; only legs, pelvis and `top` are looked at. None where
+            there is none.
         top: "head" or "neck".
+        leg: length of thigh and shin in the file's unit.
+        name: what error messages call the file.
+
+    Raises:
+        MotionLLMError: nothing tells it.
     """
-    held, standing = _foot_to_top(joints, top), _foot_to_top(rest[None], top)[0]
+    held = _foot_to_top(joints, top)
     held = (held / np.maximum(np.linalg.norm(held, axis=-1, keepdims=True), 1e-12)).mean(0)
-    chain = [rest[_INDEX[joint]] for joint in (top, "pelvis", "left_hip", "left_knee", "left_ankle")]
-    length = float(np.linalg.norm(np.diff(chain, axis=0), axis=-1).sum())
-    standing = standing / length if length > 0 else standing
-    by_rest, by_motion = ("xyz"[int(np.abs(vector).argmax())] for vector in (standing, held))
-    if by_rest != "x" and abs(standing["xyz".index(by_rest)]) > 0.8:
-        if by_motion not in ("x", by_rest) and abs(held["xyz".index(by_motion)]) > 0.9:
-            return by_rest, (
+    by_motion, strength = _axis_along(held)
+    by_rest = None
+    if rest is not None:
+        chain = [rest[_INDEX[joint]] for joint in (top, "pelvis", "left_hip", "left_knee", "left_ankle")]
+        length = float(np.linalg.norm(np.diff(chain, axis=0), axis=-1).sum())
+        axis, straight = _axis_along(_foot_to_top(rest[None], top)[0] / (length or 1.0))
+        by_rest = axis if straight > 0.8 else None
+    if by_rest is None:
+        found, note = _up_as_held(joints, by_motion, strength, leg, name)
+    elif by_motion[-1] == by_rest[-1]:
+        found, note = (by_motion if strength > 0.6 else by_rest), None
+    elif strength > 0.9 and _travels(joints, by_rest, leg):
+        found, note = by_motion, f"the rest pose stands along {by_rest}, but the body is held along {by_motion}"
+    elif strength > 0.9:
+        found, note = (
+            by_rest,
+            (
                 f"the rest pose stands along {by_rest}, but the body is held along {by_motion}; if it does not lie, "
                 f"give --up {by_motion}"
-            )
-        return by_rest, None
-    if by_motion != "x" and abs(held["xyz".index(by_motion)]) > 0.6:
-        return by_motion, None
-    return "y", "the body is never upright, so y is taken as up; --up z tells it otherwise"
+            ),
+        )
+    else:
+        found, note = by_rest, None
+    if note is None and found.startswith("-"):
+        note = f"it stands on its head: {found} is up, turned (if it stands on its hands, give --up {found[-1]})"
+    return found, note
+
+
+def _up_as_held(joints: np.ndarray, held: str, strength: float, leg: float, name: str) -> tuple[str, str | None]:
+    """The up axis of a body held along an axis, where nothing else tells it."""
+    if strength <= 0.6:
+        return "y", "the body is never upright, so y is taken as up; --up z tells it otherwise"
+    if held[-1] == "y":
+        return held, None
+    heights = to_y_up(joints, held)[..., 1]
+    stands, lies = _on_floor(heights, leg), _on_floor(joints[..., 1], leg) and np.ptp(joints[..., 1]) < 0.9 * leg
+    if (stands and not lies) or _travels(joints, "y", leg):
+        return held, None
+    if lies and not stands:
+        return "y", f"the body lies along {held} all the time; if it stands, give --up {held}"
+    if held[-1] == "x":
+        raise MotionLLMError(
+            f"'{name}' has a body that is held along {held} all the time; give --up y if it lies, else --up {held}"
+        )
+    return held, f"the body is held along {held} all the time, so {held} is taken as up; if it lies, give --up y"
+
+
+def _axis_along(vector: np.ndarray) -> tuple[str, float]:
+    """The signed axis that lies nearest to a vector, and how far the vector goes along it."""
+    axis = int(np.abs(vector).argmax())
+    return ("-" if vector[axis] < 0 else "") + "xyz"[axis], abs(float(vector[axis]))
+
+
+def _on_floor(heights: np.ndarray, leg: float) -> bool:
+    return -0.15 * leg < heights.min() < 0.25 * leg
+
+
+def _travels(joints: np.ndarray, axis: str, leg: float) -> bool:
+    """Whether the body gets further along an axis than anybody rises or sinks."""
+    return bool(np.ptp(joints[:, 0, "xyz".index(axis[-1])]) > 1.5 * leg)
 
 
 def _foot_to_top(joints: np.ndarray, top: str) -> np.ndarray:
@@ -109,12 +214,42 @@ def _foot_to_top(joints: np.ndarray, top: str) -> np.ndarray:
 
 
 def to_y_up(joints: np.ndarray, up: str) -> np.ndarray:
-    """Joints (..., 3) with `up` ("y" or "z") turned to y; right-handed before and after."""
-    return joints if up == "y" else np.stack([joints[..., 0], joints[..., 2], -joints[..., 1]], axis=-1)
+    """Joints (..., 3) with `up` (one of `UP_AXES`) turned to y; right-handed before and after."""
+    x, y, z = (joints[..., axis] for axis in range(3))
+    turned = {"y": (x, y, z), "-y": (x, -y, -z), "z": (x, z, -y), "-z": (x, -z, y), "x": (-y, x, z), "-x": (y, -x, z)}
+    return joints if up == "y" else np.stack(turned[up], axis=-1)
 
 
-def check_sides(joints: np.ndarray, name: str) -> None:
-    """Make sure that left is left: the toes point where hips and spine say the front is; joints (N, 22, 3).
+def front_of(joints: np.ndarray) -> np.ndarray:
+    """Where hips and spine say that the body faces: unit vectors (N, 3) of joints (N, 22, 3), in any axes."""
+    hips = joints[:, _INDEX["left_hip"]] - joints[:, _INDEX["right_hip"]]
+    front = np.cross(hips, joints[:, _INDEX["neck"]] - joints[:, _INDEX["pelvis"]])
+    return front / np.maximum(np.linalg.norm(front, axis=-1, keepdims=True), 1e-12)
+
+
+def bends_backward(joints: np.ndarray) -> bool:
+    """Whether the knees bend to the back; joints (N, 22, 3). False where they are straight all the time."""
+    front, along, size = front_of(joints), 0.0, 0.0
+    for side in ("left", "right"):
+        hip, knee, ankle = (joints[:, _INDEX[f"{side}_{joint}"]] for joint in ("hip", "knee", "ankle"))
+        leg = ankle - hip
+        share = ((knee - hip) * leg).sum(-1) / np.maximum((leg**2).sum(-1), 1e-12)
+        off = knee - hip - share[:, None] * leg
+        bend = np.linalg.norm(off, axis=-1)
+        bent = bend > _KNEE_BEND * np.linalg.norm(leg, axis=-1)
+        along += float((off * front)[bent].sum())
+        size += float(bend[bent].sum())
+    return along < -0.3 * size
+
+
+def check_sides(joints: np.ndarray, name: str, remedy: str, toes_known: bool = True) -> None:
+    """Make sure that left is left: toes point, and knees bend, to where hips and spine say the front is.
+
+    Args:
+        joints: (N, 22, 3).
+        name: what error messages call the file.
+        remedy: what they advise.
+        toes_known: whether the toes are the file's own; the knees are asked else.
 
     Raises:
         MotionLLMError: they point backward, or hips and shoulders disagree.
@@ -126,49 +261,17 @@ def check_sides(joints: np.ndarray, name: str) -> None:
         raise MotionLLMError(
             f"'{name}' has the left hip on the side of the right shoulder; correct the sides in a --map file"
         )
-    front = np.cross(hips, at["neck"] - at["pelvis"])
     toes = at["left_foot"] - at["left_ankle"] + at["right_foot"] - at["right_ankle"]
-    if _cosine(front, toes) < -0.3:
-        raise MotionLLMError(
-            f"'{name}' has toes that point backward: left and right are swapped; give a --map file with the sides "
-            'swapped, or with "left_handed": true if the file has left-handed axes'
-        )
+    if toes_known and _cosine(front_of(joints), toes) < -0.3:
+        raise MotionLLMError(f"'{name}' has toes that point backward: left and right are swapped; {remedy}")
+    if not toes_known and bends_backward(joints):
+        raise MotionLLMError(f"'{name}' has knees that bend backward: left and right are swapped; {remedy}")
 
 
 def _cosine(first: np.ndarray, second: np.ndarray) -> float:
     """Mean cosine between vectors (N, 3)."""
     lengths = np.linalg.norm(first, axis=-1) * np.linalg.norm(second, axis=-1)
     return float(((first * second).sum(-1) / np.maximum(lengths, 1e-12)).mean())
-
-
-def starts_with_rest_pose(joints: np.ndarray, unturned: bool) -> bool:
-    """Whether the first frame is a T-pose or rest pose that was put before the motion.
-
-    Such a frame stands with stretched arms or has all rotations zero, and the body jumps out of it: a recording that
-    begins with a T-pose moves on from it without a jump.
-
-    Args:
-        joints: (N, 22, 3) metres, Y up.
-        unturned: no joint is turned in the first frame.
-    """
-    if len(joints) < 3:
-        return False
-    jump, next_step = np.linalg.norm(np.diff(joints[:3], axis=0), axis=-1).max(-1)
-    if jump < 0.10 or jump < 3 * next_step:
-        return False
-    return unturned or _is_t_pose(joints[0])
-
-
-def _is_t_pose(pose: np.ndarray) -> bool:
-    """Both arms straight and level, (22, 3) metres, Y up."""
-    for side in ("left", "right"):
-        shoulder, elbow, wrist = (pose[_INDEX[f"{side}_{joint}"]] for joint in ("shoulder", "elbow", "wrist"))
-        arm = wrist - shoulder
-        reach = np.linalg.norm(arm)
-        straight = reach > 0.97 * (np.linalg.norm(elbow - shoulder) + np.linalg.norm(wrist - elbow))
-        if not straight or abs(arm[1]) > 0.25 * reach:
-            return False
-    return True
 
 
 def floor_offset(joints: np.ndarray) -> float:

@@ -12,9 +12,10 @@ from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.files_motionllm import atomic_path
 from modeling_motionllm.motion_features import HUMANML3D
 
-__all__ = ["BUILT_IN_MAPS", "UP_AXES", "SkeletonMap", "find_skeleton_map", "read_skeleton_map", "write_map_template"]
+from .body_frame import up_axis
 
-UP_AXES = ("y", "z")
+__all__ = ["BUILT_IN_MAPS", "SkeletonMap", "find_skeleton_map", "read_skeleton_map", "write_map_template"]
+
 _MIDDLE = ("pelvis", "spine1", "spine2", "spine3", "neck", "head")
 _LIMBS = ("hip", "knee", "ankle", "foot", "collar", "shoulder", "elbow", "wrist")
 
@@ -29,7 +30,7 @@ class SkeletonMap:
         name: what messages call it.
         joints: SMPL-22 joint -> names of the recorded joints whose mean position it is, usually one. Joints that are
             not there are interpolated where that can be done.
-        up: "y" or "z"; None to find out.
+        up: one of `UP_AXES`; None to find out.
         metres_per_unit: 0.01 for centimetres; None to find out from the legs.
         left_handed: the file's axes are left-handed; x is turned round.
         signature: joints that tell this skeleton from others of the same names; needed for it to be recognised.
@@ -164,7 +165,7 @@ def read_skeleton_map(path: str | os.PathLike[str]) -> SkeletonMap:
     """Read a map as `write_map_template` lays it out.
 
     `joints` names for each of the 22 joints the joint of the file, or a list of joints whose mean position is taken;
-    an empty string or a missing entry leaves it to be interpolated. `up` ("y" or "z"), `metres_per_unit` and
+    an empty string or a missing entry leaves it to be interpolated. `up` (one of `UP_AXES`), `metres_per_unit` and
     `left_handed` are optional.
 
     Raises:
@@ -192,15 +193,16 @@ def read_skeleton_map(path: str | os.PathLike[str]) -> SkeletonMap:
         if sources:
             joints[joint] = tuple(sources)
     up, scale, left_handed = content.get("up"), content.get("metres_per_unit"), content.get("left_handed", False)
-    if up is not None and up not in UP_AXES:
-        raise MotionLLMError(f"the map '{path}' has up {up!r}; give 'y', 'z' or null")
+    axis = None if up is None else up_axis(str(up))
+    if up is not None and axis is None:
+        raise MotionLLMError(f"the map '{path}' has up {up!r}; give 'y', 'z', 'x', '-y', '-z', '-x' or null")
     if scale is not None and (
         isinstance(scale, bool) or not isinstance(scale, int | float) or not math.isfinite(scale) or scale <= 0
     ):
         raise MotionLLMError(f"the map '{path}' has metres_per_unit {scale!r}; give a positive number or null")
     if not isinstance(left_handed, bool):
         raise MotionLLMError(f"the map '{path}' has left_handed {left_handed!r}; give true or false")
-    return SkeletonMap(Path(path).name, joints, up, None if scale is None else float(scale), left_handed)
+    return SkeletonMap(Path(path).name, joints, axis, None if scale is None else float(scale), left_handed)
 
 
 def write_map_template(path: Path, joints: Mapping[str, Sequence[str]], joint_names: Sequence[str]) -> None:

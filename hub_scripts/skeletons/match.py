@@ -13,12 +13,13 @@ from .recognise import recognise_joints
 
 __all__ = ["LAST_JOINTS", "SkeletonMatch", "UnknownSkeletonError", "match_skeleton", "offer_map_template"]
 
-# What cannot be interpolated. Of neck and head, one is enough.
+# What cannot be interpolated, and toes, which can but are worse for it. Of neck and head, one is enough.
 _NEEDED = tuple(
     joint
     for joint in HUMANML3D.joint_names
     if joint not in ("spine1", "spine2", "spine3", "neck", "head", "left_collar", "right_collar")
 )
+_TOES = {"left_foot", "right_foot"}
 
 # Joints that an end site can stand for: which joint it is the end of.
 LAST_JOINTS = {
@@ -108,17 +109,22 @@ def match_skeleton(
     matches = [(entry, _found(entry, places)) for entry in candidates]
     best, found = max(
         matches,
-        key=lambda pair: (not _missing(_first(pair[1], places), end_sites), len(pair[0].signature), len(pair[1])),
+        key=lambda pair: (
+            not set(_missing(_first(pair[1], places), end_sites)) - _TOES,
+            len(pair[0].signature),
+            len(pair[1]),
+        ),
     )
     missing = _missing(_first(found, places), end_sites)
-    if not missing:
+    fits, whole = not set(missing) - _TOES, not missing
+    told = {} if given is not None or whole else recognise_joints(joint_names, parents)
+    told_names = {joint: tuple(joint_names[index] for index in group) for joint, group in told.items()}
+    if whole or (fits and len(_missing(told, end_sites)) >= len(missing)):
         return SkeletonMatch(
             best,
             {joint: tuple(_only(source, places, name) for source in sources) for joint, sources in found.items()},
         )
-    told = {} if given is not None else recognise_joints(joint_names, parents)
-    told_names = {joint: tuple(joint_names[index] for index in group) for joint, group in told.items()}
-    if given is None and not _missing(told, end_sites):
+    if given is None and not set(_missing(told, end_sites)) - _TOES:
         return SkeletonMatch(SkeletonMap("recognised", told_names), told)
     raise UnknownSkeletonError(name, missing, found, joint_names)
 

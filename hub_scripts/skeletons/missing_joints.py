@@ -5,23 +5,30 @@ import numpy as np
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.motion_features import HUMANML3D
 
+from .body_frame import front_of
+
 __all__ = ["add_missing_joints"]
 
 _INDEX = {joint: index for index, joint in enumerate(HUMANML3D.joint_names)}
-_INTERPOLATED = ("spine1", "spine2", "spine3", "neck", "head", "left_collar", "right_collar")
+_INTERPOLATED = (
+    *("spine1", "spine2", "spine3", "neck", "head"),
+    *("left_collar", "right_collar", "left_foot", "right_foot"),
+)
 _SPINE = ("pelvis", "spine1", "spine2", "spine3", "neck")
 _SAME_PLACE = 1e-3  # of the leg: about a millimetre
 
 # Proportions of the SMPL body at rest.
 _NECK_TO_HEAD = 0.42  # the neck, from between the shoulders to the head
 _COLLAR = {"spine3": 0.35, "neck": 0.25, "shoulder": 0.40}
+_TOES_AHEAD, _TOES_DOWN = 0.16, 0.07  # of the leg, from the ankle
 
 
 def add_missing_joints(joints: np.ndarray, known: set[str], leg: float, name: str) -> tuple[str, ...]:
     """Fill the joints of `joints` that are not in `known`, in place.
 
     Spine joints go on the line between their neighbours, where the SMPL body has them; collars between spine, neck and
-    shoulder; the neck between shoulders and head; the head on from spine and neck. A known joint of these that lies in
+    shoulder; the neck between shoulders and head; the head on from spine and neck; toes before the ankle, where the
+    body faces, square to the shin. A known joint of these that lies in
     the place of its neighbour in all frames is placed anew.
 
     Args:
@@ -52,6 +59,12 @@ def add_missing_joints(joints: np.ndarray, known: set[str], leg: float, name: st
         if f"{side}_collar" not in known:
             parts = (here["spine3"], here["neck"], here[f"{side}_shoulder"])
             here[f"{side}_collar"][:] = sum(weight * part for weight, part in zip(_COLLAR.values(), parts, strict=True))
+        if f"{side}_foot" not in known:
+            shin, front = here[f"{side}_ankle"] - here[f"{side}_knee"], front_of(joints)
+            shin = shin / np.linalg.norm(shin, axis=-1, keepdims=True)
+            ahead = front - (front * shin).sum(-1, keepdims=True) * shin
+            ahead /= np.maximum(np.linalg.norm(ahead, axis=-1, keepdims=True), 1e-6)
+            here[f"{side}_foot"][:] = here[f"{side}_ankle"] + leg * (_TOES_AHEAD * ahead + _TOES_DOWN * shin)
     return tuple(joint for joint in HUMANML3D.joint_names if joint not in known)
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from hub_scripts.data.acclaim import find_asf, parse_amc, parse_asf, read_amc
+from hub_scripts.data.gate import ReadingOptions
 from hub_scripts.data.motion_files import load_motion
-from hub_scripts.data.retarget import BvhOptions
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.motion_features import HUMANML3D
 
@@ -161,7 +161,7 @@ def test_a_motion_comes_out_in_metres_at_20_fps(tmp_path: Path) -> None:
     at = {joint: motion.joints[0, index] for joint, index in INDEX.items()}
     assert at["left_hip"][0] > 0 > at["right_hip"][0]
     np.testing.assert_allclose(np.linalg.norm(at["left_wrist"] - at["left_elbow"]), 4.9 * _UNIT, atol=1e-5)
-    slower = load_motion(write(tmp_path), BvhOptions(fps=60, start=0.5, end=1.5))
+    slower = load_motion(write(tmp_path), ReadingOptions(fps=60, start=0.5, end=1.5))
     assert slower.joints.shape == (20, 22, 3)
     np.testing.assert_allclose(slower.joints[0, 0, 2], 0.1 * 30 * _UNIT, atol=1e-5)
 

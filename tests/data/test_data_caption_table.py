@@ -1,5 +1,6 @@
 """The table of sentences, and left and right in mirrored sentences."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -84,3 +85,19 @@ def test_a_missing_table_is_named(tmp_path: Path) -> None:
 )
 def test_sides_are_swapped(text: str, mirrored: str) -> None:
     assert mirror_words(text) == mirrored
+
+
+def test_captions_of_other_kinds_of_tables(tmp_path: Path) -> None:
+    rows = [
+        {"File": "a/wa\u0308lk.bvh", "Caption": "walks", "start": 0.5, "split": None},
+        {"File": "b", "Caption": "sits"},
+    ]
+    (tmp_path / "t.json").write_text(json.dumps(rows))
+    (tmp_path / "t.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    (tmp_path / "t.csv").write_text("FILE;caption;Start\na/wälk.bvh;walks;0,5\nb;sits;\n")
+    expected = [("a/wälk_0.50-", "a/wälk", ["walks"], {"start": 0.5}), ("b", "b", ["sits"], {})]
+    for name in ("t.json", "t.jsonl", "t.csv"):
+        entries = read_caption_table(tmp_path / name)
+        assert [(key, e.file, e.captions, e.reading) for key, e in entries.items()] == expected
+    (tmp_path / "t.csv").write_text("file,caption,up\na,walks,-Z\n")
+    assert read_caption_table(tmp_path / "t.csv")["a"].reading == {"up": "-z"}

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
+from hub_scripts.data.gate import ReadingOptions
 from hub_scripts.data.glb import GltfAnimations, read_glb
 from hub_scripts.data.gltf_file import parse_gltf
 from hub_scripts.data.motion_files import load_motion
-from hub_scripts.data.retarget import BvhOptions
 from hub_scripts.export import save_motion
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.motion import Motion
@@ -200,10 +200,10 @@ def test_our_own_export_comes_back(people: int, tmp_path: Path) -> None:
 
 
 def test_part_of_a_motion() -> None:
-    motion = load_motion(JAB, BvhOptions(start=0.2, end=0.6))
+    motion = load_motion(JAB, ReadingOptions(start=0.2, end=0.6))
     np.testing.assert_array_equal(motion.joints, load_motion(JAB).joints[4:12])
     with pytest.raises(MotionLLMError, match=r"has 0\.85 s at 20 fps, but the part from 0\.50 to 3\.00 s"):
-        load_motion(JAB, BvhOptions(start=0.5, end=3.0))
+        load_motion(JAB, ReadingOptions(start=0.5, end=3.0))
 
 
 # what cannot be read

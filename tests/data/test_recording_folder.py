@@ -9,8 +9,8 @@ import pytest
 from bvh_writer import NAMES, bvh_bytes
 
 from hub_scripts.data.caption_table import read_caption_table
+from hub_scripts.data.gate import ReadingOptions
 from hub_scripts.data.motion_files import load_motion
-from hub_scripts.data.retarget import BvhOptions
 from hub_scripts.data.store import existing_splits, read_motions, read_summary
 from hub_scripts.encode_motions import main as encode
 from hub_scripts.prepare_data import main
@@ -140,7 +140,7 @@ def test_options_of_one_file(folder: Path) -> None:
         "file,caption,fps,speed\npairs/one,walks,10,\npairs/two,walks,,2.0\n",
         "--no-mirror",
     )
-    slow = load_motion(folder / "pairs" / "one.bvh", BvhOptions(fps=10))
+    slow = load_motion(folder / "pairs" / "one.bvh", ReadingOptions(fps=10))
     np.testing.assert_allclose(rows["pairs/one"]["joints"][0], slow.joints, atol=1e-6)
     way = rows["pairs/two"]["joints"][0, -1, 0] - PARTNER[-1, 0]
     assert np.linalg.norm(way) == pytest.approx(2.0 * (len(PARTNER) - 1) / 20, abs=1e-3)
@@ -152,7 +152,7 @@ def test_options_of_one_file(folder: Path) -> None:
         ("a,x,-1,,,", "has the start '-1'; give a number"),
         ("a,x,,fast,,", "has the fps 'fast'; give a number"),
         ("a,x,,,1.5,", "has repeat '1.5'; give a whole number"),
-        ("a,x,,,,w", "has up 'w'; give y or z"),
+        ("a,x,,,,w", "has up 'w'; give one of y, z, x, -y, -z, -x"),
     ],
 )
 def test_values_that_cannot_be_are_named(row: str, problem: str, tmp_path: Path) -> None:

@@ -173,6 +173,6 @@ def test_what_is_found_out_about_a_bvh_is_said_and_can_be_given(
     assert "the thigh is 0.78 m long, which is no adult's" in said[1]
 
 
-def test_bvh_options_that_make_no_sense_are_refused(refused, tmp_path: Path) -> None:
+def test_reading_options_that_make_no_sense_are_refused(refused, tmp_path: Path) -> None:
     assert "--scale is -1" in refused("convert", BVH, tmp_path / "out.npz", "--scale", "-1")
     assert "neither a file nor one of the built-in maps" in refused("view", BVH, "--no-open", "--map", "nothing")

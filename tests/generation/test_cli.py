@@ -17,6 +17,11 @@ ROOT = Path(__file__).parents[2]
 BVH = FIXTURES / "bandai" / "dataset-1_walk_normal_002.bvh"
 
 
+def walk() -> np.ndarray:
+    """Joints (T, 22, 3) of a real clip."""
+    return np.load(FIXTURES / "bandai" / "expected_joints.npz")["dataset-1_walk_normal_002"]
+
+
 def command_line(*arguments: object, **environment: str) -> subprocess.CompletedProcess:
     return subprocess.run(
         [sys.executable, "-m", "hub_scripts.cli", *map(str, arguments)],
@@ -149,7 +154,7 @@ def bad_file(kind: str, folder: Path, joints: np.ndarray) -> Path:
         joints[3, 4, 1] = np.nan
         np.save(path, joints)
     elif kind == "npy width":
-        np.save(path, joints.reshape(len(joints), 66))
+        np.save(path, joints.reshape(len(joints), 66)[:, :63])
     elif kind == "npy joints":
         np.save(path, joints[:, :20])
     elif kind == "npy unit":  # KIT-ML's joints are published in millimetres
@@ -159,9 +164,9 @@ def bad_file(kind: str, folder: Path, joints: np.ndarray) -> Path:
     elif kind == "npy pickle":
         np.save(path, np.array([{}], dtype=object))
     elif kind == "npy short":
-        np.save(path, joints[:3])
+        np.save(path, walk()[:3])
     elif kind == "npy long":
-        np.save(path, np.concatenate([joints] * 12))
+        np.save(path, np.concatenate([walk()] * 12))
     elif kind == "npz half":
         whole = Motion(joints).save(path).read_bytes()
         path.write_bytes(whole[: len(whole) // 2])
@@ -174,7 +179,7 @@ def bad_file(kind: str, folder: Path, joints: np.ndarray) -> Path:
     ("bvh half", ["cut off"]),
     ("bvh header", ["export it again"]),
     ("npy NaN", ["NaN", "repair it or export it again"]),
-    ("npy width", ["(40, 66)", "(T, 22, 3) or features (T, 263)"]),
+    ("npy width", ["(40, 63)", "(T, 22, 3) or features (T, 263)"]),
     ("npy joints", ["(40, 20, 3)"]),
     ("npy unit", ["body of", "in units of 0.001 m"]),
     ("npy scalar", ["shape ()"]),

@@ -351,7 +351,8 @@ def test_interact_tells_and_takes_parts(
     assert cli(["interact", SENTENCE, *common, "-o", str(tmp_path / "b")]) == 0
     assert "person 1: " in capsys.readouterr().out
     [path] = (tmp_path / "b").glob("*.npz")
-    motionllm.Motion(motionllm.Motion.load(path).joints[0]).save(tmp_path / "given.npz")
+    made = motionllm.Motion.load(path)
+    motionllm.Motion(made.joints[0], model=made.model).save(tmp_path / "given.npz")
     given = ["--given", str(tmp_path / "given.npz"), *common[:2], *common[4:]]
     assert cli(["interact", SENTENCE, *given, "-o", str(tmp_path / "d")]) == 0
     assert "(given)\n" in capsys.readouterr().out

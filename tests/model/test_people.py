@@ -330,12 +330,12 @@ def test_interact_writes_scenes(
     assert scene.joints.shape == (3, 40, 22, 3)
     assert scene.codes is not None and scene.codes.shape == (3, 10)  # noqa: PT018
     assert (tmp_path / "a" / f"{name}.html").is_file()
-    motionllm.Motion(make_joints(48)).save(tmp_path / "given.npz")
+    motionllm.Motion(make_joints(48), model="random").save(tmp_path / "given.npz")
     assert cli(["interact", SENTENCE, "--given", str(tmp_path / "given.npz"), *common, "-o", str(tmp_path / "c")]) == 0
     assert motionllm.Motion.load(tmp_path / "c" / f"{name}.npz").joints.shape == (2, 44, 22, 3)
     # An untrained model may place people farther apart than placements reach.
     together = scene.joints - scene.joints[:, :1, :1] * np.array([1, 0, 1])
-    motionllm.Motion(together).save(tmp_path / "together.npz")
+    motionllm.Motion(together, model=scene.model).save(tmp_path / "together.npz")
     assert cli(["caption", "--model", str(scene_checkpoint), str(tmp_path / "together.npz")]) == 0
     capsys.readouterr()
     for wrong, message in (
@@ -352,7 +352,7 @@ def test_interact_writes_scenes(
 def test_interact_plants_the_feet_of_those_it_makes(
     tmp_path: Path, scene_checkpoint: Path, make_joints: Callable[..., np.ndarray], everything_stands: None
 ) -> None:
-    motionllm.Motion(make_joints(48)).save(tmp_path / "given.npz")
+    motionllm.Motion(make_joints(48), model="random").save(tmp_path / "given.npz")
     given = ["--given", str(tmp_path / "given.npz")]
     common = ["interact", SENTENCE, "--model", str(scene_checkpoint), "--seed", "4", "--formats", "npz"]
     for name, people, kept in (("new", [], 0), ("given", given, 1)):

@@ -1,0 +1,238 @@
+"""The gate that every motion passes on its way in: from joints as a reader found them to metres, Y up, on the floor.
+
+What is certain is put right and said in a note; what is not is refused in a line with the remedy.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from hub_scripts.skeletons.body_frame import (
+    bends_backward,
+    check_body,
+    check_sides,
+    find_scale,
+    find_up_axis,
+    floor_offset,
+    front_of,
+    leg_lengths,
+    to_y_up,
+)
+from hub_scripts.skeletons.maps import SkeletonMap
+from hub_scripts.skeletons.missing_joints import add_missing_joints
+from modeling_motionllm.errors_motionllm import MotionLLMError
+from modeling_motionllm.motion_features import HUMANML3D
+
+from .loops import move_forward, repeat_motion
+from .odd_frames import jump_notes, padding, rest_frames
+
+__all__ = ["FoundJoints", "ReadMotion", "ReadingOptions", "cut_part", "pass_gate"]
+
+_MAX_REACH = 10_000.0  # metres
+_INDEX = {joint: index for index, joint in enumerate(HUMANML3D.joint_names)}
+_TOES = ("left_foot", "right_foot")
+
+
+@dataclass(frozen=True)
+class ReadingOptions:
+    """What a user says of the motion in a file; what is None is found out, or taken as the file has it.
+
+    Args:
+        skeleton_map: which joints are which.
+        up: one of `UP_AXES`.
+        scale: metres per unit of the file.
+        fps: frames per second, where the file's own rate is wrong or missing; glTF files have times instead.
+        start: seconds of the file (at its right rate) before the motion, left out.
+        end: second of the file at which the motion ends.
+        animation: name of the one to read, in a file of several.
+        repeat: how often it is played, for loops.
+        speed: metres per second that an animation in place goes forward, or "feet", see `move_forward`.
+    """
+
+    skeleton_map: SkeletonMap | None = None
+    up: str | None = None
+    scale: float | None = None
+    fps: float | None = None
+    start: float | None = None
+    end: float | None = None
+    animation: str | None = None
+    repeat: int = 1
+    speed: float | str | None = None
+
+
+@dataclass(eq=False)
+class FoundJoints:
+    """The 22 joints as a reader found them.
+
+    Args:
+        joints: float64 (N, 22, 3), any unit, axes and origin.
+        fps: frames per second.
+        known: joints that are there; the others of `joints` are not looked at.
+        rest: float64 (22, 3), the same joints where nothing moves them, if there is such a pose.
+        unturned: bool (N,), whether no joint is turned in a frame, where that is known.
+        end_sites: toes that are the end sites of the ankles, so that they may as well be heels.
+        up: what the file or its map says of the axis that points up.
+        scale: likewise of metres per unit.
+        notes: what its reader has to say, one phrase each.
+        remedy: what a user can do where the joints are no body, or on wrong sides.
+    """
+
+    joints: np.ndarray
+    fps: float
+    known: frozenset[str] = frozenset(HUMANML3D.joint_names)
+    rest: np.ndarray | None = None
+    unturned: np.ndarray | None = None
+    end_sites: frozenset[str] = frozenset()
+    up: str | None = None
+    scale: float | None = None
+    notes: tuple[str, ...] = ()
+    remedy: str = "correct the joints"
+
+
+@dataclass(frozen=True)
+class ReadMotion:
+    """A motion behind the gate.
+
+    Args:
+        joints: float64 (T, 22, 3), metres, SMPL-22 order, Y up; where and as it was recorded.
+        fps: frames per second.
+        unit: what lengths are in, in words.
+        up: the axis that pointed up.
+        notes: what was done to it, one phrase each.
+    """
+
+    joints: np.ndarray
+    fps: float
+    unit: str
+    up: str
+    notes: tuple[str, ...]
+
+
+def pass_gate(people: Sequence[FoundJoints], name: str, options: ReadingOptions = ReadingOptions()) -> list[ReadMotion]:
+    """Check the joints of the people of one file, and put right what is certain.
+
+    Args:
+        people: of one world and time.
+        name: what error messages call the file.
+        options: what is known of it.
+
+    Raises:
+        MotionLLMError: no body, left and right exchanged, an up axis that nothing tells, joints out of this world, or a
+            part of the file that it has not.
+    """
+    upright = [_upright(person, name, options) for person in people]
+    first = max((person.first for person in upright), default=0)
+    last = max((person.last for person in upright), default=0)
+    read: list[ReadMotion] = []
+    for person, found in zip(upright, people, strict=True):
+        joints = person.joints[first : len(person.joints) - last]
+        if options.repeat > 1:
+            joints = repeat_motion(joints, options.repeat)
+        if options.speed is not None:
+            joints = move_forward(joints, person.fps, options.speed, name)
+        check_sides(joints, name, found.remedy, person.toes_known)
+        read.append(ReadMotion(joints, person.fps, person.unit, person.up, tuple(person.notes)))
+    lift = floor_offset(np.concatenate([motion.joints for motion in read])) if read else 0.0
+    return [_placed(motion, lift, name) for motion in read]
+
+
+@dataclass(eq=False)
+class _Upright:
+    """Joints (N, 22, 3) in metres, Y up, and how many frames at each end are left out."""
+
+    joints: np.ndarray
+    fps: float
+    unit: str
+    up: str
+    first: int
+    last: int
+    toes_known: bool
+    notes: list[str]
+
+
+def _upright(found: FoundJoints, name: str, options: ReadingOptions) -> _Upright:
+    """The joints in metres, Y up."""
+    fps, notes = options.fps or found.fps, list(found.notes)
+    part = cut_part(len(found.joints), fps, options, name)
+    joints, unturned = found.joints[part].copy(), None if found.unturned is None else found.unturned[part]
+    known = sorted(_INDEX[joint] for joint in found.known)
+    front, end = padding(joints[:, known])
+    if 0 < front + end < len(joints):
+        notes.append(f"{front + end} frames at its ends are padding (all zero), cut off")
+        joints = joints[front : len(joints) - end]
+        unturned = None if unturned is None else unturned[front : len(unturned) - end]
+    thigh, shin = leg_lengths(joints)
+    scale, unit, odd = find_scale(thigh, shin, name, options.scale or found.scale)
+    check_body(joints, name, found.remedy)
+    leg = thigh + shin
+    known_joints = set(found.known)
+    placed = add_missing_joints(joints, known_joints, leg, name)
+    if found.end_sites and _heels(joints, found.end_sites - set(placed)):
+        known_joints -= found.end_sites
+        placed = add_missing_joints(joints, known_joints, leg, name)
+    if not found.end_sites <= set(placed):
+        notes.append("the toes are the end sites of the ankles")
+    notes += [odd] if odd else []
+    notes += [f"not in the file, interpolated: {', '.join(placed)}"] if placed else []
+    up, unsure = options.up or found.up, None
+    if up is None:
+        up, unsure = find_up_axis(joints, found.rest, "head" if "head" in found.known else "neck", leg, name)
+    notes += [unsure] if unsure else []
+    joints = to_y_up(joints, up) * scale
+    first, last = (rest_frames(joints[::step], fps, None if unturned is None else unturned[::step]) for step in (1, -1))
+    for count, frames, before in ((first, "first", "before"), (last, "last", "after")):
+        if count:
+            these = f"the {frames} frame is" if count == 1 else f"the {frames} {count} frames are"
+            notes.append(f"{these} a rest pose {before} the motion, left out")
+    toes_known = not set(_TOES) & set(placed)
+    return _Upright(joints, fps, unit, up, first, last, toes_known, notes)
+
+
+def _heels(joints: np.ndarray, toes: frozenset[str]) -> bool:
+    """Whether end sites of the ankles point backward while the knees bend forward: they are no toes."""
+    if bends_backward(joints) or not toes:
+        return False
+    front = front_of(joints)
+    ahead = [
+        ((joints[:, _INDEX[toe]] - joints[:, _INDEX[toe.replace("foot", "ankle")]]) * front).sum(-1).mean()
+        for toe in toes
+    ]
+    return max(ahead) < 0
+
+
+def _placed(motion: ReadMotion, lift: float, name: str) -> ReadMotion:
+    """The motion on the floor, with what is said of jumps in it."""
+    joints, notes = motion.joints, list(motion.notes)
+    if lift:
+        joints = joints + np.array([0.0, lift, 0.0])
+        notes.append("its height has another origin, put on the floor")
+    reach = float(np.abs(joints).max())
+    if reach > _MAX_REACH:
+        raise MotionLLMError(
+            f"'{name}' has a joint {reach:.3g} m from the origin; repair its positions, or give the unit by --scale"
+        )
+    notes += jump_notes(joints, motion.fps)
+    return ReadMotion(joints, motion.fps, motion.unit, motion.up, tuple(notes))
+
+
+def cut_part(frames: int, fps: float, options: ReadingOptions, name: str) -> slice:
+    """The frames from `start` to `end` of a file of so many frames.
+
+    Raises:
+        MotionLLMError: it has no such part.
+    """
+    first = 0 if options.start is None else round(options.start * fps)
+    last = frames if options.end is None else round(options.end * fps)
+    if not 0 <= first < min(last, frames):
+        until = "" if options.end is None else f" and --end {options.end:g}"
+        raise MotionLLMError(
+            f"--start {options.start or 0:g}{until} leave nothing of '{name}', which lasts {frames / fps:.2f} s at "
+            f"{fps:g} fps"
+        )
+    if last > frames + 0.1 * fps:
+        raise MotionLLMError(
+            f"'{name}' has {frames / fps:.2f} s at {fps:g} fps, but the part from {first / fps:.2f} to "
+            f"{last / fps:.2f} s is asked for; correct start and end, or the frame rate"
+        )
+    return slice(first, min(last, frames))

@@ -1,0 +1,155 @@
+"""Reading tables that people write, by one reader: .csv and .tsv (comma, semicolon, tab), .json, .jsonl, .parquet."""
+
+import codecs
+import csv
+import io
+import json
+import os
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from modeling_motionllm.errors_motionllm import MotionLLMError
+
+__all__ = ["TABLE_SUFFIXES", "Table", "TableRow", "read_table", "read_text"]
+
+TABLE_SUFFIXES = (".csv", ".tsv", ".json", ".jsonl", ".parquet")
+_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
+
+@dataclass(frozen=True)
+class TableRow:
+    """One row.
+
+    Args:
+        line: its number, of the line where the file has lines, else of the row.
+        where: the same for messages, with the file.
+        cells: by column name (lower case, NFC, without blanks around it); text is NFC and without blanks around it.
+    """
+
+    line: int
+    where: str
+    cells: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table.
+
+    Args:
+        columns: names in order, lower case.
+        rows: those that hold anything.
+        head: the first line as it is written; "" where there is none.
+    """
+
+    columns: tuple[str, ...]
+    rows: list[TableRow]
+    head: str = ""
+
+
+def read_table(path: str | os.PathLike[str]) -> Table:
+    """Read a table, by its suffix; what is none of the others is read as CSV.
+
+    Raises:
+        MotionLLMError: it cannot be read, or a row is broken; the message names the line.
+    """
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if suffix == ".parquet":
+        return _parquet(path)
+    text = read_text(path)
+    if suffix in (".json", ".jsonl"):
+        return _json(text, path, lines=suffix == ".jsonl")
+    return _csv(text, path)
+
+
+def read_text(path: str | os.PathLike[str]) -> str:
+    """The text of a file in UTF-8, or in UTF-16 that says so, NFC.
+
+    Raises:
+        MotionLLMError: it cannot be read, or is no such text.
+    """
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise MotionLLMError(f"cannot read '{path}' ({error.strerror}); check the path") from error
+    try:
+        text = data.decode("utf-16" if data.startswith(_UTF_16) else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise MotionLLMError(
+            f"'{path}' cannot be read as text: it is not UTF-8 (byte {error.start}); save it as UTF-8"
+        ) from error
+    return unicodedata.normalize("NFC", text)
+
+
+def _name(column: Any) -> str:
+    return unicodedata.normalize("NFC", str(column or "")).strip().lower()
+
+
+def _cells(row: Mapping[Any, Any]) -> dict[str, Any]:
+    return {_name(name): _value(value) for name, value in row.items()}
+
+
+def _value(value: Any) -> Any:
+    return unicodedata.normalize("NFC", value).strip() if isinstance(value, str) else value
+
+
+def _csv(text: str, path: Path) -> Table:
+    head = text.partition("\n")[0].strip()
+    delimiter = max(",;\t", key=head.count)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    rows: list[TableRow] = []
+    try:
+        columns = tuple(_name(name) for name in next(reader, ()))
+        for values in reader:
+            where = f"line {reader.line_num} of '{path}'"
+            if len(values) > len(columns):
+                raise MotionLLMError(f"{where} has more cells than the first line; put a caption with commas in quotes")
+            cells = {name: value.strip() for name, value in zip(columns, values, strict=False)}
+            if any(cells.values()):
+                rows.append(TableRow(reader.line_num, where, cells))
+    except csv.Error as error:
+        raise MotionLLMError(f"line {reader.line_num} of '{path}' is no CSV ({error}); correct its quotes") from error
+    return Table(columns, rows, head)
+
+
+def _json(text: str, path: Path, lines: bool) -> Table:
+    rows: list[TableRow] = []
+    parts = enumerate(text.splitlines(), start=1) if lines else [(1, text)]
+    kind = "line" if lines else "row"
+    for number, part in parts:
+        if not part.strip():
+            continue
+        try:
+            content = json.loads(part)
+        except (ValueError, RecursionError) as error:
+            raise MotionLLMError(f"line {number} of '{path}' is no JSON ({error}); correct it") from error
+        if not lines and not isinstance(content, list):
+            raise MotionLLMError(f"'{path}' is no JSON list; give [{{\"caption\": ...}}, ...]")
+        for place, row in enumerate(content if not lines else [content], start=1 if not lines else number):
+            if not isinstance(row, dict):
+                raise MotionLLMError(f"{kind} {place} of '{path}' is no JSON object; give {{\"caption\": ...}}")
+            rows.append(TableRow(place, f"{kind} {place} of '{path}'", _cells(row)))
+    return Table(tuple(dict.fromkeys(name for row in rows for name in row.cells)), rows)
+
+
+def _parquet(path: Path) -> Table:
+    import pyarrow
+    from pyarrow import parquet
+
+    try:
+        with parquet.ParquetFile(path) as file:
+            columns = tuple(_name(name) for name in file.schema_arrow.names)
+            rows = [
+                TableRow(number, f"row {number} of '{path}'", _cells(row))
+                for number, row in enumerate(
+                    (row for batch in file.iter_batches() for row in batch.to_pylist()), start=1
+                )
+            ]
+    except OSError as error:
+        raise MotionLLMError(f"cannot read '{path}' ({error.strerror or error}); check the path") from error
+    except pyarrow.ArrowInvalid as error:
+        raise MotionLLMError(f"'{path}' is no readable .parquet file ({error}); write it again") from error
+    return Table(columns, rows)
