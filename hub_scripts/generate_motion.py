@@ -1,6 +1,7 @@
 """`motionllm generate`: motions of one or several people from sentences, written as files."""
 
 import argparse
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tqdm import tqdm
 
 from hub_scripts.generation.jobs import Job, make_jobs, plan_batches, process_place
+from hub_scripts.generation.kept_files import KeptFiles
 from hub_scripts.generation.prompts import Prompt, read_prompts
 from hub_scripts.generation.run import MotionRun
 from hub_scripts.options.checkpoint import check_device, load_processor, quiet
@@ -63,10 +65,15 @@ def main(argv: Sequence[str]) -> int:
         raise MotionLLMError("--stream shows a motion while it is made, --num-candidates chooses after it; give one")
     processor.check_people(args.people)
     scene: dict[str, Any] = {"people": args.people, "parts": args.parts}
-    scene["given"] = None if args.given is None else load_motion(args.given)
+    notes: list[str] = []
+    scene["given"] = None if args.given is None else load_motion(args.given, tell=notes.append)
+    for note in notes:
+        print(note, file=sys.stderr)
     # All sentences are checked before the first is used.
     duration = None if args.duration is None else args.duration[0]
-    jobs = make_jobs(prompts, args.num_return_sequences, duration, args.seed)
+    kept = KeptFiles(Path(args.output_dir), formats)
+    left_alone = [kept.is_others] if formats and not args.overwrite else []
+    jobs = make_jobs(prompts, args.num_return_sequences, duration, args.seed, *left_alone)
     batches = plan_batches(jobs, processor, max(1, args.batch_size // candidates), args.people)
     if args.people > 1:
         processor(text=prompts[0].text, duration=duration, **scene)
@@ -74,10 +81,10 @@ def main(argv: Sequence[str]) -> int:
     check_device(device)
     name = Path(args.model).name
     dataset = None
+    settings = {"model": name, **asdict(drawing), **engine_settings(args), "plant_feet": args.plant_feet}
     if args.dataset_dir is not None:
         from hub_scripts.generation.dataset import GeneratedDataset
 
-        settings = {"model": name, **asdict(drawing), **engine_settings(args), "plant_feet": args.plant_feet}
         dataset = GeneratedDataset(args.dataset_dir, batches, settings, args.skip_existing, processor.skeleton)
         if rank == 0:
             dataset.write_card()
@@ -87,17 +94,19 @@ def main(argv: Sequence[str]) -> int:
         if formats:
             write_formats(motion, out / job.stem, formats, args, notes)
 
+    job_settings = settings | scene | {"given": args.given}
     run = MotionRun(
         processor=processor,
         load=lambda: load_engine(args, processor, device),
         write=write,
-        is_there=lambda job: all((out / f"{job.stem}.{suffix}").is_file() for suffix in formats),
+        is_there=lambda job: kept.has(job, job_settings, seeded=not args.greedy),
         model_name=name,
         actions=lambda: read_actions(args.model),
         dataset=dataset,
         skip_existing=args.skip_existing,
         seeded=not args.greedy,
         stream=args.stream,
+        settings=job_settings,
         options={
             **scene,
             "plant_feet": args.plant_feet,

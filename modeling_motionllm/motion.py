@@ -22,7 +22,7 @@ __all__ = ["Motion", "MotionSegment"]
 _JOINTS = tuple(skeleton.num_joints for skeleton in SKELETONS.values())
 # What a file holds one of, and its type.
 _SINGLE: dict[str, Callable[[Any], Any]] = {
-    **{"fps": float, "caption": str, "seed": int, "model": str, "version": str, "unknown": float}
+    **{"fps": float, "caption": str, "seed": int, "model": str, "version": str, "unknown": float, "settings": str}
 }
 # What numpy, zipfile and json raise on damaged files; RuntimeError covers encrypted and oddly compressed archives.
 _DAMAGED = (
@@ -71,6 +71,7 @@ class Motion:
         unknown: the probability, by the model that made it, that it has never seen what the caption asks for, if any;
             see `MotionGenerationOutput`.
         segments: what it shows one after another, in order, if it was made or composed so.
+        settings: how it was drawn, as JSON, if a model made it.
 
     Raises:
         MotionLLMError: wrong shape, people of different lengths, no frames, NaN or infinite values, `fps` not positive,
@@ -87,6 +88,7 @@ class Motion:
     version: str | None = None
     unknown: float | None = None
     segments: Sequence[MotionSegment] | None = None
+    settings: str | None = None
 
     def __post_init__(self) -> None:
         try:
@@ -171,8 +173,8 @@ class Motion:
         """Write an `.npz`; equal motions give equal bytes.
 
         It holds arrays under the names of the attributes: `joints`, `fps` and, where known, `features`, `codes`,
-        `caption`, `seed`, `model`, `version` and `unknown`; segments as `segment_texts` (N,) and `segment_times`
-        (N, 2), seconds. No pickle is needed to read them.
+        `caption`, `seed`, `model`, `version`, `unknown` and `settings`; segments as `segment_texts` (N,) and
+        `segment_times` (N, 2), seconds. No pickle is needed to read them.
 
         Raises:
             MotionLLMError: the suffix is not `.npz`, or the file cannot be written.

@@ -89,7 +89,7 @@ def _own_motion(path: Path, data: bytes, options: ReadingOptions, tell: Callable
     read = _array_motion(recordings, path, options, tell)
     if read.joints.shape == motion.joints.shape and np.abs(read.joints - motion.joints).max() < _SAME:
         return motion
-    return replace(motion, joints=read.joints, features=None, codes=None)
+    return replace(motion, joints=read.joints, features=None, codes=None, segments=None)
 
 
 def _array_motion(
@@ -122,7 +122,7 @@ def _cut(motion: Motion, options: ReadingOptions, path: Path) -> Motion:
     if options.start is None and options.end is None:
         return motion
     part = cut_part(motion.num_frames, motion.fps, options, os.fspath(path))
-    return replace(motion, joints=motion.joints[..., part, :, :], features=None, codes=None)
+    return replace(motion, joints=motion.joints[..., part, :, :], features=None, codes=None, segments=None)
 
 
 def _kit_motion(array: np.ndarray, path: Path) -> Motion:

@@ -2,8 +2,9 @@
 
 import os
 import re
+import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +17,11 @@ __all__ = ["Job", "file_stem", "make_jobs", "plan_batches", "process_place"]
 
 
 def file_stem(text: str, limit: int = 48) -> str:
-    """A file name from a sentence: its words joined by hyphens."""
-    words = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+    """A file name from a sentence: its words, in any script, joined by hyphens."""
+    text = unicodedata.normalize("NFC", text.lower())
+    # Marks are vowels and tones of many scripts, and no part of `\\w`.
+    kept = "".join(sign if sign.isalnum() or unicodedata.category(sign)[0] == "M" else "-" for sign in text)
+    words = re.sub("-+", "-", kept).strip("-")
     return (words if len(words) <= limit else words[:limit].rsplit("-", 1)[0]) or "motion"
 
 
@@ -52,7 +56,13 @@ class Job:
         return list(self.duration) if isinstance(self.duration, tuple) else [self.duration] * len(self.sentences)
 
 
-def make_jobs(prompts: Sequence[Prompt], samples: int, duration: float | None, seed: int) -> list[Job]:
+def make_jobs(
+    prompts: Sequence[Prompt],
+    samples: int,
+    duration: float | None,
+    seed: int,
+    is_others: Callable[[str, Sequence[str]], bool] = lambda stem, sentences: False,
+) -> list[Job]:
     """The jobs of some sentences, all samples of the first one first.
 
     Args:
@@ -60,6 +70,7 @@ def make_jobs(prompts: Sequence[Prompt], samples: int, duration: float | None, s
         samples: motions for each, with seeds counting up.
         duration: seconds.
         seed: of the first sample of every sentence.
+        is_others: whether files of a stem are there already and of other sentences; they are left alone.
     """
     jobs: list[Job] = []
     taken: set[str] = set()
@@ -67,7 +78,7 @@ def make_jobs(prompts: Sequence[Prompt], samples: int, duration: float | None, s
     for number, prompt in enumerate(prompts):
         stem = words = file_stem(" ".join((prompt.text, *prompt.then)))
         # Sentences that would share a name are numbered.
-        while stem in taken:
+        while stem in taken or is_others(stem if samples == 1 else f"{stem}-sample1", (prompt.text, *prompt.then)):
             used[words] += 1
             stem = f"{words}-{used[words] + 1}"
         taken.add(stem)

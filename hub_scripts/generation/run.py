@@ -8,6 +8,7 @@ from itertools import islice, pairwise
 from typing import TYPE_CHECKING, Any
 
 from hub_scripts.generation.jobs import Job
+from hub_scripts.generation.kept_files import written_settings
 from hub_scripts.hub.version import __version__
 
 if TYPE_CHECKING:
@@ -58,13 +59,14 @@ class MotionRun:
         processor: of the model.
         load: gives the model and its engine.
         write: writes the files of a motion, with lines about it.
-        is_there: whether all files of a job are written already.
+        is_there: whether all files of a job are written already, of its sentence, seed and settings.
         model_name: recorded in the motions.
         actions: gives the actions that the model was trained on.
         dataset: where whole batches are written too.
         skip_existing: make only what is not there yet.
         seeded: whether motions are drawn, so that the seed is recorded.
         stream: say how far a motion is while it is decoded.
+        settings: how motions are drawn, recorded in them.
         options: of `generate_batch`.
     """
 
@@ -78,6 +80,7 @@ class MotionRun:
     skip_existing: bool = False
     seeded: bool = True
     stream: bool = False
+    settings: dict[str, Any] = field(default_factory=dict)
     options: dict[str, Any] = field(default_factory=dict)
     _told_unknown: set[int] = field(default_factory=set)  # sentences
     _loaded: "tuple[MotionLLMForCausalLM, str | MotionEngine] | None" = None
@@ -102,6 +105,7 @@ class MotionRun:
             motion.seed = job.seed if self.seeded else None
             motion.model = self.model_name
             motion.version = __version__
+            motion.settings = written_settings(self.settings, job)
             self._tell_unknown(motion.unknown, job)
             self.write(motion, job, one.notes(known))
         if self.dataset is not None and not self.dataset.has(number):

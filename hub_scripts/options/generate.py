@@ -38,8 +38,8 @@ def generate_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--prompts",
         metavar="FILE",
-        help="a file of sentences instead: text with one a line, or .csv, .jsonl or .parquet with a column caption "
-        "and, if wanted, duration and seed",
+        help="a file of sentences instead: text with one a line, or .csv, .tsv, .json, .jsonl or .parquet with a column "
+        "caption and, if wanted, duration and seed",
     )
     add_scene_arguments(parser)
     parser.add_argument(
@@ -70,7 +70,16 @@ def generate_parser() -> argparse.ArgumentParser:
         metavar="FOLDER",
         help="write a dataset (Arrow, one row a motion); then other files only if --formats says which",
     )
-    parser.add_argument("--skip-existing", action="store_true", help="make only what is not there yet")
+    parser.add_argument(
+        "--skip-existing",
+        action="store_true",
+        help="make only what is not there yet with this sentence, seed and settings (an .npz tells)",
+    )
+    parser.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="write over motions of other sentences whose files have the same names (else these get a number)",
+    )
     parser.add_argument(
         "--no-caption",
         action="store_true",

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import datasets
@@ -14,7 +15,8 @@ import pytest
 import torch
 
 from hub_scripts.cli import main
-from hub_scripts.generation.jobs import make_jobs, plan_batches, process_place
+from hub_scripts.generation.jobs import file_stem, make_jobs, plan_batches, process_place
+from hub_scripts.generation.kept_files import KeptFiles, written_settings
 from hub_scripts.generation.prompts import Prompt, read_prompts
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.motion import Motion
@@ -189,3 +191,54 @@ def test_two_processes_write_what_one_writes(thin_checkpoint, tmp_path):
         )
         assert len(first) == count
         assert first == second
+
+
+def test_a_table_from_a_spreadsheet_is_read(tmp_path):
+    """Semicolons, byte order mark, capital headers, decimal comma, decomposed letters; and other kinds of tables."""
+    rows = [Prompt("a person bows", 1.5, 1), Prompt("a person walks; then b\u00f6ws", 1.0, 2)]
+    text = 'Caption;Duration;Seed\r\na person bows;1,5;1\r\n"a person walks; then bo\u0308ws";1;2\r\n;;\r\n'
+    (tmp_path / "semi.csv").write_bytes(text.encode("utf-8-sig"))
+    (tmp_path / "unicode.csv").write_bytes(text.replace(";", "\t").replace("walks\t", "walks;").encode("utf-16"))
+    (tmp_path / "tab.tsv").write_text(
+        "CAPTION\tduration\tSeed\na person bows\t1.5\t1\na person walks; then böws\t1\t2\n"
+    )
+    objects = [{"Caption": row.text, "duration": row.duration, "SEED": row.seed} for row in rows]
+    (tmp_path / "list.json").write_text(json.dumps(objects))
+    (tmp_path / "lines.jsonl").write_text("\n".join(json.dumps(entry) for entry in objects))
+    for name in ("semi.csv", "unicode.csv", "tab.tsv", "list.json", "lines.jsonl"):
+        assert read_prompts(tmp_path / name) == rows, name
+    (tmp_path / "plain.txt").write_bytes("\ufeffa person bo\u0308ws\n".encode())
+    assert read_prompts(tmp_path / "plain.txt") == [Prompt("a person böws")]
+
+
+@pytest.mark.parametrize("text, stem", [
+    ("A person walks, then stops!", "a-person-walks-then-stops"),
+    ("一个人向前走", "一个人向前走"),
+    ("Человек идёт вперёд", "человек-идёт-вперёд"),
+    ("एक व्यक्ति चलता है", "एक-व्यक्ति-चलता-है"),
+    ("e\u0301te\u0301_2", "été-2"),
+    ("...", "motion"),
+])  # fmt: skip
+def test_files_are_named_by_words_of_any_script(text, stem):
+    assert file_stem(text) == stem
+
+
+def test_motions_of_other_sentences_are_left_alone_and_what_is_kept_is_the_same(tmp_path):
+    joints = np.zeros((8, 22, 3), dtype=np.float32)
+    settings = {"model": "m", "temperature": 0.5}
+    (job,) = make_jobs([Prompt("walk!", None, 3)], 1, None, 0)
+    made = Motion(joints, caption="walk!", seed=3, settings=written_settings(settings, job))
+    made.save(tmp_path / "walk.npz")
+    kept = KeptFiles(tmp_path, ["npz"])
+    assert [j.stem for j in make_jobs([Prompt("walk!"), Prompt("Walk")], 1, None, 0, kept.is_others)] == [
+        "walk",
+        "walk-2",
+    ]
+    assert [j.stem for j in make_jobs([Prompt("Walk")], 1, None, 0, kept.is_others)] == ["walk-2"]
+    assert Motion.load(tmp_path / "walk.npz").settings == made.settings
+    assert kept.has(job, settings, seeded=True)
+    for other in ({"temperature": 0.7}, {"model": "n"}):
+        assert not kept.has(job, settings | other, seeded=True)
+    for changed in ({"seed": 4}, {"text": "walk"}, {"duration": 2.0}, {"stem": "run"}):
+        assert not kept.has(replace(job, **changed), settings, seeded=True)
+    assert not KeptFiles(tmp_path, ["npz", "bvh"]).has(job, settings, seeded=True)
