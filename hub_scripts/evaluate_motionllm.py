@@ -2,11 +2,13 @@
 
 import argparse
 import json
+import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from hub_scripts.data.motion_files import load_motion
 from hub_scripts.data.store import read_summary
 from hub_scripts.evaluation.motions import RealMotion
 from hub_scripts.evaluation.protocol import evaluator_of, load_judge, read_judged_motions
@@ -31,6 +33,7 @@ from hub_scripts.options.evaluation import (
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.files_motionllm import atomic_path, ensure_folder
 from modeling_motionllm.modeling_motion_vq import MotionVQModel
+from modeling_motionllm.motion import Motion
 from modeling_motionllm.settings_motionllm import unknown_threshold
 
 __all__ = ["main"]
@@ -93,6 +96,11 @@ def _write_json(path: str, figures: dict[str, Any]) -> None:
         temporary.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
 
 
+def _read_motion(path: Path) -> Motion:
+    """A motion of another system; what its file had to be put right in is said."""
+    return load_motion(path, tell=lambda line: print(line, file=sys.stderr))
+
+
 def _measure(args: argparse.Namespace, motions: list[RealMotion], left_out: str, scenes: bool) -> dict[str, Any]:
     """The figures of the tasks, under the names that `evaluation.json` has for them."""
     tasks = args.tasks or set(TASKS) - ({"reconstruction"} if scenes else set())
@@ -102,7 +110,7 @@ def _measure(args: argparse.Namespace, motions: list[RealMotion], left_out: str,
         vq = MotionVQModel.from_pretrained(args.model).eval().to(args.device)
         return {"reconstruction": evaluate_reconstruction(vq, motions)[0]}
     if args.kind == "motions":
-        matched = match_folder(args.model, [motion.row() for motion in motions])
+        matched = match_folder(args.model, [motion.row() for motion in motions], _read_motion)
         scorer = load_judge(args, motions)
         told = f"motions of {args.model}: {matched.protocol(args.repeats, args.seed)}"
         rows = {args.model: score_values(matched.score(scorer, args.repeats, args.seed))}

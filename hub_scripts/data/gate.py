@@ -4,7 +4,7 @@ What is certain is put right and said in a note; what is not is refused in a lin
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -121,6 +121,9 @@ def pass_gate(people: Sequence[FoundJoints], name: str, options: ReadingOptions 
         MotionLLMError: no body, left and right exchanged, an up axis that nothing tells, joints out of this world, or a
             part of the file that it has not.
     """
+    people = _without_padding([_cut_person(person, name, options) for person in people])
+    if options.up is None and len(people) > 1:
+        options = replace(options, up=_common_up(people, name))
     upright = [_upright(person, name, options) for person in people]
     first = max((person.first for person in upright), default=0)
     last = max((person.last for person in upright), default=0)
@@ -151,17 +154,45 @@ class _Upright:
     notes: list[str]
 
 
+def _cut_person(found: FoundJoints, name: str, options: ReadingOptions) -> FoundJoints:
+    """The part of a recording that is asked for, at its right rate; a copy."""
+    fps = options.fps or found.fps
+    part = cut_part(len(found.joints), fps, options, name)
+    unturned = None if found.unturned is None else found.unturned[part]
+    return replace(found, joints=found.joints[part].copy(), unturned=unturned, fps=fps)
+
+
+def _without_padding(people: list[FoundJoints]) -> list[FoundJoints]:
+    """The frames in which all people are there."""
+    ends = [padding(found.joints[:, sorted(_INDEX[joint] for joint in found.known)]) for found in people]
+    front, end = (max((counts[side] for counts in ends), default=0) for side in (0, 1))
+    if front + end == 0 or front + end >= min(len(found.joints) for found in people):
+        return people
+    note = f"{front + end} frames at its ends are padding (all zero), cut off"
+    return [
+        replace(
+            found,
+            joints=found.joints[front : len(found.joints) - end],
+            unturned=None if found.unturned is None else found.unturned[front : len(found.joints) - end],
+            notes=(*found.notes, note),
+        )
+        for found in people
+    ]
+
+
+def _common_up(people: Sequence[FoundJoints], name: str) -> str | None:
+    """The up axis of people in one world, None where their skeletons have no top in common."""
+    said = next((found.up for found in people if found.up is not None), None)
+    top = next((joint for joint in ("head", "neck") if all(joint in found.known for found in people)), None)
+    if said is not None or top is None:
+        return said
+    joints = np.concatenate([found.joints for found in people])
+    return find_up_axis(joints, people[0].rest, top, sum(leg_lengths(joints)), name)[0]
+
+
 def _upright(found: FoundJoints, name: str, options: ReadingOptions) -> _Upright:
     """The joints in metres, Y up."""
-    fps, notes = options.fps or found.fps, list(found.notes)
-    part = cut_part(len(found.joints), fps, options, name)
-    joints, unturned = found.joints[part].copy(), None if found.unturned is None else found.unturned[part]
-    known = sorted(_INDEX[joint] for joint in found.known)
-    front, end = padding(joints[:, known])
-    if 0 < front + end < len(joints):
-        notes.append(f"{front + end} frames at its ends are padding (all zero), cut off")
-        joints = joints[front : len(joints) - end]
-        unturned = None if unturned is None else unturned[front : len(unturned) - end]
+    joints, unturned, fps, notes = found.joints, found.unturned, found.fps, list(found.notes)
     thigh, shin = leg_lengths(joints)
     scale, unit, odd = find_scale(thigh, shin, name, options.scale or found.scale)
     check_body(joints, name, found.remedy)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from hub_scripts.skeletons.body_frame import check_body
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.motion_features import HUMANML3D, Skeleton, features_to_joints
 
@@ -33,7 +34,8 @@ _BODIES = {22: "", 24: "SMPL's", 45: "SMPL's", 52: "SMPL-H's", 55: "SMPL-X's", 7
 _KEYS: dict[str, float | None] = {"joints": None, "posed_joints": 30.0}
 _RATES = ("fps", "mocap_framerate", "mocap_frame_rate", "frame_rate", "framerate")
 _SHAPES = "it should be joints (T, 22, 3) or features (T, 263), of KIT-ML (T, 21, 3) or (T, 251)"
-_THIGH = (0.2, 0.7)  # metres, in features that are not normalised
+# Metres, in features that are not normalised. HumanML3D's are all on one body, KIT-ML's on those of their recordings.
+_THIGH, _KIT_THIGH = (0.2, 0.7), (0.1, 1.2)
 _MOST_SPREAD = 0.6  # of its length
 
 
@@ -154,11 +156,17 @@ def feature_joints(features: np.ndarray, skeleton: Skeleton, path: Path, name: s
 
 
 def _is_body(joints: np.ndarray, skeleton: Skeleton) -> bool:
-    """Whether thighs are as long as a person's, and stay so."""
+    """Whether thighs are as long as a person's, and stay so; of HumanML3D the shins, too, are like them."""
+    if skeleton is HUMANML3D:
+        try:
+            check_body(joints, "", "")
+        except MotionLLMError:
+            return False
+    least, most = _THIGH if skeleton is HUMANML3D else _KIT_THIGH
     thigh = skeleton.leg[0]
     lengths = np.linalg.norm(joints[:, thigh] - joints[:, skeleton.parents[thigh]], axis=-1) * skeleton.metres_per_unit
     low, length, high = np.percentile(lengths, [5, 50, 95])
-    return bool(_THIGH[0] <= length <= _THIGH[1] and high - low < _MOST_SPREAD * length)
+    return bool(least <= length <= most and high - low < _MOST_SPREAD * length)
 
 
 def _chosen(arrays: Mapping[str, np.ndarray], key: str | None, name: str) -> str:

@@ -108,7 +108,9 @@ def _skeleton_motion(
 ) -> Motion:
     people = retarget_people(recordings, os.fspath(path), options)
     for recording, read in zip(recordings, people, strict=False):
-        for line in (f"{read.skeleton}, {options.fps or recording.fps:g} fps", *read.notes):
+        timed = isinstance(recording, JointPositions) and recording.timed
+        fps = recording.fps if timed or options.fps is None else options.fps
+        for line in (f"{read.skeleton}, {fps:g} fps", *read.notes):
             tell(f"{path.name}: {line}")
     return _in_one([read.joints for read in people], HUMANML3D.fps)
 

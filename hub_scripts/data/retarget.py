@@ -168,7 +168,9 @@ def read_people(
         skeletons.append(skeleton)
     if not people:
         raise unknown[0]
-    if any(isinstance(recording, JointPositions) and recording.timed for recording in recordings):
+    if options.fps is not None and any(isinstance(entry, JointPositions) and entry.timed for entry in recordings):
+        note = f"its keys have times of their own, so {options.fps:g} fps is not looked at"
+        people = [replace(found, notes=(*found.notes, note)) for found in people]
         options = replace(options, fps=None)
     return [
         (f"{skeleton} skeleton, {read.unit}, {read.up} up", read)

@@ -1,7 +1,7 @@
 """Scoring any system: motions of one or more people and their captions in, one row of scores out."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -250,11 +250,17 @@ def score_captions(sample: Captions, similarity: SentenceSimilarity | None = Non
     return repeat(metrics, lambda _: sample, repeats=1)
 
 
-def load_motion_folder(folder: str | os.PathLike[str]) -> dict[str, list[Motion]]:
+def load_motion_folder(
+    folder: str | os.PathLike[str], read: Callable[[Path], Motion] = Motion.load
+) -> dict[str, list[Motion]]:
     """Motions of a folder of `.npz` files: `NAME.npz`, or `NAME.0.npz`, `NAME.1.npz` ... for several of one caption.
 
     A file holds `joints` (T, 22, 3), `caption`, and optionally `fps` (20 by default), or is one that `Motion.save`
     wrote. Motions of other frame rates are resampled to 20; those of KIT-ML, joints (T, 21, 3) in metres, to 12.5.
+
+    Args:
+        folder: it.
+        read: of one file.
 
     Returns:
         NAME to its motions, as many for each.
@@ -272,7 +278,7 @@ def load_motion_folder(folder: str | os.PathLike[str]) -> dict[str, list[Motion]
         name, _, number = path.stem.rpartition(".")
         if not (name and number.isdecimal()):
             name, number = path.stem, "0"
-        motion = Motion.load(path)
+        motion = read(path)
         if motion.num_people != 1:
             raise MotionLLMError(f"'{path}' holds {motion.num_people} people; score one person at a time")
         skeleton = skeleton or motion.skeleton
@@ -342,7 +348,9 @@ class FolderMotions:
         )
 
 
-def match_folder(folder: str | os.PathLike[str], rows: Sequence[Mapping[str, Any]]) -> FolderMotions:
+def match_folder(
+    folder: str | os.PathLike[str], rows: Sequence[Mapping[str, Any]], read: Callable[[Path], Motion] = Motion.load
+) -> FolderMotions:
     """The motions of a folder, and which row of a split each belongs to.
 
     A motion belongs to the row whose `name` its file has; else to the first row that has its caption; else to none,
@@ -351,12 +359,13 @@ def match_folder(folder: str | os.PathLike[str], rows: Sequence[Mapping[str, Any
     Args:
         folder: see `load_motion_folder`.
         rows: of one person, with name, captions, features (T, D), content and style.
+        read: of one file.
 
     Raises:
         MotionLLMError: an unusable folder, motions of another skeleton than the dataset's, or a motion without a
             caption that belongs to no row.
     """
-    motions = load_motion_folder(folder)
+    motions = load_motion_folder(folder, read)
     skeleton = skeleton_of_features(rows[0]["features"].shape[1])
     theirs = next(iter(motions.values()))[0].skeleton
     if theirs is not skeleton:

@@ -38,8 +38,8 @@ def generate_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--prompts",
         metavar="FILE",
-        help="a file of sentences instead: text with one a line, or .csv, .tsv, .json, .jsonl or .parquet with a column "
-        "caption and, if wanted, duration and seed",
+        help="a file of sentences instead: text with one a line, or .csv, .tsv, .json, .jsonl or .parquet with a "
+        "column caption and, if wanted, duration and seed",
     )
     add_scene_arguments(parser)
     parser.add_argument(

@@ -100,8 +100,8 @@ def add_scene_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--given",
         metavar="FILE",
-        help="the motion of the first person (any file that `motionllm caption` reads), to whom the others react; up to "
-        "0.2 s at its end are cut",
+        help="the motion of the first person (any file that `motionllm caption` reads), to whom the others react; up "
+        "to 0.2 s at its end are cut",
     )
 
 

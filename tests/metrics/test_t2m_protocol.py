@@ -260,7 +260,8 @@ def test_real_joints_score_as_their_features_do(trained):
     real.mkdir()
     for row in rows:
         joints = skeleton.metres_per_unit * row["joints"]
-        Motion(joints, fps=skeleton.fps, caption=row["captions"][0]).save(real / f"{row['name']}.npz")
+        motion = Motion(joints, fps=skeleton.fps, caption=row["captions"][0], model="real")
+        motion.save(real / f"{row['name']}.npz")
     every = {"frames": "0-500"}
     known = run(folder, **every)["generation"]["rows"]
     [scores] = run(folder, model=real, **every)["generation"]["rows"].values()
@@ -274,7 +275,7 @@ def test_motions_of_another_skeleton_are_refused(trained, tmp_path):
     kind, folder = trained
     other = {"kit": HUMANML3D, "humanml3d": KIT}[kind]
     joints = np.random.default_rng(0).normal(size=(20, other.num_joints, 3))
-    path = Motion(joints, fps=other.fps, caption="a man walks").save(tmp_path / "other.npz")
+    path = Motion(joints, fps=other.fps, caption="a man walks", model="other").save(tmp_path / "other.npz")
     with pytest.raises(MotionLLMError, match=f"{other.num_joints} joints and the model's skeleton '{kind}'"):
         caption([str(path), "--model", str(folder / "run/final")])
     with pytest.raises(MotionLLMError, match="score them against data of their skeleton"):
