@@ -4,6 +4,7 @@ import math
 import os
 import re
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from hub_scripts.skeletons.body_frame import UP_AXES, up_axis
@@ -70,6 +71,8 @@ def read_caption_table(path: str | os.PathLike[str]) -> dict[str, CaptionEntry]:
         MotionLLMError: not readable, no such columns, an empty cell, a value that cannot be, or rows of one clip that
             disagree; the message names the line.
     """
+    if not Path(path).is_file():
+        raise MotionLLMError(f"cannot read the captions '{path}' (no such file); check the path")
     table = read_table(path)
     missing = [name for name in _NEEDED if name not in table.columns]
     if missing:

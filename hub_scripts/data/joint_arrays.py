@@ -103,8 +103,9 @@ def read_arrays(data: bytes, name: str) -> dict[str, np.ndarray]:
             for key in file.files:
                 try:
                     arrays[key] = file[key]
-                except ValueError:  # pickled
-                    continue
+                except ValueError as error:
+                    if "pickle" not in str(error):
+                        raise
     except _DAMAGED as error:
         raise MotionLLMError(f"'{name}' is not a readable .npz file ({error}); export it again") from error
     return arrays
