@@ -10,7 +10,7 @@ import numpy as np
 from hub_scripts.skeletons.match import UnknownSkeletonError, offer_map_template
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.motion import Motion
-from modeling_motionllm.motion_features import HUMANML3D, KIT
+from modeling_motionllm.motion_features import HUMANML3D, KIT, Skeleton
 
 from .bvh import Bvh
 from .gate import ReadingOptions, cut_part
@@ -60,8 +60,10 @@ def load_motion(
             return motion
     if suffix == ".npy":
         array = read_array(data, os.fspath(path))
-        if array.shape[1:] in ((KIT.num_joints, 3), (KIT.feature_dim,)):
-            return _cut(_kit_motion(array, path), options, path)
+        published = {(KIT.num_joints, 3): KIT, (KIT.feature_dim,): KIT, (HUMANML3D.feature_dim,): HUMANML3D}
+        skeleton = published.get(array.shape[1:])
+        if skeleton is not None:
+            return _cut(_published_motion(array, skeleton, path, options, tell), options, path)
     recordings = parse_recording(data, path, os.fspath(path), options)
     try:
         if suffix in (".npy", ".npz"):
@@ -127,16 +129,22 @@ def _cut(motion: Motion, options: ReadingOptions, path: Path) -> Motion:
     return replace(motion, joints=motion.joints[..., part, :, :], features=None, codes=None, segments=None)
 
 
-def _kit_motion(array: np.ndarray, path: Path) -> Motion:
-    """Joints (T, 21, 3) or features (T, 251) of KIT-ML as published."""
+def _published_motion(
+    array: np.ndarray, skeleton: Skeleton, path: Path, options: ReadingOptions, tell: Callable[[str], None]
+) -> Motion:
+    """Features, or joints (T, 21, 3) of KIT-ML, as published: their unit and axes are part of what they are."""
     if len(array) == 0 or not np.isfinite(array).all():
         problem = "no frames" if len(array) == 0 else "values that are NaN or infinite"
         raise MotionLLMError(f"'{path}' has {problem}; repair it or export it again")
-    joints = feature_joints(array, KIT, path, os.fspath(path))[0] if array.ndim == 2 else array
-    motion = Motion(KIT.metres_per_unit * joints, fps=KIT.fps)
+    notes: list[str] = []
+    if array.ndim == 2:
+        array, notes = feature_joints(array, skeleton, path, os.fspath(path))
+    for note in notes:
+        tell(f"{path.name}: {note}")
+    motion = Motion(skeleton.metres_per_unit * array, fps=options.fps or skeleton.fps)
     if np.ptp(motion.joints[0], axis=0).max() < _SMALLEST_BODY:
         raise MotionLLMError(
             f"'{path}' shows a body of {1000 * np.ptp(motion.joints[0], axis=0).max():.3g} mm; files of this skeleton "
-            f"are read in units of {KIT.metres_per_unit:g} m, so save joints in metres as .npz (`Motion.save`)"
+            f"are read in units of {skeleton.metres_per_unit:g} m, so save joints in metres as .npz (`Motion.save`)"
         )
     return motion
