@@ -84,17 +84,12 @@ def read_caption_table(path: str | os.PathLike[str]) -> dict[str, CaptionEntry]:
     entries: dict[str, CaptionEntry] = {}
     known = (*_NEEDED, *_LABELS, *_PARTS, *_OPTIONS)
     for row in table.rows:
-        cells = {name: _text(row.cells.get(name)) for name in known}
+        cells = {name: row.text(name) for name in known}
         if any(cells.values()):
             _add_row(entries, cells, row.where, row.line)
     if not entries:
         raise MotionLLMError(f"the captions '{path}' hold no rows; write one line file,caption for each sentence")
     return entries
-
-
-def _text(value: Any) -> str:
-    """A cell as text; numbers as they are read again, 0.5 and not 0,5."""
-    return "" if value is None else str(value)
 
 
 def clip_name(file: str, animation: str = "", start: float | None = None, end: float | None = None) -> str:

@@ -33,6 +33,11 @@ class TableRow:
     where: str
     cells: dict[str, Any]
 
+    def text(self, column: str) -> str:
+        """A cell as text; "" where there is none."""
+        value = self.cells.get(column)
+        return "" if value is None else str(value)
+
 
 @dataclass(frozen=True)
 class Table:

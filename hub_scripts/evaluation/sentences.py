@@ -1,6 +1,5 @@
 """Judging what people write: sentences from a file, a motion for each, and whether it shows what the sentence says."""
 
-import csv
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from hub_scripts.data.text_tables import read_table
 from hub_scripts.metrics.sentences import ContentRight, JudgedSentence, SentenceMotions, SentenceToShow, roc_auc
 from modeling_motionllm.decoding_motionllm import MotionEngine
 from modeling_motionllm.errors_motionllm import MotionLLMError
@@ -27,8 +27,8 @@ def read_sentences(path: str | os.PathLike[str]) -> list[SentenceToShow]:
     """Sentences to be judged.
 
     Args:
-        path: `.csv` with a column `sentence` and, if wanted, `action`, `side`, `direction` and `known` (see
-            `SentenceToShow`); other columns are not looked at. Without an action the sentence is parsed.
+        path: table (see `read_table`) with a column `sentence` and, if wanted, `action`, `side`, `direction` and
+            `known` (see `SentenceToShow`); other columns are not looked at. Without an action the sentence is parsed.
 
     Raises:
         MotionLLMError: no such file, no column `sentence`, no rows, or a row that cannot be judged.
@@ -36,25 +36,21 @@ def read_sentences(path: str | os.PathLike[str]) -> list[SentenceToShow]:
     path = Path(path)
     if not path.is_file():
         raise MotionLLMError(f"no such file: '{path}'")
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = list(csv.DictReader(file))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise MotionLLMError(f"'{path}' is not a readable .csv file ({error}); save it as CSV in UTF-8") from error
-    if not rows or "sentence" not in rows[0]:
+    table = read_table(path)
+    if not table.rows or "sentence" not in table.columns:
         raise MotionLLMError(
             f"'{path}' needs a first line with the column 'sentence', and a sentence in each other line"
         )
     sentences = []
-    for number, row in enumerate(rows, start=2):
+    for row in table.rows:
         try:
-            known = (row.get("known") or "").strip().lower()
+            known = row.text("known").lower()
             if known not in _KNOWN:
                 raise MotionLLMError(f"known is '{known}'; give true or false")
-            sentence, action, side, direction = ((row.get(column) or "").strip() for column in _COLUMNS)
+            sentence, action, side, direction = map(row.text, _COLUMNS)
             sentences.append(SentenceToShow(sentence, action, side, direction, _KNOWN[known]))
         except MotionLLMError as error:
-            raise MotionLLMError(f"'{path}', line {number}: {error}") from error
+            raise MotionLLMError(f"'{path}', line {row.line}: {error}") from error
     return sentences
 
 

@@ -152,12 +152,15 @@ def find_up_axis(
         chain = [rest[_INDEX[joint]] for joint in (top, "pelvis", "left_hip", "left_knee", "left_ankle")]
         length = float(np.linalg.norm(np.diff(chain, axis=0), axis=-1).sum())
         axis, straight = _axis_along(_foot_to_top(rest[None], top)[0] / (length or 1.0))
-        by_rest = axis if straight > 0.8 else None
+        # Bones along x are how some programs draw them, and no upright body; but a file may be all along x.
+        by_rest = axis if straight > 0.8 and (axis[-1] != "x" or by_motion[-1] == "x") else None
     if by_rest is None:
         found, note = _up_as_held(joints, by_motion, strength, leg, name)
     elif by_motion[-1] == by_rest[-1]:
         found, note = (by_motion if strength > 0.6 else by_rest), None
-    elif strength > 0.9 and _travels(joints, by_rest, leg):
+    elif strength > 0.9 and (
+        _travels(joints, by_rest, leg) or (_on_floor(joints, by_motion, leg) and not _on_floor(joints, by_rest, leg))
+    ):
         found, note = by_motion, f"the rest pose stands along {by_rest}, but the body is held along {by_motion}"
     elif strength > 0.9:
         found, note = (
@@ -180,9 +183,8 @@ def _up_as_held(joints: np.ndarray, held: str, strength: float, leg: float, name
         return "y", "the body is never upright, so y is taken as up; --up z tells it otherwise"
     if held[-1] == "y":
         return held, None
-    heights = to_y_up(joints, held)[..., 1]
-    stands, lies = _on_floor(heights, leg), _on_floor(joints[..., 1], leg) and np.ptp(joints[..., 1]) < 0.9 * leg
-    if (stands and not lies) or _travels(joints, "y", leg):
+    stands, lies = _on_floor(joints, held, leg), _lies_on(joints, "y", leg)
+    if _travels(joints, "y", leg) or (stands and not lies):
         return held, None
     if lies and not stands:
         return "y", f"the body lies along {held} all the time; if it stands, give --up {held}"
@@ -199,13 +201,19 @@ def _axis_along(vector: np.ndarray) -> tuple[str, float]:
     return ("-" if vector[axis] < 0 else "") + "xyz"[axis], abs(float(vector[axis]))
 
 
-def _on_floor(heights: np.ndarray, leg: float) -> bool:
-    return -0.15 * leg < heights.min() < 0.25 * leg
-
-
 def _travels(joints: np.ndarray, axis: str, leg: float) -> bool:
-    """Whether the body gets further along an axis than anybody rises or sinks."""
+    """Whether a body gets further along an axis than anybody rises or sinks."""
     return bool(np.ptp(joints[:, 0, "xyz".index(axis[-1])]) > 1.5 * leg)
+
+
+def _lies_on(joints: np.ndarray, up: str, leg: float) -> bool:
+    """Whether all of a body is low over a floor at height 0."""
+    return _on_floor(joints, up, leg) and float(np.ptp(to_y_up(joints, up)[..., 1])) < 0.9 * leg
+
+
+def _on_floor(joints: np.ndarray, up: str, leg: float) -> bool:
+    """Whether the lowest joint is near height 0."""
+    return bool(-0.15 * leg < to_y_up(joints, up)[..., 1].min() < 0.25 * leg)
 
 
 def _foot_to_top(joints: np.ndarray, top: str) -> np.ndarray:

@@ -332,3 +332,23 @@ def test_convert_says_what_was_put_right(tmp_path: Path, capsys: pytest.CaptureF
     np.testing.assert_allclose(Motion.load(out).joints, WALK, atol=1e-5)
     assert main(["convert", str(tmp_path / "clip.npy"), str(out), "--up", "w"]) == 2
     assert "--up is 'w'; choose one of y, z, x, -y, -z, -x" in capsys.readouterr().err
+
+
+def test_bones_along_x_do_not_make_x_up() -> None:
+    """Rigs whose bones lie along an axis of their own say nothing of what is up."""
+    along = WALK[:1].copy()
+    along[0, :, 0], along[0, :, 1] = WALK[0, :, 1], 0.0
+    head = bvh_bytes(along, OWN).decode().split("MOTION")[0]
+    for up in ("y", "z"):
+        data = head + "MOTION" + bvh_bytes(turned(RAISE, up), OWN).decode().split("MOTION")[1]
+        motion = read(data.encode())
+        assert motion.skeleton.endswith(f"{up} up")
+        np.testing.assert_allclose(motion.joints, RAISE, atol=1e-5)
+
+
+def test_a_standing_body_is_not_taken_for_a_lying_one_by_its_rest_pose() -> None:
+    head = bvh_bytes(WALK, OWN).decode().split("MOTION")[0]
+    far = RAISE + np.array([0.0, 0.0, 2.0])
+    motion = read((head + "MOTION" + bvh_bytes(turned(far, "z"), OWN).decode().split("MOTION")[1]).encode())
+    np.testing.assert_allclose(motion.joints, far, atol=1e-5)
+    assert motion.notes == ("the rest pose stands along y, but the body is held along z",)

@@ -143,7 +143,7 @@ def test_view_refuses_what_is_no_page_and_no_motion(refused, tmp_path: Path) -> 
 
 
 def test_generate_writes_bvh_and_glb(tmp_path: Path, thin_checkpoint, capsys: pytest.CaptureFixture[str]) -> None:
-    options = ["--duration", "1", "--formats", "npz,bvh,glb", "--fps", "30", "--skeleton", "mixamo"]
+    options = ["--duration", "1", "--formats", "npz,bvh,glb", "--fps", "30", "--skeleton", "mixamo", "--no-caption"]
     assert main(["generate", "walk", *options, "-o", str(tmp_path), "--model", str(thin_checkpoint)]) == 0
     files = [tmp_path / f"walk.{suffix}" for suffix in ("npz", "bvh", "glb")]
     assert capsys.readouterr().out.splitlines()[1:] == [f"  {path}" for path in files]
