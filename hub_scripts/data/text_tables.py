@@ -103,18 +103,23 @@ def _value(value: Any) -> Any:
 
 def _csv(text: str, path: Path) -> Table:
     head = text.partition("\n")[0].strip()
-    delimiter = max(",;\t", key=head.count)
+    told = head.lower().removeprefix("sep=") if head.lower().startswith("sep=") else ""  # a line for spreadsheets
+    if told:
+        text = text.partition("\n")[2]
+        head = text.partition("\n")[0].strip()
+    delimiter = told if told in (",", ";", "\t") else max(",;\t", key=head.count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     rows: list[TableRow] = []
     try:
         columns = tuple(_name(name) for name in next(reader, ()))
         for values in reader:
-            where = f"line {reader.line_num} of '{path}'"
+            line = reader.line_num + bool(told)
+            where = f"line {line} of '{path}'"
             if len(values) > len(columns):
                 raise MotionLLMError(f"{where} has more cells than the first line; put a caption with commas in quotes")
             cells = {name: value.strip() for name, value in zip(columns, values, strict=False)}
             if any(cells.values()):
-                rows.append(TableRow(reader.line_num, where, cells))
+                rows.append(TableRow(line, where, cells))
     except csv.Error as error:
         raise MotionLLMError(f"line {reader.line_num} of '{path}' is no CSV ({error}); correct its quotes") from error
     return Table(columns, rows, head)

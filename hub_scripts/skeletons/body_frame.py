@@ -158,10 +158,14 @@ def find_up_axis(
         found, note = _up_as_held(joints, by_motion, strength, leg, name)
     elif by_motion[-1] == by_rest[-1]:
         found, note = (by_motion if strength > 0.6 else by_rest), None
-    elif strength > 0.9 and (
-        _travels(joints, by_rest, leg) or (_on_floor(joints, by_motion, leg) and not _on_floor(joints, by_rest, leg))
-    ):
-        found, note = by_motion, f"the rest pose stands along {by_rest}, but the body is held along {by_motion}"
+    elif strength > 0.9 and (_travels(joints, by_rest, leg) or _stands_on(joints, by_motion, by_rest, leg)):
+        found, note = (
+            by_motion,
+            (
+                f"the rest pose stands along {by_rest}, but the body stands along {by_motion}; if it lies, give "
+                f"--up {by_rest}"
+            ),
+        )
     elif strength > 0.9:
         found, note = (
             by_rest,
@@ -204,6 +208,13 @@ def _axis_along(vector: np.ndarray) -> tuple[str, float]:
 def _travels(joints: np.ndarray, axis: str, leg: float) -> bool:
     """Whether a body gets further along an axis than anybody rises or sinks."""
     return bool(np.ptp(joints[:, 0, "xyz".index(axis[-1])]) > 1.5 * leg)
+
+
+def _stands_on(joints: np.ndarray, held: str, other: str, leg: float) -> bool:
+    """Whether a body has straight legs along an axis and a floor there, and none square to the other axis."""
+    legs = joints[:, _INDEX["pelvis"]] - (joints[:, _INDEX["left_ankle"]] + joints[:, _INDEX["right_ankle"]]) / 2
+    upright = to_y_up(legs, held)[..., 1].mean() > 0.85 * leg
+    return bool(upright and _on_floor(joints, held, leg) and not _on_floor(joints, other, leg))
 
 
 def _lies_on(joints: np.ndarray, up: str, leg: float) -> bool:

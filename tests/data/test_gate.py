@@ -1,5 +1,6 @@
 """The gate in: whatever unit, axes, rate, floor and shape a motion comes in, the same joints or one line."""
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from hub_scripts.data.bvh import parse_bvh
 from hub_scripts.data.gate import ReadingOptions
 from hub_scripts.data.motion_files import load_motion
 from hub_scripts.data.retarget import RetargetedMotion, retarget
+from hub_scripts.data.store import read_motions, read_summary
 from hub_scripts.skeletons.body_frame import UP_AXES, to_y_up
 from hub_scripts.skeletons.maps import read_skeleton_map
 from modeling_motionllm.errors_motionllm import MotionLLMError
@@ -351,4 +353,37 @@ def test_a_standing_body_is_not_taken_for_a_lying_one_by_its_rest_pose() -> None
     far = RAISE + np.array([0.0, 0.0, 2.0])
     motion = read((head + "MOTION" + bvh_bytes(turned(far, "z"), OWN).decode().split("MOTION")[1]).encode())
     np.testing.assert_allclose(motion.joints, far, atol=1e-5)
-    assert motion.notes == ("the rest pose stands along y, but the body is held along z",)
+    assert motion.notes == ("the rest pose stands along y, but the body stands along z; if it lies, give --up y",)
+
+
+def test_people_of_one_file_are_cut_alike_and_have_one_up_axis(tmp_path: Path) -> None:
+    beside = RAISE[: len(WALK)] + np.array([1.0, 0.0, 0.0])
+    gone = beside.copy()
+    gone[-5:] = 0.0
+    motion, notes = load(tmp_path, turned(np.stack([WALK, gone]), "z"))
+    np.testing.assert_allclose(motion.joints, np.stack([WALK, beside])[:, :-5], atol=1e-5)
+    assert "clip.npy: 5 frames at its ends are padding (all zero), cut off" in notes
+
+
+def test_prepare_names_the_files_that_were_put_right(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "recordings"
+    folder.mkdir()
+    np.save(folder / "down.npy", turned(WALK, "-y"))
+    np.save(folder / "swapped.npy", WALK * [-1, 1, 1])
+    (folder / "plain.bvh").write_bytes(bvh_bytes(WALK, OWN))
+    (tmp_path / "captions.json").write_text(
+        json.dumps([{"File": name, "Caption": "walks", "Split": "train"} for name in ("down", "plain", "swapped")])
+    )
+    command = ["prepare", "bvh", str(folder), "--captions", str(tmp_path / "captions.json"), "--num-proc", "1"]
+    assert main([*command, "--out", str(tmp_path / "out")]) == 0
+    shown, note = (
+        capsys.readouterr(),
+        "it stands on its head: -y is up, turned (if it stands on its hands, give --up y)",
+    )
+    assert f"1 file: {note} (down)" in shown.out
+    assert "'swapped.npy' has toes that point backward" in shown.err
+    summary = read_summary(tmp_path / "out")
+    assert summary["noted"][note] == ["down"]
+    assert list(summary["left_out"]) == ["swapped"]
+    rows = {row["name"]: row["joints"] for row in read_motions(tmp_path / "out", "train", ["name", "joints"])}
+    np.testing.assert_allclose(rows["down"], rows["plain"], atol=1e-5)

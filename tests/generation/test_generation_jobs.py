@@ -207,6 +207,8 @@ def test_a_table_from_a_spreadsheet_is_read(tmp_path):
     (tmp_path / "lines.jsonl").write_text("\n".join(json.dumps(entry) for entry in objects))
     for name in ("semi.csv", "unicode.csv", "tab.tsv", "list.json", "lines.jsonl"):
         assert read_prompts(tmp_path / name) == rows, name
+    (tmp_path / "told.csv").write_text("sep=;\n" + text.replace("\r\n", "\n"))
+    assert read_prompts(tmp_path / "told.csv") == rows
     (tmp_path / "plain.txt").write_bytes("\ufeffa person bo\u0308ws\n".encode())
     assert read_prompts(tmp_path / "plain.txt") == [Prompt("a person böws")]
 
