@@ -214,7 +214,7 @@ def test_captions_of_scenes(scene_model: Any, scene_processor: Any, make_joints:
 
 
 def test_caption_command(thin_checkpoint: Path, tmp_path: Path, make_joints: Any, capsys: Any) -> None:
-    file = motionllm.Motion(make_joints(41)).save(tmp_path / "walk.npz")
+    file = motionllm.Motion(make_joints(41), model="random").save(tmp_path / "walk.npz")
     common = ["caption", str(file), "--model", str(thin_checkpoint)]
     assert cli([*common, "--num-candidates", "3"]) == 0
     assert capsys.readouterr().out.count("\n") == 1
