@@ -33,7 +33,8 @@ class MotionLLMTokenizer(PreTrainedTokenizerFast):
         backend = getattr(base, "_tokenizer", None)
         if backend is None:
             raise ValueError(f"{type(base).__name__} is not a fast tokenizer; load the base with AutoTokenizer")
-        present = [token for token in tokens if token in base.get_vocab()]
+        known = base.get_vocab()
+        present = [token for token in tokens if token in known]
         if present:
             raise ValueError(f"the base tokenizer has {present[:3]} already; start from an unmodified tokenizer")
         special = {name: value for name, value in base.special_tokens_map.items() if isinstance(value, str)}
