@@ -43,6 +43,7 @@ _MOST_SPREAD = 0.6  # of a thigh's or shin's length over a clip, in its median; 
 _MOST_UNLIKE = 2.2  # between thigh and shin, or left and right
 
 _FLOOR_RANGE = (-0.07, 0.25)  # where the lowest joint of a clip is, if the floor is at height 0
+_SOMETIMES = 0.05  # of the frames
 _KNEE_BEND = 0.03  # of the leg: how far a knee is from the line of hip and ankle, to tell anything
 
 
@@ -145,8 +146,8 @@ def find_up_axis(
         MotionLLMError: nothing tells it.
     """
     held = _foot_to_top(joints, top)
-    held = (held / np.maximum(np.linalg.norm(held, axis=-1, keepdims=True), 1e-12)).mean(0)
-    by_motion, strength = _axis_along(held)
+    held = held / np.maximum(np.linalg.norm(held, axis=-1, keepdims=True), 1e-12)
+    by_motion, strength = _axis_along(held.mean(0))
     by_rest = None
     if rest is not None:
         chain = [rest[_INDEX[joint]] for joint in (top, "pelvis", "left_hip", "left_knee", "left_ankle")]
@@ -155,7 +156,8 @@ def find_up_axis(
         # Bones along x are how some programs draw them, and no upright body; but a file may be all along x.
         by_rest = axis if straight > 0.8 and (axis[-1] != "x" or by_motion[-1] == "x") else None
     if by_rest is None:
-        found, note = _up_as_held(joints, by_motion, strength, leg, name)
+        stands_up = float((held[:, 1] > 0.9).mean()) > _SOMETIMES
+        found, note = _up_as_held(joints, by_motion, strength, leg, name, stands_up)
     elif by_motion[-1] == by_rest[-1]:
         found, note = (by_motion if strength > 0.6 else by_rest), None
     elif strength > 0.9 and (_travels(joints, by_rest, leg) or _stands_on(joints, by_motion, by_rest, leg)):
@@ -181,17 +183,20 @@ def find_up_axis(
     return found, note
 
 
-def _up_as_held(joints: np.ndarray, held: str, strength: float, leg: float, name: str) -> tuple[str, str | None]:
-    """The up axis of a body held along an axis, where nothing else tells it."""
+def _up_as_held(
+    joints: np.ndarray, held: str, strength: float, leg: float, name: str, stands_up: bool
+) -> tuple[str, str | None]:
+    """The up axis of a body held along an axis, where nothing else tells it; `stands_up` if it is sometimes along y."""
     if strength <= 0.6:
         return "y", "the body is never upright, so y is taken as up; --up z tells it otherwise"
     if held[-1] == "y":
         return held, None
     stands, lies = _on_floor(joints, held, leg), _lies_on(joints, "y", leg)
-    if _travels(joints, "y", leg) or (stands and not lies):
+    travels, stands_up = _travels(joints, "y", leg), stands_up and _on_floor(joints, "y", leg)
+    if travels or (stands and not lies and not stands_up):
         return held, None
-    if lies and not stands:
-        return "y", f"the body lies along {held} all the time; if it stands, give --up {held}"
+    if stands_up or (lies and not stands):
+        return "y", f"the body lies along {held} most of the time; if it stands, give --up {held}"
     if held[-1] == "x":
         raise MotionLLMError(
             f"'{name}' has a body that is held along {held} all the time; give --up y if it lies, else --up {held}"
