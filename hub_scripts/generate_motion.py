@@ -54,6 +54,7 @@ def main(argv: Sequence[str]) -> int:
     prompts = _prompts(args)
     quiet()
     from hub_scripts.data.motion_files import load_motion
+    from hub_scripts.generation.continuing import read_around
     from hub_scripts.hub.actions import read_actions
     from modeling_motionllm.files_motionllm import ensure_folder
 
@@ -67,6 +68,7 @@ def main(argv: Sequence[str]) -> int:
     scene: dict[str, Any] = {"people": args.people, "parts": args.parts}
     notes: list[str] = []
     scene["given"] = None if args.given is None else load_motion(args.given, tell=notes.append)
+    around = read_around(args, processor, prompts, notes.append)
     for note in notes:
         print(note, file=sys.stderr)
     # All sentences are checked before the first is used.
@@ -94,7 +96,7 @@ def main(argv: Sequence[str]) -> int:
         if formats:
             write_formats(motion, out / job.stem, formats, args, notes)
 
-    job_settings = settings | scene | {"given": args.given}
+    job_settings = settings | scene | {"given": args.given, "after": args.after, "before": args.before}
     run = MotionRun(
         processor=processor,
         load=lambda: load_engine(args, processor, device),
@@ -109,6 +111,7 @@ def main(argv: Sequence[str]) -> int:
         settings=job_settings,
         options={
             **scene,
+            **around,
             "plant_feet": args.plant_feet,
             "captions": bool(formats) and not args.no_caption,  # nothing is printed of a dataset's
             **drawing_settings(args),

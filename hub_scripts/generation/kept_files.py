@@ -19,9 +19,12 @@ def written_settings(settings: Mapping[str, Any], job: Job) -> str:
     return json.dumps({**settings, "duration": job.duration}, sort_keys=True)
 
 
-def _sentences(motion: "Motion") -> list[str]:
-    """What a motion was made of, in order."""
-    return [segment.text for segment in motion.segments] if motion.segments else [motion.caption or ""]
+def _is_of(motion: "Motion", sentences: Sequence[str]) -> bool:
+    """Whether a motion was made of these sentences; what goes on from a file has segments of that beside them."""
+    stored = [segment.text for segment in motion.segments] if motion.segments else [motion.caption or ""]
+    if motion.codes is not None or len(stored) <= len(sentences):
+        return stored == list(sentences)
+    return any(stored[start:][: len(sentences)] == list(sentences) for start in range(len(stored)))
 
 
 class KeptFiles:
@@ -41,7 +44,7 @@ class KeptFiles:
         Only an `.npz` tells; other files of a name are taken for the sentence whose words they have.
         """
         motion = self._motion(stem)
-        return motion is not None and motion.caption is not None and _sentences(motion) != list(sentences)
+        return motion is not None and motion.caption is not None and not _is_of(motion, sentences)
 
     def has(self, job: Job, settings: Mapping[str, Any], seeded: bool) -> bool:
         """Whether all files of a job are there, and as far as an `.npz` tells of its sentence, seed and settings."""
@@ -50,8 +53,8 @@ class KeptFiles:
         motion = self._motion(job.stem) if "npz" in self.formats else None
         if motion is None:  # nothing tells
             return True
-        stored = _sentences(motion), motion.seed, motion.settings
-        wanted = job.sentences, job.seed if seeded else None, written_settings(settings, job)
+        stored = _is_of(motion, job.sentences), motion.seed, motion.settings
+        wanted = True, job.seed if seeded else None, written_settings(settings, job)
         # Files of earlier versions have no settings.
         return stored == wanted or (motion.settings is None and stored[:2] == wanted[:2])
 

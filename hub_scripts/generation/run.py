@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from modeling_motionllm.output_motionllm import MotionGenerationOutput
     from modeling_motionllm.processing_motionllm import MotionLLMProcessor
 
-__all__ = ["MadeMotion", "MotionRun", "generate_batch"]
+__all__ = ["MadeMotion", "MotionRun", "generate_batch", "understood_as"]
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,8 @@ class MadeMotion:
         if self.motion.segments is None:
             return lines + [f"understood as: {caption}" for caption in self.understood]
         for place, (text, start, end) in enumerate(self.motion.segments):
-            more = f" (understood as: {self.understood[place]})" if self.understood else ""
+            understood = self.understood[place] if self.understood else ""
+            more = f" (understood as: {understood})" if understood else ""
             lines.append(f"{start:.1f}-{end:.1f} s: {text}{more}")
         return lines
 
@@ -149,6 +150,8 @@ def generate_batch(
     plant_feet: bool = False,
     captions: bool = False,
     progress: Callable[[float], None] | None = None,
+    after: "Motion | None" = None,
+    before: "Motion | None" = None,
     **settings: Any,
 ) -> list[MadeMotion]:
     """The motions of a batch. Every sentence is read once, if all have as many motions.
@@ -163,8 +166,13 @@ def generate_batch(
         plant_feet: hold the feet of those who are made where they stand.
         captions: ask the model too what it sees in them: the likeliest sentence for each, all at once.
         progress: called with the seconds of motion that are there, while they are decoded; for one person.
+        after: a motion of one person that all of them go on from.
+        before: with `after`, another one that they lead over to.
         settings: of `generate_motion`.
     """
+    if after is not None:
+        settings |= {"plant_feet": plant_feet}
+        return [_made_after(model, processor, job, after, before, captions, settings) for job in batch]
     counts = list(Counter(job.prompt for job in batch).values())
     each = counts[0] if len(set(counts)) == 1 else 1
     rows = batch[::each]
@@ -197,11 +205,39 @@ def generate_batch(
             motion.features = own if motion.joints.ndim == 4 else own[0]
     understood: list[list[str]] = [[] for _ in motions]
     if captions:
-        shown = output if output.segment_ends is None else _segments(output)
-        ids = model.generate_caption(**processor(motion=shown), num_candidates=1, do_sample=False)
-        sentences = iter(processor.decode_caption(ids))
+        sentences = iter(understood_as(model, processor, output))
         understood = [list(islice(sentences, len(motion.segments or ("",)))) for motion in motions]
     return list(map(MadeMotion, motions, processor.decode_parts(output), understood))
+
+
+def understood_as(
+    model: "MotionLLMForCausalLM", processor: "MotionLLMProcessor", output: "MotionGenerationOutput"
+) -> list[str]:
+    """The model's own captions of motions, or of each of their segments, one after the other: the likeliest ones."""
+    shown = output if output.segment_ends is None else _segments(output)
+    ids = model.generate_caption(**processor(motion=shown), num_candidates=1, do_sample=False)
+    return processor.decode_caption(ids)
+
+
+def _made_after(
+    model: "MotionLLMForCausalLM",
+    processor: "MotionLLMProcessor",
+    job: Job,
+    after: "Motion",
+    before: "Motion | None",
+    captions: bool,
+    settings: dict[str, Any],
+) -> MadeMotion:
+    """The motion of a job that goes on from another one, and leads over to a third where there is one."""
+    from hub_scripts.generation.continuing import fill_between, go_on
+
+    settings = {**settings, "seed": job.seed}
+    if before is None:
+        made = go_on(model, processor, after, job.sentences, job.durations, **settings)
+    else:
+        assert isinstance(job.duration, float)
+        made = fill_between(model, processor, after, before, job.text, job.duration, **settings)
+    return MadeMotion(made.motion, [], made.understood(model, processor) if captions else [])
 
 
 def _segments(output: "MotionGenerationOutput") -> "MotionGenerationOutput":

@@ -50,6 +50,16 @@ def generate_parser() -> argparse.ArgumentParser:
         help="what the person does next, in the same motion; may be given many times",
     )
     parser.add_argument(
+        "--after",
+        metavar="FILE",
+        help="go on from this motion (.npz, .npy, .bvh, .glb ...), which the files then begin with",
+    )
+    parser.add_argument(
+        "--before",
+        metavar="FILE",
+        help="with --after and --duration: lead over to this motion, which the files then end with",
+    )
+    parser.add_argument(
         "--duration",
         nargs="+",
         metavar="SECONDS",
@@ -139,6 +149,15 @@ def _check_timeline(args: argparse.Namespace) -> None:
         raise MotionLLMError(f"--then goes on from one sentence, and {len(args.text)} are given; give one")
     if args.then and args.stream:
         raise MotionLLMError("--stream shows the motion of one sentence; leave it out, or --then")
+    if args.before is not None and (args.after is None or args.duration is None):
+        raise MotionLLMError("--before is for the way between two motions; give --after and --duration with it")
+    if args.before is not None and args.then:
+        raise MotionLLMError("--before leads over with one sentence; leave --then out")
+    for name, value in (("--stream", args.stream), ("--dataset-dir", args.dataset_dir), ("--given", args.given)):
+        if args.after is not None and value:
+            raise MotionLLMError(f"{name} does not go together with --after; leave it out")
+    if args.after is not None and args.people != 1:
+        raise MotionLLMError(f"--after goes on from a motion of one person, and there are {args.people}; leave it out")
     if args.duration is not None and len(args.duration) not in ((1, sentences) if args.then else (1,)):
         raise MotionLLMError(
             f"--duration has {len(args.duration)} numbers for {sentences} sentences"

@@ -7,12 +7,12 @@ from functools import cached_property
 import numpy as np
 
 from hub_scripts.captions.action_words import word_set
+from hub_scripts.skeletons.seams import carried, fade_over, placed
 from modeling_motionllm.motion_features import HUMANML3D, canonicalize_joints, motion_start
 from modeling_motionllm.placement_motionllm import turned
 from modeling_motionllm.planted_feet_motionllm import legs_of, move_foot
 
 from .clips import FPS
-from .tracks import carried, fade_over, placed
 
 __all__ = ["CYCLIC", "GOING", "Cut", "Join", "Piece", "best_joins", "join_motions", "play"]
 

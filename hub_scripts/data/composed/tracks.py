@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from modeling_motionllm.motion_features import canonicalize_joints, motion_start
-from modeling_motionllm.placement_motionllm import turned
+from hub_scripts.skeletons.seams import carried, fade_over, placed
+from modeling_motionllm.motion_features import canonicalize_joints
 
 from .clips import ClipPool
 
-__all__ = ["carried", "fade_over", "placed", "sew", "stand", "travel"]
+__all__ = ["sew", "stand", "travel"]
 
 _STILL_ENOUGH = 0.3  # metres between a pose and the nearest one of someone standing still, for a pause to look natural
 _SLOWEST_SWAY = 30  # frames for one way through a quiet part: short ones are slowed down, so that nobody fidgets
@@ -31,24 +31,6 @@ def sew(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     speed_change = (first[-1] - first[-2]) - (second[1] - second[0])
     frames = int(np.clip(6 + 30 * np.abs(jump).max() + 12 * np.abs(speed_change).max(), 6, 14))
     return np.concatenate([first, fade_over(first, second, frames)[1:]])
-
-
-def fade_over(first: np.ndarray, second: np.ndarray, frames: int) -> np.ndarray:
-    """The second motion with the pose and velocity that the first ends with, which fade out.
-
-    Args:
-        first, second: (T, 22, 3) and (T', 22, 3) in one world, T and T' at least 2; the first frame of the second falls
-            on the last of the first.
-        frames: how long it takes.
-
-    Returns:
-        (T', 22, 3).
-    """
-    jump = first[-1] - second[0]
-    speed_change = (first[-1] - first[-2]) - (second[1] - second[0])
-    share = (np.minimum(np.arange(len(second)), frames) / frames)[:, None, None]
-    left_over = (1 + 2 * share) * (1 - share) ** 2 * jump + frames * share * (1 - share) ** 2 * speed_change
-    return second + left_over
 
 
 def stand(pool: ClipPool, parts: Sequence[np.ndarray], wait: int, frames: int) -> np.ndarray | None:
@@ -110,16 +92,3 @@ def _pause(pool: ClipPool, pose: np.ndarray, frames: int) -> np.ndarray | None:
     weight = (place - low)[:, None, None]
     sway = (1 - weight) * part[low] + weight * part[low + 1]
     return sway if len(sway) > 1 else np.repeat(sway, 2, axis=0)
-
-
-def placed(frame: np.ndarray) -> tuple[float, float, float]:
-    """Root x, z and heading of one frame (1, 22, 3)."""
-    x, z, heading, _ = motion_start(np.asarray(frame, dtype=np.float64))
-    return float(x), float(z), float(heading)
-
-
-def carried(joints: np.ndarray, x: float, z: float, heading: float) -> np.ndarray:
-    """A motion moved and turned as a whole, so that its first frame is at x, z and faces `heading`."""
-    from_x, from_z, from_heading = placed(joints[:1])
-    left, ahead = turned(joints[..., 0] - from_x, joints[..., 2] - from_z, heading - from_heading)
-    return np.stack([left + x, joints[..., 1], ahead + z], axis=-1)
