@@ -40,6 +40,7 @@ _OF_AUTO_CLASSES = ("trust_remote_code", "adapter_kwargs", "_from_auto")
 # Those that concern weights, and must not be taken for values of the configuration.
 _OF_LOADING = ("dtype", "torch_dtype", "device_map", "quantization_config")
 # Logits that the language model transforms after its output head cannot be taken from the head alone.
+_WHOLE = 8  # one in so many labels inside motions competes with the whole vocabulary in training
 _LOGIT_TRANSFORMS = ("final_logit_softcapping", "logit_scale", "logits_scaling", "logits_soft_cap")
 
 
@@ -263,7 +264,8 @@ class MotionLLMForCausalLM(MotionGenerationMixin, PreTrainedModel, GenerationMix
         """The language model's forward pass over text and motion tokens.
 
         In training mode with `labels` the loss is `token_losses`, weighted, the output head runs only where a label is
-        not -100, and `logits` is None. In evaluation mode it is the plain cross-entropy.
+        not -100, and `logits` is None; where embeddings and head are one, most labels inside motions compete with codes
+        and `</Motion>` alone, see `_label_losses`. In evaluation mode it is the plain cross-entropy.
 
         Args:
             input_ids: (B, S) token ids.
@@ -329,8 +331,12 @@ class MotionLLMForCausalLM(MotionGenerationMixin, PreTrainedModel, GenerationMix
         num_items_in_batch: Any = None,
         **kwargs: Any,
     ) -> CausalLMOutputWithPast:
-        logits, targets, chosen = self._label_logits(inputs, labels, **kwargs)
-        losses = token_losses(logits, targets, self.motion_vocabulary.placement)
+        if self._head_is_plain() and self.language_model.config.tie_word_embeddings:
+            hidden, targets, chosen = self._label_states(inputs, labels, **kwargs)
+            losses = self._label_losses(hidden, targets)
+        else:
+            logits, targets, chosen = self._label_logits(inputs, labels, **kwargs)
+            losses = token_losses(logits, targets, self.motion_vocabulary.placement)
         if weights is not None:
             losses = losses * weights[:, 1:][chosen]
         items = len(targets) if num_items_in_batch is None else num_items_in_batch
@@ -340,14 +346,42 @@ class MotionLLMForCausalLM(MotionGenerationMixin, PreTrainedModel, GenerationMix
         self, inputs: dict[str, Any], labels: torch.Tensor, **kwargs: Any
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Logits (N, V) of the N labels that are not -100, these labels (N,), and bool (B, S - 1) where they stand."""
-        targets = labels[:, 1:]
-        chosen = targets != -100
         if self._head_is_plain():
-            hidden = self.language_model.base_model(**inputs, use_cache=False, **kwargs)[0]
-            logits = self.language_model.get_output_embeddings()(hidden[:, :-1][chosen])
-        else:
-            logits = self.language_model(**inputs, use_cache=False, **kwargs).logits[:, :-1][chosen]
-        return logits, targets[chosen], chosen
+            hidden, targets, chosen = self._label_states(inputs, labels, **kwargs)
+            return self.language_model.get_output_embeddings()(hidden), targets, chosen
+        chosen = labels[:, 1:] != -100
+        logits = self.language_model(**inputs, use_cache=False, **kwargs).logits[:, :-1][chosen]
+        return logits, labels[:, 1:][chosen], chosen
+
+    def _label_states(
+        self, inputs: dict[str, Any], labels: torch.Tensor, **kwargs: Any
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """As `_label_logits`, with the last hidden states (N, D) that the logits are made of."""
+        chosen = labels[:, 1:] != -100
+        hidden = self.language_model.base_model(**inputs, use_cache=False, **kwargs)[0]
+        return hidden[:, :-1][chosen], labels[:, 1:][chosen], chosen
+
+    def _label_losses(self, hidden: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """`token_losses` (N,) of hidden states (N, D), most of those inside motions by the rows of motions alone.
+
+        Decoding lets a motion go on with a code or `</Motion>` only, and the output head over the whole vocabulary is a
+        third of the work of a step. So such a label is compared with these alone; one in `_WHOLE` is compared with the
+        whole vocabulary, so that without a grammar too no word comes inside a motion.
+        """
+        vocabulary = self.motion_vocabulary
+        code, is_end = targets - vocabulary.offset, targets == vocabulary.end
+        inside = (code >= 0) & (code < vocabulary.codebook_size) | is_end
+        inside = inside & (inside.cumsum(0) % _WHOLE != 0)
+        code = code.masked_fill(is_end, vocabulary.codebook_size)
+        head, rows = self.language_model.get_output_embeddings(), self.get_input_embeddings()
+        whole = token_losses(head(hidden[~inside]), targets[~inside], vocabulary.placement)
+        ids = torch.arange(vocabulary.codebook_size + 1, device=targets.device) + vocabulary.offset
+        ids[-1] = vocabulary.end
+        logits = (hidden[inside] @ rows(ids).to(hidden).T).float()
+        narrow = torch.nn.functional.cross_entropy(logits, code[inside], reduction="none")
+        return (
+            torch.zeros_like(targets, dtype=whole.dtype).masked_scatter(~inside, whole).masked_scatter(inside, narrow)
+        )
 
     @torch.no_grad()
     def label_log_likelihood(
