@@ -324,3 +324,8 @@ def test_other_data_is_named_with_its_licences_and_notices(folder):
     assert f"| `cmu` | cmu-mocap | `{'1' * 64}` |\n| `people` | mit | `{'2' * 64}` |" in card
     assert "NSF EIA-0196217" in card
     assert "MIT, Copyright (c) X." in card
+
+
+def test_the_template_of_models_stands_at_the_top():
+    root = Path(__file__).parents[2]
+    assert (root / "model_card.md").read_text() == (root / "hub_scripts/hub/templates/model.md").read_text()
