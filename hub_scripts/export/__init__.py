@@ -1,12 +1,15 @@
 """Writing a motion in the formats that other programs read; `save_motion` chooses by the suffix."""
 
 import importlib
+import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from modeling_motionllm.errors_motionllm import MotionLLMError
-from modeling_motionllm.motion import Motion
+from modeling_motionllm.files_motionllm import atomic_path
+from modeling_motionllm.motion import Motion, MotionSegment
 
 __all__ = ["SUFFIXES", "check_suffix", "save_motion", "save_motion_files"]
 
@@ -76,15 +79,26 @@ def save_motion_files(motion: Motion, path: str | os.PathLike[str], **options: A
         options: of the format, as in `save_motion`.
 
     Returns:
-        The files written: `path`, or for two people in `duet.bvh` the files `duet-person1.bvh` and `duet-person2.bvh`.
+        The files written: `path`, or for two people in `duet.bvh` the files `duet-person1.bvh` and `duet-person2.bvh`;
+        beside a `.bvh` of a motion with segments a `.json` that lists them, as the format has no place for them.
 
     Raises:
         MotionLLMError: as `save_motion`.
     """
     path, suffix = Path(path), check_suffix(path)
     if suffix not in _ONE_PERSON or motion.num_people == 1 or options.get("person") is not None:
-        return [save_motion(motion, path, **options)]
+        written = [save_motion(motion, path, **options)]
+        if suffix == ".bvh" and motion.segments:
+            written.append(_save_segments(motion.segments, path.with_suffix(".json")))
+        return written
     return [
         save_motion(motion, path.with_name(f"{path.stem}-person{person + 1}{path.suffix}"), person=person, **options)
         for person in range(motion.num_people)
     ]
+
+
+def _save_segments(segments: Sequence[MotionSegment], path: Path) -> Path:
+    with atomic_path(path) as temporary:
+        text = json.dumps({"segments": [segment._asdict() for segment in segments]}, indent=2, ensure_ascii=False)
+        temporary.write_text(text + "\n", encoding="utf-8")
+    return path

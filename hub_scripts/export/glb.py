@@ -15,7 +15,7 @@ import numpy as np
 
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.files_motionllm import atomic_path
-from modeling_motionllm.motion import Motion
+from modeling_motionllm.motion import Motion, MotionSegment
 
 from .ik import solve_people
 from .mannequin import Mannequin, build_mannequin
@@ -172,12 +172,13 @@ def _add_animation(asset: _Asset, people: Sequence[RigMotion], joints: Sequence[
     asset.add("animations", {"name": "motion", "channels": channels, "samplers": samplers})
 
 
-def build_glb(people: Sequence[RigMotion], caption: str | None = None) -> bytes:
+def build_glb(people: Sequence[RigMotion], caption: str | None = None, segments: Sequence[MotionSegment] = ()) -> bytes:
     """The bytes of a .glb file.
 
     Args:
         people: one or more, of equal length and frame rate.
         caption: what they do; goes into the `extras` of the scene.
+        segments: what they do one after another; goes there too, with seconds.
     """
     asset = _Asset()
     roots, joints = [], []
@@ -193,6 +194,8 @@ def build_glb(people: Sequence[RigMotion], caption: str | None = None) -> bytes:
     scene: dict[str, Any] = {"name": "motion", "nodes": roots, "extras": {"fps": people[0].fps}}
     if caption:
         scene["extras"]["caption"] = caption.encode("utf-8", "replace").decode("utf-8")
+    if segments:
+        scene["extras"]["segments"] = [segment._asdict() for segment in segments]
     asset.add("scenes", scene)
     return asset.to_bytes()
 
@@ -216,7 +219,7 @@ def save_glb(motion: Motion, path: str | os.PathLike[str], *, fps: float | None 
         MotionLLMError: bad options, joints that no skeleton can follow, or the file cannot be written.
     """
     path = Path(path)
-    data = build_glb(solve_people(motion, fps, skeleton), motion.caption)
+    data = build_glb(solve_people(motion, fps, skeleton), motion.caption, motion.segments or ())
     with atomic_path(path) as temporary:
         temporary.write_bytes(data)
     return path

@@ -1,5 +1,6 @@
 """`motionllm generate --then`: several sentences, one motion."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,11 @@ def test_several_sentences_make_one_motion(turn_checkpoint, tmp_path, capsys):
     stem = "a-person-walks-forward-bows-waves-with-the"
     assert {path.suffix for path in (tmp_path / "out").glob(f"{stem}.*")} >= {".npz", ".bvh", ".glb", ".html"}
     motion = Motion.load(tmp_path / "out" / f"{stem}.npz")
+    listed = json.loads((tmp_path / "out" / f"{stem}.json").read_text())
+    assert listed["segments"][1] == {"text": BOW, "start": 3.0, "end": 5.0}
+    data = (tmp_path / "out" / f"{stem}.glb").read_bytes()
+    asset = json.loads(data[20 : 20 + int.from_bytes(data[12:16], "little")])
+    assert asset["scenes"][0]["extras"]["segments"] == listed["segments"]
     assert motion.num_frames == 160
     assert [(one.text, one.start, one.end) for one in motion.segments] == [(WALK, 0, 3), (BOW, 3, 5), (WAVE, 5, 8)]
     [row] = datasets.load_dataset(str(tmp_path / "made"), split="train", cache_dir=str(tmp_path / "cache"))
