@@ -10,7 +10,7 @@ os.environ.update(HF_HOME=_HOME.name, HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM
 for _name in ("HF_HUB_CACHE", "HF_MODULES_CACHE", "HF_ASSETS_CACHE", "MOTIONLLM_MODEL"):
     os.environ.pop(_name, None)
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
@@ -214,6 +214,24 @@ def codes_folder(tmp_path_factory: pytest.TempPathFactory, vq_folder: Path) -> P
         write_codes(folder, split, rows)
     write_codes_summary(folder, {"vq_sha256": weights_hash(vq_folder), "data_sha256": "0" * 64})
     return folder
+
+
+def go_on_training(arguments: list[str], checkpoint: Path, codes: Path, folder: Path, *options: str) -> Path:
+    """A training that goes on from a thin checkpoint with one more code store; returns the new checkpoint."""
+    given = [*arguments]
+    given.insert(given.index("--codes") + 2, str(codes))
+    assert train_motionllm([*given, "--init_from", str(checkpoint), *options, "--output_dir", str(folder)]) == 0
+    return folder / "final"
+
+
+def assert_refused(capsys: pytest.CaptureFixture[str], words: Sequence[str], folder: Path) -> None:
+    """A command said one line with these words, and nothing else, and made nothing."""
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.count("\n") == 1
+    for word in words:
+        assert word in err
+    assert not folder.exists()
 
 
 @pytest.fixture(scope="session")

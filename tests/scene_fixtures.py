@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conftest import go_on_training
 
 import motionllm
 from hub_scripts.cli import main as cli
@@ -75,11 +76,7 @@ def scene_checkpoint(
 ) -> Path:
     """The shared checkpoint of single people, gone on with scenes."""
     folder = tmp_path_factory.mktemp("scene-run")
-    given = [*train_arguments]
-    given.insert(given.index("--codes") + 2, str(scene_codes))
-    options = ["--scene_share", "0.5", "--init_from", str(thin_checkpoint)]
-    assert cli(["train", *given, *options, "--output_dir", str(folder)]) == 0
-    return folder / "final"
+    return go_on_training(train_arguments, thin_checkpoint, scene_codes, folder, "--scene_share", "0.5")
 
 
 @pytest.fixture(scope="session")

@@ -4,9 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import CODEBOOK_SIZE
+from conftest import CODEBOOK_SIZE, go_on_training
 
-from hub_scripts.cli import main as cli
 from hub_scripts.data.codes import weights_hash, write_codes, write_codes_summary
 
 
@@ -42,8 +41,4 @@ def turn_checkpoint(
     tmp_path_factory: pytest.TempPathFactory, train_arguments: list[str], sequence_codes: Path, thin_checkpoint: Path
 ) -> Path:
     """The shared checkpoint, gone on with sequences."""
-    folder = tmp_path_factory.mktemp("turn-run")
-    given = [*train_arguments]
-    given.insert(given.index("--codes") + 2, str(sequence_codes))
-    assert cli(["train", *given, "--init_from", str(thin_checkpoint), "--output_dir", str(folder)]) == 0
-    return folder / "final"
+    return go_on_training(train_arguments, thin_checkpoint, sequence_codes, tmp_path_factory.mktemp("turn-run"))

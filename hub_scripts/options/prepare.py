@@ -146,8 +146,10 @@ def _sentences(args: argparse.Namespace) -> "SentencePreparation":
     return prepare_sentences(args.texts, args.data, args.out, args.overwrite)
 
 
-def _add_sentences(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--data", required=True, nargs="+", metavar="DIR", help="datasets of `motionllm prepare`")
+def _add_datasets(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--data", required=True, nargs="+", metavar="DIR", help="datasets of `motionllm prepare`, of single people"
+    )
 
 
 def _add_recordings(parser: argparse.ArgumentParser) -> None:
@@ -182,13 +184,7 @@ def _add_pairs(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_sequences(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--data",
-        required=True,
-        nargs="+",
-        metavar="DIR",
-        help="folders that `motionllm prepare` wrote, of single people",
-    )
+    _add_datasets(parser)
     _add_counts(parser, "sequences", 4000)
 
 
@@ -358,7 +354,7 @@ Sentences said of a clip for validation or testing are no sentences for training
         ("TEXTS", "HumanML3D's folder, or a JSONL file (also .xz)"),
         _sentences,
         options=("overwrite",),
-        add_arguments=_add_sentences,
+        add_arguments=_add_datasets,
         epilog="The sentences are HumanML3D's (MIT, Copyright (c) 2022 Chuan Guo).\n",
     ),
 }
