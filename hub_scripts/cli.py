@@ -10,9 +10,9 @@ __all__ = ["COMMANDS", "main"]
 # Command: module with main(argv), and its line in the help. Modules are imported only when their command runs.
 COMMANDS = {
     "generate": ("generate_motion", "make a motion from a sentence (.npz, .bvh, .glb, .mp4 ...)"),
-    "edit": ("edit_motion", "make a part of a motion anew, from a sentence"),
     "interact": ("generate_people", "earlier name of generate --people 2; goes with the next release"),
     "caption": ("caption_motion", "describe a motion from a file (.npz, .npy, .bvh, .glb, .amc)"),
+    "edit": ("edit_motion", "make a part of a motion anew, from a sentence"),
     "actions": ("list_actions", "list what a checkpoint was trained on, with counts and examples"),
     "convert": ("convert_motion", "turn a motion file into another format (.bvh, .glb, .mp4, .html ...)"),
     "view": ("view_motion", "show a motion file in the browser"),
