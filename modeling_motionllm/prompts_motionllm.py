@@ -19,8 +19,9 @@ import torch
 from .errors_motionllm import MotionLLMError
 from .vocabulary_motionllm import MOTION_END, MOTION_START, PLACEMENT_START, MotionVocabulary
 
-__all__ = ["PROMPT_PRESETS", "MotionPromptsMixin", "pad_examples", "pad_left", "pad_right"]
+__all__ = ["PROMPT_PRESETS", "SHORTEST_GAP", "MotionPromptsMixin", "pad_examples", "pad_left", "pad_right"]
 
+SHORTEST_GAP = 4  # codes between two motions, 0.8 s, that are learnt and asked for
 _PREAMBLE = (
     "Below is an instruction that describes a task, paired with an input that provides further context. "
     "Write a response that appropriately completes the request.\n\n"

@@ -18,6 +18,7 @@ from modeling_motionllm.motion_features import (
     joints_to_features,
     resample_joints,
 )
+from modeling_motionllm.prompts_motionllm import SHORTEST_GAP
 
 if TYPE_CHECKING:
     from modeling_motionllm.modeling_motionllm import MotionLLMForCausalLM
@@ -37,7 +38,6 @@ __all__ = [
 
 BLEND_SECONDS = 0.4  # in which what is new takes over from the frame before it; the frames before stay as they are
 _CONTEXT_SECONDS = 4.0  # of a file, that what comes next is told
-_SHORTEST_GAP = 4  # codes, as in training
 
 
 @dataclass(frozen=True)
@@ -271,9 +271,9 @@ def check_part(motion: Motion, start: float, end: float, processor: "MotionLLMPr
 def _check_gap(codes: int, processor: "MotionLLMProcessor") -> int:
     """`codes`, if the model can fill a gap of that many."""
     seconds, most = _code_seconds(processor), processor.num_codes(processor.max_seconds) - 2
-    if not _SHORTEST_GAP <= codes <= most:
+    if not SHORTEST_GAP <= codes <= most:
         raise MotionLLMError(
-            f"{codes * seconds:g} s cannot be filled; the model has learnt gaps of {_SHORTEST_GAP * seconds:g} to "
+            f"{codes * seconds:g} s cannot be filled; the model has learnt gaps of {SHORTEST_GAP * seconds:g} to "
             f"{most * seconds:g} s"
         )
     return codes

@@ -12,7 +12,7 @@ from torch.utils.data import Dataset
 from hub_scripts.captions.scenes import parts_of_caption
 from hub_scripts.data.codes import CodeRow
 from modeling_motionllm.processing_motionllm import MotionLLMProcessor
-from modeling_motionllm.prompts_motionllm import pad_examples
+from modeling_motionllm.prompts_motionllm import SHORTEST_GAP, pad_examples
 from modeling_motionllm.vocabulary_motionllm import MotionVocabulary
 
 __all__ = ["OPENING", "LossWeights", "MatchedSentence", "MotionTextExamples", "PadExamples"]
@@ -190,7 +190,7 @@ class MotionTextExamples(Dataset):
                 return self._weighted(
                     self.processor.turns_example(told, [part.tolist() for part in parts], timed), task
                 )
-            if not segments and draw[4] < self.in_between and len(codes[0]) >= _SHORTEST_GAP + 2:
+            if not segments and draw[4] < self.in_between and len(codes[0]) >= SHORTEST_GAP + 2:
                 start, stop = _gap(len(codes[0]), draw[5:])
                 return self._weighted(self.processor.in_between_example(sentence, codes[0], start, stop), task)
         bins = row["placement_bins"] if len(codes) > 1 else ()
@@ -261,7 +261,6 @@ class MotionTextExamples(Dataset):
 
 
 _CLIP, _SEQUENCE, _SCENE, _SENTENCE, _UNKNOWN = "clip", "sequence", "scene", "sentence", "unknown"
-_SHORTEST_GAP = 4  # codes, 0.8 s
 
 
 def _kind(row: CodeRow) -> str:
@@ -272,7 +271,7 @@ def _kind(row: CodeRow) -> str:
 
 def _gap(length: int, draw: np.ndarray) -> tuple[int, int]:
     """First code of a gap and the first one after it; before and after it at least one is left."""
-    size = _SHORTEST_GAP + int(draw[0] * (length - 1 - _SHORTEST_GAP))
+    size = SHORTEST_GAP + int(draw[0] * (length - 1 - SHORTEST_GAP))
     start = 1 + int(draw[1] * (length - 1 - size))
     return start, start + size
 
