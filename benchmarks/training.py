@@ -49,7 +49,7 @@ def _learner() -> tuple[Any, MotionLLMProcessor, torch.optim.Optimizer]:
     """The shipped model with a fresh adapter, and its optimiser."""
     processor = load_processor(str(DEFAULT_CHECKPOINT))
     composite = MotionLLMForCausalLM.from_pretrained(DEFAULT_CHECKPOINT)
-    model = add_adapter(composite, ModelArguments(codes="", vq="")).train()
+    model = add_adapter(composite, ModelArguments(codes=[], vq=""), []).train()
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     return model, processor, torch.optim.AdamW(trained, lr=1e-4)
 

@@ -48,7 +48,7 @@ class ModelArguments:
     sentence_share: float = field(default=0.3, metadata={"help": "Share of people's sentences, with --sentences."})
     unknown_share: float = field(default=0.08, metadata={"help": "Share of sentences that no motion shows, likewise."})
     init_from: str | None = field(
-        default=None, metadata={"help": "Thin checkpoint whose adapter to go on from (same base, VQ-VAE and LoRA)."}
+        default=None, metadata={"help": "Thin checkpoint whose adapter to go on from (same base and LoRA)."}
     )
     adapter_name: str = field(default="default", metadata={"help": "Folder of the adapter under adapters/."})
 

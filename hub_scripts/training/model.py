@@ -12,6 +12,7 @@ from transformers import AutoModelForCausalLM
 
 from hub_scripts.data.codes import CodeRow, read_codes_summary, weights_hash
 from modeling_motionllm.base_model_motionllm import load_base_tokenizer
+from modeling_motionllm.checkpoint_motionllm import MOTION_VQ_FOLDER
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.modeling_motion_vq import MotionVQModel
 from modeling_motionllm.modeling_motionllm import MotionLLMForCausalLM
@@ -21,6 +22,7 @@ from modeling_motionllm.vocabulary_motionllm import motion_token_names
 from tokenization.tokenization_motionllm import MotionLLMTokenizer
 
 from .arguments import ModelArguments
+from .carried_rows import carried_rows, shared_time
 
 __all__ = ["add_adapter", "build_model", "trained_share"]
 
@@ -91,8 +93,17 @@ def _not_learnt(rows: Sequence[CodeRow], known: dict[str, Any] | None) -> set[st
     return {"part", "turn", "turn_timed"} - learnt
 
 
-def add_adapter(model: MotionLLMForCausalLM, arguments: ModelArguments) -> PeftModel:
-    """Wrap the composite in LoRA on all linear layers, with the new vocabulary rows trained unless frozen."""
+def add_adapter(model: MotionLLMForCausalLM, arguments: ModelArguments, rows: Sequence[CodeRow]) -> PeftModel:
+    """Wrap the composite in LoRA on all linear layers, with the new vocabulary rows trained unless frozen.
+
+    Args:
+        model: of `build_model`.
+        arguments: of the training.
+        rows: that it learns from. They tell which codes are alike where --init-from has another VQ-VAE.
+
+    Raises:
+        MotionLLMError: --init-from has no adapter, or one of another shape.
+    """
     config = LoraConfig(
         task_type="CAUSAL_LM",
         r=arguments.lora_r,
@@ -102,30 +113,50 @@ def add_adapter(model: MotionLLMForCausalLM, arguments: ModelArguments) -> PeftM
     )
     peft_model = get_peft_model(model, config)
     if arguments.init_from is not None:
-        _load_adapter_weights(peft_model, arguments)
+        _load_adapter_weights(peft_model, arguments, rows)
     return peft_model
 
 
-def _load_adapter_weights(model: PeftModel, arguments: ModelArguments) -> None:
-    """Start from the adapter of a thin checkpoint.
-
-    Raises:
-        MotionLLMError: it has none, or one of another shape.
-    """
+def _load_adapter_weights(model: PeftModel, arguments: ModelArguments, rows: Sequence[CodeRow]) -> None:
+    """Start from the adapter of a thin checkpoint."""
     path = Path(str(arguments.init_from)) / "adapters" / arguments.adapter_name / "adapter_model.safetensors"
     if not path.is_file():
         raise MotionLLMError(f"--init-from has no '{path}'; give a thin checkpoint and the --adapter-name in it")
     weights = load_file(path)
-    for name, rows in get_peft_model_state_dict(model).items():
+    shared = _shared_time(model, arguments, rows)
+    for name, drawn in get_peft_model_state_dict(model).items():
+        if name not in weights or "trainable_tokens" not in name:
+            continue
+        if shared is not None:
+            weights[name] = _with_new_codes(weights[name], drawn.to(weights[name]), shared)
         # Without placements before, with them now: their rows come last and start as they are.
-        if name in weights and "trainable_tokens" in name and len(weights[name]) < len(rows):
-            weights[name] = torch.cat([weights[name], rows[len(weights[name]) :].to(weights[name])])
+        if len(weights[name]) < len(drawn):
+            weights[name] = torch.cat([weights[name], drawn[len(weights[name]) :].to(weights[name])])
     try:
         report = set_peft_model_state_dict(model, weights)
     except RuntimeError as error:
         raise MotionLLMError(f"the adapter '{path}' has other shapes; use its base model and --lora-r") from error
     if report.unexpected_keys:
         raise MotionLLMError(f"the adapter '{path}' has weights this one lacks: {report.unexpected_keys[:2]}")
+
+
+def _shared_time(model: PeftModel, arguments: ModelArguments, rows: Sequence[CodeRow]) -> torch.Tensor | None:
+    """`shared_time` of the codes now and those of --init-from; None where they are the same."""
+    earlier = Path(str(arguments.init_from)) / MOTION_VQ_FOLDER
+    if not earlier.is_dir() or weights_hash(earlier) == weights_hash(arguments.vq):
+        return None
+    print(f"'{arguments.init_from}' has another VQ-VAE: rows start where codes for the same motion stood")
+    return shared_time(rows, model.get_base_model().motion_vq, MotionVQModel.from_pretrained(earlier).eval())
+
+
+def _with_new_codes(weights: torch.Tensor, drawn: torch.Tensor, shared: torch.Tensor) -> torch.Tensor:
+    """Trained rows for other codes: those of `<Motion>` and `</Motion>` in front, then the codes, then placements."""
+    codes, older = shared.shape
+    end = 2 + older
+    if len(weights) < end:
+        raise MotionLLMError(f"the adapter has {len(weights)} rows, its VQ-VAE {older} codes: they do not fit together")
+    carried = carried_rows(weights[2:end], drawn[2 : 2 + codes], shared)
+    return torch.cat([weights[:2], carried, weights[end:]])
 
 
 def trained_share(model: PeftModel | MotionLLMForCausalLM) -> tuple[int, int]:

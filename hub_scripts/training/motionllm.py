@@ -65,7 +65,7 @@ class MotionLLMTraining:
         if arguments.train_all:
             model.motion_vq.requires_grad_(False)
         else:
-            learner = add_adapter(model, arguments)
+            learner = add_adapter(model, arguments, rows)
         self.trained, self.total = trained_share(learner)
         train = training_examples(rows, sentences, self.processor, arguments, training)
         val = val_examples(self.processor, arguments)

@@ -314,7 +314,7 @@ def test_a_base_with_a_head_of_its_own_learns_both_and_reloads(
     base = save_base(tmp_path / "base", base_tokenizer, tied=False)
     model = MotionLLMForCausalLM.from_base(str(base), tokenizer, make_vq(), seed=42)
     before = [layer.weight.detach().clone() for layer in (model.get_input_embeddings(), model.get_output_embeddings())]
-    wrapped = add_adapter(model, ModelArguments(codes=[], vq="", freeze_new_rows=freeze_new_rows)).train()
+    wrapped = add_adapter(model, ModelArguments(codes=[], vq="", freeze_new_rows=freeze_new_rows), []).train()
     optimizer = torch.optim.SGD([p for p in wrapped.parameters() if p.requires_grad], lr=0.1)
     for _ in range(2):
         optimizer.zero_grad()
@@ -334,7 +334,7 @@ def test_a_base_with_a_head_of_its_own_learns_both_and_reloads(
 def test_only_the_adapter_and_the_new_rows_learn(fresh, batch, freeze_new_rows):
     before = {name: value.clone() for name, value in fresh.state_dict().items()}
     arguments = ModelArguments(codes=[], vq="", freeze_new_rows=freeze_new_rows)
-    model = add_adapter(fresh, arguments).train()
+    model = add_adapter(fresh, arguments, []).train()
     learning = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
     rows = {name for name in learning if "trainable_tokens" in name}
     assert bool(rows) != freeze_new_rows
@@ -399,7 +399,7 @@ def test_a_thin_checkpoint_needs_an_adapter_and_a_base(fresh, tokenizer, process
     with pytest.raises(MotionLLMError, match="this model has none"):
         save_thin_checkpoint(tmp_path / "a", fresh, processor)
     fresh.config.base_model_name_or_path = None
-    wrapped = add_adapter(fresh, ModelArguments(codes=[], vq=""))
+    wrapped = add_adapter(fresh, ModelArguments(codes=[], vq=""), [])
     with pytest.raises(MotionLLMError, match="must name its base model"):
         save_thin_checkpoint(tmp_path / "b", wrapped, processor)
     assert not list(tmp_path.iterdir())
@@ -407,7 +407,7 @@ def test_a_thin_checkpoint_needs_an_adapter_and_a_base(fresh, tokenizer, process
 
 def test_a_second_adapter_joins_the_first(copied, base_folder, tokenizer, processor, model, batch):
     other = MotionLLMForCausalLM.from_base(str(base_folder), tokenizer, make_vq(), seed=0)
-    wrapped = add_adapter(other, ModelArguments(codes=[], vq="")).eval()
+    wrapped = add_adapter(other, ModelArguments(codes=[], vq=""), []).eval()
     save_thin_checkpoint(copied, wrapped, processor, adapter_name="untrained")
     untrained = MotionLLMForCausalLM.from_pretrained(copied, adapter_name="untrained")
     torch.testing.assert_close(logits_of(untrained, batch), logits_of(wrapped, batch), atol=1e-4, rtol=1e-4)
@@ -416,7 +416,9 @@ def test_a_second_adapter_joins_the_first(copied, base_folder, tokenizer, proces
 
 def test_adapters_of_one_checkpoint_are_switched_at_run_time(copied, base_folder, tokenizer, processor, model, batch):
     other = add_adapter(
-        MotionLLMForCausalLM.from_base(str(base_folder), tokenizer, make_vq(), seed=0), ModelArguments(codes=[], vq="")
+        MotionLLMForCausalLM.from_base(str(base_folder), tokenizer, make_vq(), seed=0),
+        ModelArguments(codes=[], vq=""),
+        [],
     ).eval()
     generator = torch.Generator().manual_seed(5)
     for name, parameter in other.named_parameters():

@@ -115,9 +115,10 @@ def test_rows_of_the_earlier_adapter_come_first(thin_checkpoint: Path, scene_cod
         base_model=given["--base_model"],
         init_from=str(thin_checkpoint),
     )
-    model, _, processor = build_model(arguments, read_rows(arguments, "train")[0], seed=0)
+    rows, _ = read_rows(arguments, "train")
+    model, _, processor = build_model(arguments, rows, seed=0)
     fresh = model.get_input_embeddings().weight[model.motion_vocabulary.placement.ids].clone()
-    merged = add_adapter(model, arguments).merge_and_unload()
+    merged = add_adapter(model, arguments, rows).merge_and_unload()
     before = motionllm.MotionLLMForCausalLM.from_pretrained(thin_checkpoint)
     ids = before.motion_vocabulary.ids
     assert torch.equal(merged.get_input_embeddings().weight[ids], before.get_input_embeddings().weight[ids])
