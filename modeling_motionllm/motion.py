@@ -24,6 +24,7 @@ _JOINTS = tuple(skeleton.num_joints for skeleton in SKELETONS.values())
 _SINGLE: dict[str, Callable[[Any], Any]] = {
     **{"fps": float, "caption": str, "seed": int, "model": str, "version": str, "unknown": float, "settings": str}
 }
+_PAST_THE_END = 0.1  # seconds: a resampled motion may be a frame shorter than its segments
 # What numpy, zipfile and json raise on damaged files; RuntimeError covers encrypted and oddly compressed archives.
 _DAMAGED = (
     OSError,
@@ -75,7 +76,7 @@ class Motion:
 
     Raises:
         MotionLLMError: wrong shape, people of different lengths, no frames, NaN or infinite values, `fps` not positive,
-            or segments that overlap.
+            or segments that overlap or go on after its end.
     """
 
     joints: np.ndarray
@@ -125,6 +126,18 @@ class Motion:
             times = [time for segment in self.segments for time in segment[1:]]
             if not all(0 <= a <= b for a, b in pairwise([0.0, *times])):
                 raise MotionLLMError(f"segments are at {times} s; give them in order, and so that none overlap")
+            if times and times[-1] > self.duration + _PAST_THE_END:
+                raise MotionLLMError(f"the last segment ends at {times[-1]:g} s, the motion at {self.duration:g} s")
+
+    def part(self, start: int, stop: int) -> "Motion":
+        """The frames from `start` to `stop`, with the segments that are in them; without `features` and `codes`."""
+        first, last = start / self.fps, stop / self.fps
+        segments = None
+        if self.segments is not None:
+            cut = [(text, max(a, first) - first, min(b, last) - first) for text, a, b in self.segments]
+            segments = [MotionSegment(*one) for one in cut if one[1] < one[2]]
+        joints = self.joints[..., start:stop, :, :]
+        return replace(self, joints=joints, features=None, codes=None, segments=segments)
 
     def _checked_features(self, features: np.ndarray) -> np.ndarray:
         people, frames, columns = self.joints.shape[:-3], self.num_frames, self.skeleton.feature_dim

@@ -9,7 +9,7 @@ import numpy as np
 
 from hub_scripts.skeletons.match import UnknownSkeletonError, offer_map_template
 from modeling_motionllm.errors_motionllm import MotionLLMError
-from modeling_motionllm.motion import Motion
+from modeling_motionllm.motion import Motion, MotionSegment
 from modeling_motionllm.motion_features import HUMANML3D, KIT, Skeleton
 
 from .bvh import Bvh
@@ -82,7 +82,11 @@ def _own_motion(path: Path, data: bytes, options: ReadingOptions, tell: Callable
         return None
     motion = Motion.load(path)
     fps = options.fps or frame_rate(arrays, os.fspath(path)) or motion.fps
-    motion = replace(motion, fps=fps) if fps != motion.fps else motion
+    if fps != motion.fps:
+        later = [
+            MotionSegment(text, a * motion.fps / fps, b * motion.fps / fps) for text, a, b in motion.segments or ()
+        ]
+        motion = replace(motion, fps=fps, segments=later or None)
     ours = motion.model is not None and options.up is None and options.scale is None
     if ours or motion.skeleton is KIT:
         return _cut(motion, options, path)
@@ -126,7 +130,7 @@ def _cut(motion: Motion, options: ReadingOptions, path: Path) -> Motion:
     if options.start is None and options.end is None:
         return motion
     part = cut_part(motion.num_frames, motion.fps, options, os.fspath(path))
-    return replace(motion, joints=motion.joints[..., part, :, :], features=None, codes=None, segments=None)
+    return motion.part(part.start, part.stop)
 
 
 def _published_motion(

@@ -38,6 +38,7 @@ __all__ = [
 
 BLEND_SECONDS = 0.4  # in which what is new takes over from the frame before it; the frames before stay as they are
 _CONTEXT_SECONDS = 4.0  # of a file, that what comes next is told
+_LOWEST_FPS = 10.0  # of a file, that its last pose and velocity can be taken over from
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,8 @@ def check_source(motion: Motion, path: str, processor: "MotionLLMProcessor") -> 
     """Make sure that a motion can be gone on from.
 
     Raises:
-        MotionLLMError: it shows several people, has another skeleton than the model, or is too short for one code.
+        MotionLLMError: it shows several people, has another skeleton than the model or too few frames a second, or is
+            too short for one code.
     """
     if motion.num_people > 1:
         raise MotionLLMError(f"'{path}' shows {motion.num_people} people; give a motion of one")
@@ -76,6 +78,11 @@ def check_source(motion: Motion, path: str, processor: "MotionLLMProcessor") -> 
         raise MotionLLMError(
             f"'{path}' has the skeleton '{motion.skeleton.name}' and the model '{processor.skeleton.name}'; both have "
             f"to be '{HUMANML3D.name}'"
+        )
+    if motion.fps < _LOWEST_FPS:
+        raise MotionLLMError(
+            f"'{path}' has {motion.fps:g} frames per second, too few to go on from; give {_LOWEST_FPS:g} or more (if "
+            "the file says a wrong rate: motionllm convert FILE OUT.npz --source-fps N)"
         )
     least = (processor.frames_per_code + 1) / processor.fps
     if (motion.num_frames - 1) / motion.fps < least:

@@ -140,6 +140,11 @@ def test_a_body_is_put_where_another_one_stands(clip):
     ("generate", ["bows", "--after", "{clip}", "--stream"], ["--stream does not go together with --after"]),
     ("generate", ["bows", "--after", "{short}"], ["lasts 0.20 s", "0.25 s are needed"]),
     ("generate", ["bows", "--after", "{two}"], ["shows 2 people"]),
+    ("generate", ["bows", "--after", "{slow}"], ["has 4 frames per second, too few", "--source-fps"]),
+    ("generate", ["bows", "--after", "{clip}", "--then", "waves", "--duration", 1, 0.1], ["a duration of 0.1 s"]),
+    ("generate", ["bows", "--after", "{clip}", "--duration", -1], ["a duration of -1 s"]),
+    ("edit", ["{slow}", "bows", "--from", 0.5, "--to", 1.6], ["has 4 frames per second"]),
+    ("edit", ["{clip}", "bows", "--from", "nan", "--to", 1], ["from nan to 1 s is none"]),
     ("edit", ["{clip}", "bows", "--from", 2, "--to", 1], ["from 2 to 1 s is none"]),
     ("edit", ["{clip}", "bows", "--from", -1, "--to", 1], ["leaves too little", "0.25 s before and after"]),
     ("edit", ["{clip}", "bows", "--from", 1, "--to", 60], ["leaves too little"]),
@@ -151,6 +156,7 @@ def test_what_cannot_be_gone_on_from_is_one_line(turn_checkpoint, clip, tmp_path
     files = {
         "clip": clip,
         "short": Motion(clip.joints[:6], 30, model="made up"),
+        "slow": Motion(clip.joints[:12], 4, model="made up"),
         "two": Motion(np.stack([clip.joints] * 2), 30),
     }
     for name, motion in files.items():

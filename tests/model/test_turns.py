@@ -8,6 +8,8 @@ import pytest
 import torch
 from conftest import AS_LEARNT, make_vq
 
+from hub_scripts.data.gate import ReadingOptions
+from hub_scripts.data.motion_files import load_motion
 from modeling_motionllm import output_motionllm, turns_motionllm
 from modeling_motionllm.decoding_motionllm import MotionRequest
 from modeling_motionllm.errors_motionllm import MotionLLMError
@@ -185,6 +187,19 @@ def test_motions_know_their_segments(model, processor, tmp_path):
         processor.decode_motion(output, [["walk"], TURNS[:2]])
     with pytest.raises(MotionLLMError, match="in order, and so that none overlap"):
         Motion(long.joints, segments=[MotionSegment("walk", 0, 2), MotionSegment("bow", 1, 3)])
+    with pytest.raises(MotionLLMError, match="ends at 44 s, the motion at"):
+        Motion(long.joints, segments=[MotionSegment("walk", 0, 2), MotionSegment("bow", 2, 44)])
+
+
+def test_a_part_of_a_motion_keeps_the_segments_in_it(tmp_path):
+    told = [MotionSegment("walk", 0, 1), MotionSegment("bow", 1, 2), MotionSegment("wave", 2, 3)]
+    motion = Motion(np.random.default_rng(0).normal(size=(60, 22, 3)), segments=told, model="made up")
+    path = motion.save(tmp_path / "told.npz")
+    part = load_motion(path, ReadingOptions(start=0.5, end=1.75))
+    assert part.segments == [MotionSegment("walk", 0, 0.5), MotionSegment("bow", 0.5, 1.25)]
+    np.testing.assert_array_equal(part.joints, motion.joints[10:35])
+    # A rate that the file has wrong moves the times too.
+    assert load_motion(path, ReadingOptions(fps=40.0)).segments[1] == MotionSegment("bow", 0.5, 1)
 
 
 @pytest.mark.parametrize("arguments,message", [
