@@ -19,7 +19,7 @@ demo: $(VENV)/.demo
 	@$(BIN)/motionllm caption $(OUT)/$$($(BIN)/python -c 'import sys; from hub_scripts.generation.jobs import file_stem; print(file_stem(sys.argv[1]))' "$(PROMPT)").npz
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -37,7 +37,9 @@ from modeling_motionllm.processing_motionllm import MotionLLMProcessor
 from modeling_motionllm.vocabulary_motionllm import motion_token_names
 from tokenization.tokenization_motionllm import MotionLLMTokenizer
 
-torch.set_num_threads(min(2, torch.get_num_threads()))
+# Small tensors gain nothing from many threads; workers of pytest-xdist share the cores among themselves.
+THREADS = max(1, min(2, torch.get_num_threads()) // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
+torch.set_num_threads(THREADS)
 
 FIXTURES = Path(__file__).parent / "fixtures"
 CODEBOOK_SIZE = 32

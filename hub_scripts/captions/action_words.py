@@ -248,6 +248,7 @@ PHRASES: tuple[tuple[str, str, str], ...] = (
     ("wheel", r"\bcart ?wheel(s|ed|ing)?\b", "cartwheels"),
     ("danc", r"\b(chicken|robot|line|indian|salsa|break|ballet|hip hop|tap) danc(e|es|ing|ed)\b", "dance"),
     ("cha", r"\bcha cha( cha)?\b", "cha-cha"),
+    ("like", r"\blike (a |the )?waves?\b", ""),
     ("hand stand", r"\bhand stand(s?)\b", "handstand"),
     (" on", r"\b(on|onto) (all fours|(their|his|her|its|the)? ?hands? and knees?)\b", "on-all-fours"),
     ("back", r"\b(backs|backed|backing) (up|away|off)\b", r"\1 backward"),
@@ -268,6 +269,8 @@ PHRASES: tuple[tuple[str, str, str], ...] = (
     ("spot", r"\b(in|on|at) (a |the |one )?(same )?spot\b", "in-place"),
     ("head", r"\b(over|above) (the |their |his |her |its )?head\b|\boverhead\b", "over-head"),
     ("martial", r"\bmartial arts?\b", "karate"),
+    (" move", r"\b(danc(?:e|ing)|ballet|salsa|disco|karate|boxing|fighting|kung[ -]fu|yoga|exercise) "
+     r"(moves?|movements?|motions?|steps?)\b", r"\1"),
     ("around", r"\b(all the way|the other way|half ?way) around\b", "around"),
     ("right", r"\bright (away|in-front|next|behind|now)\b", r"\1"),
     ("right angle", r"\bright angles?\b", "90 degrees"),

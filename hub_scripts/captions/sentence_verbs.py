@@ -143,6 +143,8 @@ def find_verbs(words: Sequence[str]) -> list[VerbDraft]:
             denied = True
         accompanies = (accompanies and word not in STOPS) or word in ("with", "holding")
         verb = None if denied else _verb_at(word, last, following, words[max(0, index - 3) : index])
+        if verb is None and not denied and _does_noun(word, last, following, drafts):
+            verb = word
         if verb is not None:
             light = drafts[-1] if drafts and drafts[-1].verb in LIGHT_VERBS and drafts[-1].noun is None else None
             noun = _noun_action(word, last)
@@ -268,6 +270,13 @@ def _verb_at(word: str, last: str, following: str, before: Sequence[str]) -> str
     if word == "stands" and last == "the":
         return None
     return verb
+
+
+def _does_noun(word: str, last: str, following: str, drafts: Sequence[VerbDraft]) -> bool:
+    """Whether a word is a noun that is no verb and stands after a light one: "does karate"; not in "karate kicks"."""
+    light = bool(drafts) and drafts[-1].verb in LIGHT_VERBS and drafts[-1].noun is None
+    alone = verb_lemma(word) is None and following.rstrip("s") not in NOUNS and singular(word) not in BODY_PARTS
+    return light and alone and _noun_action(word, last) is not None
 
 
 def _noun_action(word: str, last: str) -> str | None:

@@ -20,6 +20,12 @@ def only(text):
     [
         ("a person walks forward and then bows", ["walk", "bow"]),
         ("the man is jogging in place", ["run"]),
+        ("a person who seems to be doing a dance move", ["dance"]),
+        ("a person dances and moves to the left", ["dance", "move"]),
+        ("move slowly like the waves", ["move"]),
+        ("a person does karate moves using his hands", ["fight"]),
+        ("the person practices martial arts moves, then takes a seat", ["fight", "sit"]),
+        ("a person is doing karate kicks", ["kick"]),
         ("a person stands still, then sits down and gets back up.", ["stand", "sit", "stand up"]),
         ("a person does five jumping jacks", ["jumping jack"]),
         ("the figure takes a bow", ["bow"]),
