@@ -1,4 +1,5 @@
-"""Joint positions in arrays, `.npy` and `.npz`: of SMPL's bodies, motion features, or any skeleton that is told.
+"""Joint positions in arrays, `.npy` and `.npz`: of SMPL's bodies or their pose parameters, of Kimodo's SOMA skeleton,
+motion features, or any skeleton that is told.
 
 A `skeleton.json` beside the file tells a skeleton: `joints` (J names), `parents` (J indices, -1 for a root) and `fps`;
 others of its entries are not looked at.
@@ -17,8 +18,11 @@ from hub_scripts.skeletons.body_frame import check_body
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.motion_features import HUMANML3D, Skeleton, features_to_joints
 
+from .body_parameters import holds_poses, posed_body
 from .odd_frames import padding
+from .pickled_arrays import is_object_array, read_results
 from .retarget import JointPositions
+from .soma import SOMA_JOINTS, soma_skeleton
 from .t2m import read_statistics
 
 __all__ = ["feature_joints", "frame_rate", "read_array", "read_arrays", "read_joint_arrays"]
@@ -53,16 +57,21 @@ def read_joint_arrays(data: bytes, path: Path, name: str, key: str | None = None
     """
     told = path.with_name(_SKELETON)
     if path.suffix.lower() == ".npy":
-        arrays, key = {"": read_array(data, name)}, ""
+        arrays, key = {"": read_array(data, name, key)}, ""
     else:
         arrays = read_arrays(data, name)
         if told.exists() and key is None and len(arrays) == 1:
             key = next(iter(arrays))
     if told.exists():
         return [_of_skeleton(arrays, key, name, *_skeleton(told))]
-    key = _chosen(arrays, key, name)
-    people, notes = _people(arrays[key], path, name)
     fps = frame_rate(arrays, name)
+    if key is None and not any(entry in arrays for entry in _KEYS) and holds_poses(arrays):
+        return [posed_body(arrays, fps, name)]
+    key = _chosen(arrays, key, name)
+    soma = _of_soma(arrays[key], fps or _KEYS["posed_joints"] or HUMANML3D.fps, name) if key == "posed_joints" else None
+    if soma is not None:
+        return [soma]
+    people, notes = _people(arrays[key], path, name)
     usual = _KEYS.get(key)
     if fps is None and usual is not None:
         fps = usual
@@ -73,12 +82,14 @@ def read_joint_arrays(data: bytes, path: Path, name: str, key: str | None = None
     return [JointPositions(names, parents, person, None, fps, notes=tuple(notes)) for person in people]
 
 
-def read_array(data: bytes, name: str) -> np.ndarray:
-    """The array of an `.npy` file.
+def read_array(data: bytes, name: str, sample: str | None = None) -> np.ndarray:
+    """The array of an `.npy` file; of a `results.npy` of MDM one of its motions, see `read_results`.
 
     Raises:
         MotionLLMError: damaged, or no numbers.
     """
+    if is_object_array(data):
+        return read_results(data, name, sample)
     try:
         # Not np.load, which takes what it does not know for a pickle, and says how to load that unsafely.
         array = np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
@@ -222,6 +233,16 @@ def _by_person(array: np.ndarray) -> np.ndarray | None:
     if array.ndim == 3 and shape[:2] == (joints, 3):  # time last, as diffusion models write it
         return np.moveaxis(array, -1, 0)[None]
     return None
+
+
+def _of_soma(array: np.ndarray, fps: float, name: str) -> JointPositions | None:
+    """Joints of Kimodo's own skeleton; None for another."""
+    array = array[0] if array.ndim == 4 and len(array) == 1 else array
+    if array.ndim != 3 or array.shape[1] not in SOMA_JOINTS or array.shape[2] != 3:
+        return None
+    if array.dtype.kind != "f" or len(array) == 0 or not np.isfinite(array).all():
+        raise MotionLLMError(f"'{name}' has 'posed_joints' without frames, or with NaN or infinite values; repair it")
+    return JointPositions(*soma_skeleton(array.shape[1]), array.astype(np.float64), None, fps)
 
 
 def _of_skeleton(

@@ -59,7 +59,7 @@ def load_motion(
         if motion is not None:
             return motion
     if suffix == ".npy":
-        array = read_array(data, os.fspath(path))
+        array = read_array(data, os.fspath(path), options.animation)
         published = {(KIT.num_joints, 3): KIT, (KIT.feature_dim,): KIT, (HUMANML3D.feature_dim,): HUMANML3D}
         skeleton = published.get(array.shape[1:])
         if skeleton is not None:

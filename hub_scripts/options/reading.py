@@ -31,7 +31,9 @@ def add_reading_arguments(parser: argparse.ArgumentParser, part: bool = False) -
         "--up", metavar="AXIS", help="the axis that points up: y, z or x, or -y, -z or -x where it points down"
     )
     group.add_argument("--scale", type=float, metavar="M", help="metres per unit, such as 0.01")
-    group.add_argument("--animation", metavar="NAME", help="which animation of a .glb or .gltf, or array of an .npz")
+    group.add_argument(
+        "--animation", metavar="NAME", help="which animation of a .glb or .gltf, array of an .npz, motion of a results.npy"
+    )
     group.add_argument(
         "--source-fps", type=float, metavar="N", help="its frames per second, where the file is wrong or says none"
     )

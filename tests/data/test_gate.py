@@ -10,10 +10,11 @@ import pytest
 from bvh_writer import NAMES, bvh_bytes
 
 from hub_scripts.cli import main
-from hub_scripts.data.bvh import parse_bvh
+from hub_scripts.data.bvh import forward_kinematics, parse_bvh
 from hub_scripts.data.gate import ReadingOptions
 from hub_scripts.data.motion_files import load_motion
 from hub_scripts.data.retarget import RetargetedMotion, retarget
+from hub_scripts.data.soma import SOMA_JOINTS, soma_skeleton
 from hub_scripts.data.store import read_motions, read_summary
 from hub_scripts.skeletons.body_frame import UP_AXES, to_y_up
 from hub_scripts.skeletons.maps import read_skeleton_map
@@ -207,6 +208,21 @@ def test_kimodo_joints_come_at_its_rate(tmp_path: Path) -> None:
     with pytest.raises(MotionLLMError, match="several arrays of joints: a, b; give one by --animation"):
         load(tmp_path, two, "clip.npz")
     np.testing.assert_allclose(load(tmp_path, two, "clip.npz", animation="a")[0].joints, WALK, atol=1e-5)
+
+
+@pytest.mark.parametrize("count", SOMA_JOINTS)
+def test_kimodo_joints_of_its_own_skeleton(tmp_path: Path, count: int) -> None:
+    bvh = parse_bvh((FIXTURES / "kimodo" / "soma.bvh").read_bytes(), "soma.bvh")
+    expected = load_motion(FIXTURES / "kimodo" / "soma.bvh")
+    names, parents = soma_skeleton(count)
+    places = [bvh.joint_names.index(name) if name in bvh.joint_names else 0 for name in names]
+    assert [names[parents[names.index(joint)]] for joint in ("LeftHand", "LeftShin", "Neck2", "LeftHandThumbEnd")] == (
+        ["LeftForeArm", "LeftLeg", "Neck1", "LeftHandThumb3" if count == 77 else "LeftHand"]
+    )
+    positions = forward_kinematics(bvh)[:, places] / 100
+    motion, notes = load(tmp_path, {"posed_joints": positions, "fps": np.array(bvh.fps)}, "clip.npz")
+    np.testing.assert_allclose(resample_joints(motion.joints, bvh.fps, 20), expected.joints, atol=1e-3)
+    assert notes == ["clip.npz: recognised skeleton, metres, y up, 30 fps"]
 
 
 def test_normalised_features_are_refused_or_undone(tmp_path: Path) -> None:
