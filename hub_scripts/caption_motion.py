@@ -15,9 +15,9 @@ __all__ = ["main"]
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="motionllm caption",
-        description="Describe motions in words. Reads .npz (as `motionllm generate` writes it, any with joints, or SMPL "
-        "poses as AMASS has them), .npy (joints (T, 22, 3), those of another SMPL body, or features (T, 263)), and .bvh, .amc (with its .asf), "
-        ".glb and .gltf with any skeleton whose joints their names tell (else give a --map).",
+        description="Describe motions in words. Reads .npz (as `motionllm generate` writes it, any with joints, or "
+        "SMPL poses as in AMASS), .npy (joints (T, 22, 3), those of another SMPL body, or features (T, 263)), and "
+        ".bvh, .amc (with its .asf), .glb, .gltf of any skeleton whose joints its names tell (else give a --map).",
         epilog="example: motionllm caption out/a-person-waves-with-the-left-hand.npz",
     )
     parser.add_argument("file", nargs="+", help="one or more motions")

@@ -92,7 +92,8 @@ def read_results(data: bytes, name: str, sample: str | None = None) -> np.ndarra
     if motion.ndim != 4 or 0 in motion.shape:
         raise MotionLLMError(f"'{name}' has 'motion' of shape {motion.shape}; MDM writes (motions, 22, 3, frames)")
     texts = content.get("text")
-    listed = [f"{index} ({texts[index]})" if _told(texts, index) else str(index) for index in range(len(motion))]
+    told = texts if isinstance(texts, list) else []
+    listed = [f"{index} ({told[index]})" if index < len(told) else str(index) for index in range(len(motion))]
     if sample is None and len(motion) > 1:
         some = ", ".join(listed[:20])
         raise MotionLLMError(f"'{name}' holds {len(motion)} motions; give the number of one by --animation: {some}")
@@ -101,10 +102,6 @@ def read_results(data: bytes, name: str, sample: str | None = None) -> np.ndarra
     index = int(sample or 0)
     joints = np.moveaxis(motion[index], -1, 0)
     return joints if lengths is None or len(lengths) <= index else joints[: max(int(lengths[index]), 1)]
-
-
-def _told(texts: Any, index: int) -> bool:
-    return isinstance(texts, list) and len(texts) > index and isinstance(texts[index], str)
 
 
 def _numbers(value: Any) -> np.ndarray:
@@ -189,6 +186,7 @@ def _follow(data: bytes) -> Any:
         "STACK_GLOBAL": lambda: _named(*last(2)),
         "REDUCE": lambda: _call(*last(2)),
     }
+    argument: Any
     for opcode, argument, _ in pickletools.genops(data):
         kind = opcode.name
         if kind in ("PROTO", "FRAME"):

@@ -32,7 +32,7 @@ def add_reading_arguments(parser: argparse.ArgumentParser, part: bool = False) -
     )
     group.add_argument("--scale", type=float, metavar="M", help="metres per unit, such as 0.01")
     group.add_argument(
-        "--animation", metavar="NAME", help="which animation of a .glb or .gltf, array of an .npz, motion of a results.npy"
+        "--animation", metavar="NAME", help="which animation of a .glb, array of an .npz, motion of a results.npy"
     )
     group.add_argument(
         "--source-fps", type=float, metavar="N", help="its frames per second, where the file is wrong or says none"

@@ -137,6 +137,12 @@ BUILT_IN_MAPS: dict[str, SkeletonMap] = {
             tuple(f"{{}}_{joint.capitalize()}" for joint in _LIMBS),
         ),
         _built_in(
+            "mmd",
+            ("左", "右"),
+            ("下半身", "上半身", ("上半身", "上半身2"), "上半身2", "首", "頭"),
+            ("{}足", "{}ひざ", "{}足首", "{}つま先", "{}肩", "{}腕", "{}ひじ", "{}手首"),
+        ),
+        _built_in(
             "xsens",
             ("Left", "Right"),
             ("Hips", "Chest", "Chest2", "Chest4", "Neck", "Head"),

@@ -77,8 +77,8 @@ def match_skeleton(
     name: str,
     given: SkeletonMap | None = None,
 ) -> SkeletonMatch:
-    """Find the joints of a file: by the given map, else by the built-in map that finds most of them, else by the words
-    in their names and the shape of the tree.
+    """Find the joints of a file: by the given map, else by the built-in map that finds most of them where its knees are
+    between hips and ankles, else by the words in their names and the shape of the tree.
 
     Names are compared without case, punctuation and prefixes such as `mixamorig:`.
 
@@ -107,6 +107,8 @@ def match_skeleton(
     else:
         candidates = [entry for entry in BUILT_IN_MAPS.values() if all(_find(j, places) for j in entry.signature)]
     matches = [(entry, _found(entry, places)) for entry in candidates]
+    if given is None:
+        matches = [(entry, found if _is_tree(_first(found, places), parents) else {}) for entry, found in matches]
     best, found = max(
         matches,
         key=lambda pair: (
@@ -117,16 +119,38 @@ def match_skeleton(
     )
     missing = _missing(_first(found, places), end_sites)
     fits, whole = not set(missing) - _TOES, not missing
-    told = {} if given is not None or whole else recognise_joints(joint_names, parents)
+    told = {} if given is not None else recognise_joints(joint_names, parents)
     told_names = {joint: tuple(joint_names[index] for index in group) for joint, group in told.items()}
-    if whole or (fits and len(_missing(told, end_sites)) >= len(missing)):
+    # A map whose joints are fewer than those that words and tree tell is that of another program with such names.
+    fewer = not best.signature and not _missing(told, end_sites) and len(told) > len(found)
+    if (whole and not fewer) or (fits and not fewer and len(_missing(told, end_sites)) >= len(missing)):
         return SkeletonMatch(
             best,
             {joint: tuple(_only(source, places, name) for source in sources) for joint, sources in found.items()},
         )
     if given is None and not set(_missing(told, end_sites)) - _TOES:
         return SkeletonMatch(SkeletonMap("recognised", told_names), told)
+    if len(told) > len(found):
+        missing, found = _missing(told, end_sites), told_names
     raise UnknownSkeletonError(name, missing, found, joint_names)
+
+
+def _is_tree(found: Mapping[str, tuple[int, ...]], parents: Sequence[int]) -> bool:
+    """Whether knees hang from hips, ankles from knees and so on, as far as they are found."""
+    for side in ("left", "right"):
+        for upper, lower in (("hip", "knee"), ("knee", "ankle"), ("shoulder", "elbow"), ("elbow", "wrist")):
+            ends = [found.get(f"{side}_{joint}") for joint in (upper, lower)]
+            if ends[0] and ends[1] and ends[0][0] not in _above(ends[1][0], parents):
+                return False
+    return True
+
+
+def _above(joint: int, parents: Sequence[int]) -> list[int]:
+    """The joints above one, nearest first."""
+    found: list[int] = []
+    while (joint := parents[joint]) >= 0 and joint not in found:
+        found.append(joint)
+    return found
 
 
 def _places(joint_names: Sequence[str]) -> dict[str, list[int]]:

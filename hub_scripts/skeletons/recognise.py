@@ -17,8 +17,8 @@ _PELVIS = {"pelvis", "hip", "hips"}
 _LIMB_WORDS = _THIGH | _SHIN | _ANKLE | _TOES | _COLLAR | _UPPER_ARM | _FOREARM | _WRIST
 _SIDES = {"l": "left", "left": "left", "r": "right", "right": "right"}
 _JOINED_SIDES = {"lu": ("l", "u"), "ru": ("r", "u"), "lf": ("l", "f"), "rf": ("r", "f")}  # Motive: LUArm, LFArm
-_PREFIXES = {"bip", "b", "bone", "c", "cc", "base", "def", "j", "jnt", "joint", "mixamorig", "org"}
-_SUFFIXES = {"bend", "bone", "jnt", "joint"}
+_PREFIXES = {"bip", "b", "bone", "c", "cc", "base", "def", "j", "jnt", "joint", "m", "mixamorig", "org"}
+_SUFFIXES = {"bend", "bone", "jnt", "joint", "part"}
 _HELPERS = {"end", "fk", "helper", "ik", "leaf", "mch", "nub", "offset", "pole", "roll", "share", "target", "twist"}
 _NO_HEAD = {"breast", "eye", "face", "hair", "hat", "jaw", "tongue", "weapon"}
 _BONES = (("hip", "knee"), ("knee", "ankle"), ("shoulder", "elbow"), ("elbow", "wrist"))
@@ -96,7 +96,7 @@ def _read_name(name: str) -> tuple[str, str]:
     """Side and word of a name: `CC_Base_L_Thigh`, `lThigh`, `thigh_l`, `Bip01 L Thigh` all give left and thigh."""
     parts = [part.lower() for part in _WORDS.findall(name.rpartition(":")[2])]
     parts = [piece for part in parts for piece in _JOINED_SIDES.get(part, (part,))]
-    if _HELPERS & set(parts):
+    if _HELPERS & set(parts) or any(part.endswith("twist") for part in parts):
         return "", ""
     side = next((_SIDES[part] for part in parts if part in _SIDES), "")
     rest = [part for part in parts if part not in _SIDES and not part.isdigit()]
