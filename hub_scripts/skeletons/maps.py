@@ -57,6 +57,7 @@ def _built_in(
 
 
 _HUMANIK_LEG = ("{}UpLeg", "{}Leg", "{}Foot", "{}ToeBase")
+_ANATOMY = ("{}Hip", "{}Knee", "{}Ankle", "{}Toe", "{}Collar", "{}Shoulder", "{}Elbow", "{}Wrist")
 _HUMANIK_ARM = ("{}Shoulder", "{}Arm", "{}ForeArm", "{}Hand")
 
 # The order decides where two fit equally well.
@@ -146,7 +147,10 @@ BUILT_IN_MAPS: dict[str, SkeletonMap] = {
             "xsens",
             ("Left", "Right"),
             ("Hips", "Chest", "Chest2", "Chest4", "Neck", "Head"),
-            ("{}Hip", "{}Knee", "{}Ankle", "{}Toe", "{}Collar", "{}Shoulder", "{}Elbow", "{}Wrist"),
+            _ANATOMY,
+        ),
+        _built_in(
+            "biovision", ("Left", "Right"), ("Hips", "Chest", ("Chest", "Chest2"), "Chest2", "Neck", "Head"), _ANATOMY
         ),
     )
 }

@@ -119,11 +119,9 @@ def match_skeleton(
     )
     missing = _missing(_first(found, places), end_sites)
     fits, whole = not set(missing) - _TOES, not missing
-    told = {} if given is not None else recognise_joints(joint_names, parents)
+    told = {} if given is not None or whole else recognise_joints(joint_names, parents)
     told_names = {joint: tuple(joint_names[index] for index in group) for joint, group in told.items()}
-    # A map whose joints are fewer than those that words and tree tell is that of another program with such names.
-    fewer = not best.signature and not _missing(told, end_sites) and len(told) > len(found)
-    if (whole and not fewer) or (fits and not fewer and len(_missing(told, end_sites)) >= len(missing)):
+    if whole or (fits and len(_missing(told, end_sites)) >= len(missing)):
         return SkeletonMatch(
             best,
             {joint: tuple(_only(source, places, name) for source in sources) for joint, sources in found.items()},
