@@ -29,7 +29,14 @@ from hub_scripts.training.evaluator import (
     read_datasets,
     real_scores,
 )
-from hub_scripts.training.trainer import check_resume, read_training_record, training_outcome, write_training_record
+from hub_scripts.training.trainer import (
+    check_resume,
+    only_training,
+    read_training_record,
+    run_record,
+    training_outcome,
+    write_training_record,
+)
 from modeling_motionllm.files_motionllm import ensure_folder
 from modeling_motionllm.modeling_evaluator import MotionTextEvaluator
 
@@ -49,8 +56,14 @@ def main(argv: Sequence[str]) -> int:
         allow_abbrev=False,
     )
     arguments, training = parser.parse_args_into_dataclasses(list(argv))
-    resume = check_resume(training, training.resume)
+    with only_training(training):
+        return _train(arguments, training, "motionllm train-evaluator " + " ".join(argv))
+
+
+def _train(arguments: EvaluatorArguments, training: EvaluatorTrainingArguments, command: str) -> int:
     data_sha256, summaries = dataset_hash(*arguments.data), [read_summary(folder) for folder in arguments.data]
+    run = run_record(arguments, training, data=data_sha256)
+    resume = check_resume(training, training.resume, run)
     quiet()
     motions = read_datasets(arguments.data, alone=arguments.evaluator is None)
     splits = list(motions)
@@ -96,6 +109,7 @@ def main(argv: Sequence[str]) -> int:
         eval_dataset=[{}],
         measure=lambda model: measure(model, "val", 5),
         data_collator=collate,
+        run=run,
     )
     result = trainer.train(resume_from_checkpoint=resume)
     final = ensure_folder(folder / "final")
@@ -107,7 +121,7 @@ def main(argv: Sequence[str]) -> int:
     )
     write_training_record(
         final,
-        command="motionllm train-evaluator " + " ".join(argv),
+        command=command,
         seed=training.seed,
         data_sha256=data_sha256,
         data_name=" + ".join(filter(None, (summary.get("name") for summary in summaries))) or None,

@@ -5,7 +5,14 @@ from pathlib import Path
 
 from transformers import HfArgumentParser, set_seed
 
-from hub_scripts.data.store import dataset_hash, existing_splits, read_motions, read_summary
+from hub_scripts.data.store import (
+    MotionRow,
+    check_features,
+    dataset_hash,
+    existing_splits,
+    read_motions,
+    read_summary,
+)
 from hub_scripts.training.motion_vq import (
     MotionVQTrainer,
     MotionWindows,
@@ -16,7 +23,9 @@ from hub_scripts.training.motion_vq import (
 )
 from hub_scripts.training.trainer import (
     check_resume,
+    only_training,
     read_training_record,
+    run_record,
     training_outcome,
     write_training_record,
 )
@@ -37,19 +46,26 @@ def main(argv: list[str]) -> int:
             f"--continuous-steps is {arguments.continuous_steps} of {training.max_steps} steps, so that no codebook "
             "would be made; give fewer, or more --max-steps"
         )
-    resume = check_resume(training, training.resume)
+    with only_training(training):
+        return _train(arguments, training, "motionllm train-vq " + " ".join(argv))
+
+
+def _read(folder: str, split: str) -> list[MotionRow]:
+    rows = read_motions(folder, split, ["name", "features"])
+    check_features(rows, folder)
+    return rows
+
+
+def _train(arguments: VQArguments, training: VQTrainingArguments, command: str) -> int:
     summaries = [read_summary(folder) for folder in arguments.data]
+    run = run_record(arguments, training, data=dataset_hash(*arguments.data))
+    resume = check_resume(training, training.resume, run)
     set_seed(training.seed)
 
     shortest = MotionVQConfig().frames_per_code  # shorter clips have no code
     datasets, eval_datasets = (
         [
-            [
-                one
-                for row in read_motions(folder, split, ["features"])
-                for one in row["features"]
-                if len(one) >= shortest
-            ]
+            [one for row in _read(folder, split) for one in row["features"] if len(one) >= shortest]
             for folder in arguments.data
             if split in existing_splits(folder)
         ]
@@ -78,6 +94,7 @@ def main(argv: list[str]) -> int:
         eval_clips=eval_clips,
         continuous_steps=0 if arguments.init_from else arguments.continuous_steps,
         data_collator=collate,
+        run=run,
     )
     result = trainer.train(resume_from_checkpoint=resume)
     metrics = trainer.evaluate()
@@ -85,11 +102,11 @@ def main(argv: list[str]) -> int:
     trainer.save_state()
     write_training_record(
         Path(training.output_dir),
-        command="motionllm train-vq " + " ".join(argv),
+        command=command,
         seed=training.seed,
         data_name=" + ".join(str(summary.get("name")) for summary in summaries),
         data_license=" + ".join(dict.fromkeys(str(summary.get("license")) for summary in summaries)),
-        data_sha256=dataset_hash(*arguments.data),
+        data_sha256=run["data"],
         **training_outcome(result, trainer.state.log_history),
         history=trainer.state.log_history,
         continued_from=read_training_record(arguments.init_from),

@@ -6,6 +6,7 @@ from transformers import HfArgumentParser
 
 from hub_scripts.training.arguments import ModelArguments, MotionLLMTrainingArguments, check_arguments
 from hub_scripts.training.motionllm import MotionLLMTraining
+from hub_scripts.training.trainer import only_training
 
 __all__ = ["main"]
 
@@ -21,7 +22,11 @@ def main(argv: Sequence[str]) -> int:
     )
     arguments, options = parser.parse_args_into_dataclasses(list(argv))
     check_arguments(arguments, options)
-    training = MotionLLMTraining(arguments, options, command="motionllm train " + " ".join(argv))
+    with only_training(options):
+        return _train(MotionLLMTraining(arguments, options, command="motionllm train " + " ".join(argv)))
+
+
+def _train(training: MotionLLMTraining) -> int:
     share = 100 * training.trained / training.total
     print(
         f"trained parameters: {training.trained:,} of {training.total:,} in the language model ({share:.2f} %)",
@@ -32,7 +37,7 @@ def main(argv: Sequence[str]) -> int:
     final = training.run()
     if final is not None:
         print(f"the model is in {final}")
-        if options.push_to_hub:
+        if training.training.push_to_hub:
             training.trainer.push_to_hub()
             print(f"sent to {training.trainer.hub_model_id}")
     return 0

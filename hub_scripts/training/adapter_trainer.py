@@ -9,6 +9,7 @@ from huggingface_hub import CommitInfo
 from hub_scripts.hub.layouts import LAYOUTS, layout_files
 from hub_scripts.hub.push import push_files
 from modeling_motionllm.errors_motionllm import MotionLLMError
+from modeling_motionllm.files_motionllm import share_files
 
 from .trainer import ModelTrainer
 
@@ -28,6 +29,7 @@ class AdapterTrainer(ModelTrainer):
         folder = Path(output_dir or str(self.args.output_dir))
         folder.mkdir(parents=True, exist_ok=True)
         self.accelerator.unwrap_model(self.model).save_pretrained(folder, save_embedding_layers=False)
+        share_files(folder)
         self.processing_class.save_pretrained(folder)
 
     def push_to_hub(  # type: ignore[override]

@@ -16,6 +16,7 @@ from hub_scripts.hub.actions import actions_in, known_actions, write_actions
 from hub_scripts.hub.card import write_model_card
 from hub_scripts.hub.records import VQ_RECORD
 from modeling_motionllm.checkpoint_motionllm import MOTION_VQ_FOLDER, save_processor, save_thin_checkpoint
+from modeling_motionllm.checksums_motionllm import file_sha256
 from modeling_motionllm.modeling_motionllm import MotionLLMForCausalLM
 from modeling_motionllm.processing_motionllm import MotionLLMProcessor
 
@@ -28,6 +29,7 @@ from .trainer import (
     ModelTrainer,
     check_resume,
     read_training_record,
+    run_record,
     training_outcome,
     write_training_record,
 )
@@ -57,7 +59,8 @@ class MotionLLMTraining:
 
     def __init__(self, arguments: ModelArguments, training: MotionLLMTrainingArguments, command: str):
         self.arguments, self.training, self.command = arguments, training, command
-        self.resume = check_resume(training, training.resume)
+        run = run_record(arguments, training, **_read_hashes(arguments))
+        self.resume = check_resume(training, training.resume, run)
         set_seed(training.seed)
         rows, sentences = read_rows(arguments, "train")
         model, tokenizer, self.processor = build_model(arguments, rows, training.seed)
@@ -81,6 +84,7 @@ class MotionLLMTraining:
             eval_dataset=val,
             data_collator=PadExamples(tokenizer.pad_token_id),
             processing_class=tokenizer,
+            run=run,
         )
 
     def run(self) -> Path | None:
@@ -138,6 +142,26 @@ class MotionLLMTraining:
         write_actions(of_training, self.actions)
         write_model_card(final, adapter_name=arguments.adapter_name)
         return final
+
+
+def _read_hashes(arguments: ModelArguments) -> dict[str, Any]:
+    """Hashes of the files that a training reads, whatever their folders are called.
+
+    Raises:
+        MotionLLMError: one is missing.
+    """
+    hashes: dict[str, Any] = {"codes": [], "vq": weights_hash(arguments.vq)}
+    for folder in arguments.codes:
+        read_codes_summary(folder)
+        train = Path(folder) / "train.arrow"
+        hashes["codes"].append(file_sha256(train) if train.is_file() else None)
+    if arguments.sentences is not None:
+        read_sentences_summary(arguments.sentences)
+        hashes["sentences"] = file_sha256(Path(arguments.sentences) / "train.arrow")
+    if Path(arguments.base_model).is_dir():
+        weights = sorted(Path(arguments.base_model).glob("*.safetensors"))
+        hashes["base_model"] = [file_sha256(path) for path in weights]
+    return hashes
 
 
 def read_rows(arguments: ModelArguments, split: str) -> tuple[list[CodeRow], list[MatchedSentence]]:

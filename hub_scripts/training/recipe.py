@@ -28,7 +28,7 @@ _STAGE = {"name": True, "command": True, "output": True}
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _PATH = re.compile(rf"\{{({SOURCES}|{OUT}|{RECIPE})\}}/?(.*)", re.DOTALL)
-_OURS = ("logs", "recipe.json", ".recipe.lock")  # of the run itself
+_OURS = ("logs", "recipe.json", ".lock")  # of the run itself
 
 
 @dataclass(frozen=True)

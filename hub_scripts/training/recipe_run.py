@@ -1,6 +1,5 @@
 """Running a recipe: each stage in a process of its own, with a log and a record by which a later run goes on."""
 
-import fcntl
 import hashlib
 import json
 import os
@@ -13,6 +12,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, TextIO
 
+from hub_scripts.data.folder_lock import only_one
 from hub_scripts.hub.version import __version__
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.files_motionllm import atomic_path, ensure_folder
@@ -71,11 +71,7 @@ class RecipeRun:
             KeyboardInterrupt: stopped by Ctrl-C or a request to end; the stage has ended too.
         """
         ensure_folder(self.out / "logs")
-        with (self.out / ".recipe.lock").open("w") as lock, StageProcesses() as processes:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                raise MotionLLMError(f"another run is at work in '{self.out}'; wait for it, or end it first") from error
+        with only_one(self.out) as lock, StageProcesses() as processes:
             self._clear()
             for stage in self.todo:
                 yield stage, None

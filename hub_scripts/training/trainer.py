@@ -1,8 +1,11 @@
 """What the training commands share: a Trainer, resuming, and the record of how a model was made."""
 
+import dataclasses
 import json
 import platform
+import sys
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -10,22 +13,26 @@ import accelerate
 import peft
 import torch
 import transformers
+from safetensors import SafetensorError
 from torch.utils.data import Dataset, Sampler
 from transformers import Trainer, TrainingArguments
 from transformers.trainer_pt_utils import LengthGroupedSampler
-from transformers.trainer_utils import TrainOutput
+from transformers.trainer_utils import TrainOutput, rotate_checkpoints
 
+from hub_scripts.data.folder_lock import only_one
 from hub_scripts.hub.records import TRAINING_RECORD, read_training_record
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.files_motionllm import atomic_path, ensure_folder
 
-from .checkpoints import last_checkpoint
+from .checkpoints import UNFINISHED, check_same_run, find_checkpoint, finish_checkpoint, remove_unfinished
 
 __all__ = [
     "TRAINING_RECORD",
     "ModelTrainer",
     "check_resume",
+    "only_training",
     "read_training_record",
+    "run_record",
     "training_outcome",
     "write_training_record",
 ]
@@ -34,8 +41,18 @@ __all__ = [
 class ModelTrainer(Trainer):
     """Trainer that saves the model alone: the pickled `training_args.bin` of `Trainer` is not needed to resume.
 
-    Batches are grouped by the lengths that a dataset tells by itself (`lengths()`), without making its examples.
+    Batches are grouped by the lengths that a dataset tells by itself (`lengths()`), without making its examples. A
+    checkpoint is written in a hidden folder and gets its name when it is whole.
+
+    Args:
+        args, kwargs: as for `Trainer`.
+        run: what the training was begun with, as `run_record` tells it; it is kept in every checkpoint.
     """
+
+    def __init__(self, *args: Any, run: Mapping[str, Any], **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self.run = run
+        self._hidden: str | None = None
 
     def _get_train_sampler(self, train_dataset: Dataset | None = None) -> Sampler | None:
         dataset = self.train_dataset if train_dataset is None else train_dataset
@@ -49,20 +66,102 @@ class ModelTrainer(Trainer):
             folder = ensure_folder(output_dir or str(self.args.output_dir))
             self.accelerator.unwrap_model(self.model).save_pretrained(folder, state_dict=state_dict)
 
+    def _get_output_dir(self, trial: Any) -> str:
+        return self._hidden or super()._get_output_dir(trial)
 
-def check_resume(training: TrainingArguments, resume: bool) -> str | None:
-    """The checkpoint to go on from, or None for a fresh start.
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        folder, name = Path(self._get_output_dir(trial)), f"checkpoint-{self.state.global_step}"
+        try:
+            if self.args.should_save:
+                remove_unfinished(folder)
+            self.accelerator.wait_for_everyone()
+            self._hidden = str(folder / UNFINISHED)
+            super()._save_checkpoint(model, trial)
+            self.accelerator.wait_for_everyone()
+            if self.args.should_save:
+                self._name_best(folder, name)
+                finish_checkpoint(folder, name, self.run)
+        except (OSError, RuntimeError, SafetensorError) as error:  # the last two of torch and safetensors: a full disk
+            raise MotionLLMError(
+                f"cannot write '{folder / name}' ({' '.join(str(error).split())[:160]}); free some space, then go on "
+                "with --resume"
+            ) from error
+        finally:
+            self._hidden = None
+            if self.args.should_save:
+                remove_unfinished(folder)
+        if self.args.should_save:
+            best = self.state.best_model_checkpoint
+            rotate_checkpoints(str(folder), self.args.save_total_limit, best, use_mtime=True)
+
+    def _name_best(self, folder: Path, name: str) -> None:
+        """Where the best checkpoint is the one being written, call it by the name that it gets."""
+        if self.state.best_model_checkpoint == str(folder / UNFINISHED / name):
+            self.state.best_model_checkpoint = str(folder / name)
+            self.state.save_to_json(str(folder / UNFINISHED / name / "trainer_state.json"))
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        try:
+            super()._load_from_checkpoint(resume_from_checkpoint, model)
+        except (RuntimeError, ValueError, SafetensorError) as error:
+            why = " ".join(str(error).split())[:160]
+            raise MotionLLMError(
+                f"'{resume_from_checkpoint}' does not fit this model ({why}); go on with the options it was begun "
+                "with, or choose another --output-dir"
+            ) from error
+
+
+def run_record(arguments: Any, training: TrainingArguments, **data: Any) -> dict[str, Any]:
+    """What must be the same when a training goes on: the settings of model and data, the seed and the batch.
+
+    Args:
+        arguments: dataclass of the command.
+        training: of the Trainer.
+        data: hashes of what the training reads, by the names of the arguments that tell where it is.
+    """
+    size = training.train_batch_size * training.gradient_accumulation_steps * training.world_size
+    left_out = {"init_from", "adapter_name"}  # where the first step began, and what the result is called
+    settings = {name: value for name, value in dataclasses.asdict(arguments).items() if name not in left_out}
+    return {**settings, **data, "seed": training.seed, "batch size": size}
+
+
+def only_training(training: TrainingArguments) -> AbstractContextManager[Any]:
+    """Nothing else trains in the output folder meanwhile; of a distributed run the first process sees to that.
 
     Raises:
-        MotionLLMError: `resume` without a checkpoint, or a fresh start in a folder that already holds some.
+        MotionLLMError: another run is at work there.
     """
+    return only_one(training.output_dir) if training.should_save else nullcontext()
+
+
+def check_resume(training: TrainingArguments, resume: bool, run: Mapping[str, Any]) -> str | None:
+    """The checkpoint to go on from, or None for a fresh start; broken ones are named and left out.
+
+    Args:
+        training: of the Trainer.
+        resume: whether to go on.
+        run: what the training is begun with, see `run_record`.
+
+    Raises:
+        MotionLLMError: `resume` without a whole checkpoint or with other data or settings, or a fresh start in a folder
+            that already holds some.
+    """
+    if not 0 <= training.seed < 1 << 32:
+        raise MotionLLMError(f"--seed is {training.seed}; give a number from 0 to {(1 << 32) - 1}")
     folder = ensure_folder(training.output_dir)
-    last = last_checkpoint(folder)
+    last, broken = find_checkpoint(folder)
+    told = ", ".join(f"{name}: {wrong}" for name, wrong in broken.items())
     if resume and last is None:
-        raise MotionLLMError(f"'{folder}' holds no checkpoint to resume from; start without --resume")
+        what = f"no whole checkpoint ({told})" if broken else "no checkpoint"
+        raise MotionLLMError(f"'{folder}' holds {what} to resume from; start without --resume")
     if last is not None and not resume:
         raise MotionLLMError(f"'{folder}' already holds {last.name}; add --resume or choose another --output-dir")
-    return None if last is None else str(last)
+    if broken:
+        print(f"left out in '{folder}': {told}", file=sys.stderr)
+    if last is None:
+        return None
+    check_same_run(last, run)
+    return str(last)
 
 
 def describe_hardware() -> str:

@@ -293,11 +293,14 @@ def test_ctrl_c_ends_the_stage_and_says_so_in_a_line(sources: Path, tmp_path: Pa
     assert next(again.run())[0].name == "clips"  # nothing is at work any more
 
 
-def test_half_written_checkpoints_are_passed_over(tmp_path: Path) -> None:
+def test_half_written_checkpoints_are_passed_over(training_run: Path, tmp_path: Path) -> None:
     for step, state in (("5", "{}"), ("10", "{"), ("15", None), ("x", "{}")):
-        folder = ensure_folder(tmp_path / f"checkpoint-{step}")
+        folder = tmp_path / f"checkpoint-{step}"
+        shutil.copytree(training_run / "checkpoint-3", folder)
         if state is not None:
             (folder / "trainer_state.json").write_text(state)
+        else:
+            (folder / "trainer_state.json").unlink()
     assert last_checkpoint(tmp_path) == tmp_path / "checkpoint-5"
 
 
