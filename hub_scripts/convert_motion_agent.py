@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from modeling_motionllm.base_model_motionllm import load_base_tokenizer
 from modeling_motionllm.checkpoint_motionllm import save_thin_checkpoint
 from modeling_motionllm.checksums_motionllm import file_sha256
 from modeling_motionllm.errors_motionllm import MotionLLMError
-from modeling_motionllm.files_motionllm import ensure_folder
+from modeling_motionllm.files_motionllm import atomic_folder, ensure_folder
 from modeling_motionllm.modeling_motionllm import MotionLLMForCausalLM
 from modeling_motionllm.processing_motionllm import MotionLLMProcessor
 from modeling_motionllm.vocabulary_motionllm import motion_token_names
@@ -64,8 +63,7 @@ def main(argv: Sequence[str]) -> int:
         feature_dim=vq.config.input_dim,
     )
     ensure_folder(out.parent)
-    with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as temporary:
-        target = Path(temporary) / out.name
+    with atomic_folder(out) as target:
         for official, name in _ADAPTERS.items():
             model = MotionLLMForCausalLM.from_base(args.base, tokenizer, vq)
             save_thin_checkpoint(target, convert_llm(state, model, official), processor, name)
@@ -73,6 +71,5 @@ def main(argv: Sequence[str]) -> int:
         record = {"converted_from": "Motion-Agent", "base_model": args.base, "sha256": sources}
         (target / CONVERSION_RECORD).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
         (target / "README.md").write_text(render_converted_card(args.base, out.name, sources), encoding="utf-8")
-        target.rename(out)
     print(f"{out}: adapters {', '.join(_ADAPTERS.values())} for {args.base}, {vq.config.codebook_size} codes")
     return 0

@@ -1,8 +1,6 @@
 """`motionllm export`: write a checkpoint in another layout to a local folder."""
 
 import argparse
-import shutil
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,7 +8,7 @@ from hub_scripts.hub.layouts import LAYOUTS, check_thin_checkpoint, layout_files
 from hub_scripts.options.checkpoint import quiet
 from hub_scripts.options.default_models import DEFAULT_CHECKPOINT, require_shipped
 from modeling_motionllm.errors_motionllm import MotionLLMError
-from modeling_motionllm.files_motionllm import ensure_folder
+from modeling_motionllm.files_motionllm import atomic_folder, ensure_folder, share_files
 
 __all__ = ["main"]
 
@@ -49,18 +47,15 @@ def main(argv: Sequence[str]) -> int:
         raise MotionLLMError(f"--out '{out}' exists; give the name of a new folder")
     ensure_folder(out.parent)
     quiet()
-    # Beside the target, so that the finished folder appears there at once or not at all.
-    with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as temporary:
-        target = Path(temporary) / out.name
-        target.mkdir()
+    with atomic_folder(out) as target:
         if args.format == "gguf":
             from hub_scripts.hub.gguf import write_gguf_layout
 
             write_gguf_layout(folder, target, out.name, args.adapter, args.dtype or "f16")
         else:
             LAYOUTS[args.layout].write(folder, target, out.as_posix(), args.adapter)
+        share_files(target)
         files = layout_files(target)
-        shutil.move(target, out)
     size = sum((out / name).stat().st_size for name in files)
     print(f"{out}: layout {args.layout}, {len(files)} files, {size / 1e6:.1f} MB")
     return 0

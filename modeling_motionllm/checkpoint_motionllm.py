@@ -10,15 +10,17 @@ from typing import Any
 
 from safetensors import SafetensorError
 from transformers.dynamic_module_utils import custom_object_save
-from transformers.utils import SAFE_WEIGHTS_INDEX_NAME, SAFE_WEIGHTS_NAME, cached_file
+from transformers.utils import SAFE_WEIGHTS_INDEX_NAME, SAFE_WEIGHTS_NAME
 
 from .chat_template_motionllm import chat_template
 from .checksums_motionllm import CHECKSUMS, check_checksum, read_checksums, write_checksums
 from .configuration_motionllm import MotionVQConfig
 from .errors_motionllm import MotionLLMError
-from .files_motionllm import atomic_path
-from .merging_motionllm import merge_plain_lora
+from .files_motionllm import atomic_path, share_files
+from .json_motionllm import ADAPTER_FIELDS, check_json, explain_settings
+from .merging_motionllm import check_adapter, merge_plain_lora
 from .modeling_motion_vq import MotionVQModel
+from .strict_motionllm import find_file
 
 __all__ = [
     "ADAPTERS_FOLDER",
@@ -41,18 +43,6 @@ __all__ = [
 MOTION_VQ_FOLDER = "motion_vq"
 ADAPTERS_FOLDER = "adapters"
 _ADAPTER_WEIGHTS = "adapter_model.safetensors"
-
-
-def find_file(name: str, file: str, **hub: Any) -> str | None:
-    """Local path of a file of a folder or Hub repo, or None if it has none."""
-    return cached_file(
-        name,
-        file,
-        _raise_exceptions_for_missing_entries=False,
-        _raise_exceptions_for_gated_repo=False,
-        _raise_exceptions_for_connection_errors=False,
-        **hub,
-    )
 
 
 def looks_like_path(name: str) -> bool:
@@ -130,7 +120,7 @@ def load_motion_vq(name: str, config: MotionVQConfig, **hub: Any) -> MotionVQMod
 def adapter_rows(name: str, adapter_name: str, **hub: Any) -> set[int]:
     """Token ids whose embeddings an adapter of a thin checkpoint brings along."""
     found = find_file(name, f"{ADAPTERS_FOLDER}/{adapter_name}/adapter_config.json", **hub)
-    ids = json.loads(Path(found).read_text(encoding="utf-8")).get("trainable_token_indices") if found else None
+    ids = check_json(found, ADAPTER_FIELDS).get("trainable_token_indices") if found else None
     return set(ids) if isinstance(ids, list) else set()
 
 
@@ -144,8 +134,8 @@ def load_adapter_into(model: Any, name: str, adapter_name: str, merge: bool, **h
         merge: fold it into the weights, or keep it as a switchable PEFT adapter.
 
     Raises:
-        MotionLLMError: there is no such adapter, its weight file is missing, damaged or changed, or it needs
-            peft, which is missing.
+        MotionLLMError: there is no such adapter, one of its files is missing, damaged or changed, tensors are missing,
+            or it needs peft, which is missing.
     """
     subfolder = f"{ADAPTERS_FOLDER}/{adapter_name}"
     found = find_file(name, f"{subfolder}/adapter_config.json", **hub)
@@ -160,7 +150,8 @@ def load_adapter_into(model: Any, name: str, adapter_name: str, merge: bool, **h
         raise MotionLLMError(f"'{name}' has no file {weights}; the adapter '{adapter_name}' is incomplete")
     _check_weights(name, subfolder, _ADAPTER_WEIGHTS, **hub)
     source = Path(found).parent
-    with explain_damage(name, weights):
+    with explain_damage(name, weights), explain_settings(found):
+        check_adapter(model, source, _ADAPTER_WEIGHTS)
         if merge and merge_plain_lora(model, source, _ADAPTER_WEIGHTS):
             return model.eval()
         try:
@@ -223,6 +214,7 @@ def save_thin_checkpoint(
     adapter_folder = folder / ADAPTERS_FOLDER / adapter_name
     # The embedding table is the base's; only the trained rows belong to the adapter.
     model.save_pretrained(adapter_folder, save_embedding_layers=False)
+    share_files(adapter_folder)
     (adapter_folder / "README.md").unlink(missing_ok=True)
     write_checksums(adapter_folder)
     save_shared_parts(folder, type(composite), composite.config, composite.motion_vq, processor)

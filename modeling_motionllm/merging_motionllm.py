@@ -1,16 +1,20 @@
 """Folding a plain LoRA adapter into the weights, to the same bits as PEFT's merge but without building its layers."""
 
-import json
 import math
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import nn
 
-__all__ = ["merge_plain_lora"]
+from .errors_motionllm import MotionLLMError
+from .json_motionllm import ADAPTER_FIELDS, check_json
+
+__all__ = ["check_adapter", "merge_plain_lora"]
 
 # Settings of an adapter that say nothing about its merged weights, or that are read here.
 _READ = {"peft_type", "r", "lora_alpha", "use_rslora", "init_lora_weights", "trainable_token_indices", "bias"}
@@ -21,6 +25,41 @@ _IRRELEVANT = {
 }
 _PREFIX = "base_model.model."
 _DOWN, _UP, _ROWS = ".lora_A.weight", ".lora_B.weight", ".token_adapter.trainable_tokens_delta"
+
+
+def check_adapter(model: nn.Module, folder: Path, weights: str) -> None:
+    """Make sure that a LoRA adapter has all tensors that its configuration speaks of; PEFT draws what is missing.
+
+    Args:
+        model: what the adapter was trained on.
+        folder: of `adapter_config.json`.
+        weights: name of the safetensors file in it.
+
+    Raises:
+        MotionLLMError: some are missing.
+    """
+    config = check_json(folder / "adapter_config.json", ADAPTER_FIELDS)
+    if config.get("peft_type") != "LORA":
+        return
+    with safe_open(folder / weights, "pt") as file:
+        names = {name.removeprefix(_PREFIX) for name in file.keys()}  # noqa: SIM118  it is no dict
+    layers = {name.rpartition(".lora_")[0] for name in names if ".lora_" in name}
+    missing = [f"{layer}{end}" for layer in layers for end in (_DOWN, _UP) if f"{layer}{end}" not in names]
+    targets = config.get("target_modules")
+    # Which layers: those of these names in every block. PEFT has more ways to choose, which single layers may lack.
+    if isinstance(targets, list) and not (config.get("layers_to_transform") or config.get("exclude_modules")):
+        endings = re.compile(rf"(.*\.)?({'|'.join(re.escape(str(name)) for name in targets)})")
+        linear = [name for name, module in model.named_modules() if isinstance(module, nn.Linear)]
+        meant = [name for name in linear if endings.fullmatch(name)]
+        missing += [f"{layer}{_DOWN}" for layer in meant if layer not in layers]
+    if config.get("trainable_token_indices") and not any(name.endswith(_ROWS) for name in names):
+        missing.append(f"...{_ROWS}")
+    if missing:
+        more = f" and {len(missing) - 3:,} more" if len(missing) > 3 else ""
+        raise MotionLLMError(
+            f"the adapter '{folder}' lacks {len(missing):,} of its tensors ({', '.join(sorted(missing)[:3])}{more}); "
+            "get it again"
+        )
 
 
 def merge_plain_lora(model: nn.Module, folder: Path, weights: str) -> bool:
@@ -38,7 +77,7 @@ def merge_plain_lora(model: nn.Module, folder: Path, weights: str) -> bool:
         Whether it was merged; an adapter of any other kind (DoRA, biases, other layers ...) is left to PEFT, and the
         model is as it was.
     """
-    config = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
+    config = check_json(folder / "adapter_config.json", ADAPTER_FIELDS)
     if not _is_plain(config):
         return False
     tensors = load_file(folder / weights)

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from torch import nn
-from transformers import PreTrainedModel
 from transformers import initialization as init
 from transformers.utils import ModelOutput
 
 from .configuration_evaluator import MotionTextEvaluatorConfig
+from .json_motionllm import EVALUATOR_FIELDS
 from .sentence_encoder import SentenceEncoder
+from .strict_motionllm import StrictPreTrainedModel
 
 __all__ = ["MotionTextEvaluator", "MotionTextEvaluatorOutput"]
 
@@ -121,7 +122,7 @@ def contrastive_loss(
     return (by_text + by_motion) / 2
 
 
-class MotionTextEvaluator(PreTrainedModel):
+class MotionTextEvaluator(StrictPreTrainedModel):
     """Motions and sentences in one space, trained contrastively on frozen MiniLM sentence embeddings.
 
     Its distances give R-precision, MM-Dist, FID, diversity and multimodality in the protocol of Guo et al. 2022. Every
@@ -137,6 +138,7 @@ class MotionTextEvaluator(PreTrainedModel):
     """
 
     config_class = MotionTextEvaluatorConfig
+    json_fields = EVALUATOR_FIELDS
     config: MotionTextEvaluatorConfig
     main_input_name = "motion"
     base_model_prefix = "evaluator"

@@ -6,13 +6,14 @@ import torch
 import torch.distributed as dist
 import torch.nn.functional as F
 from torch import nn
-from transformers import PreTrainedModel
 from transformers import initialization as init
 from transformers.utils import ModelOutput
 
 from .configuration_motionllm import MotionVQConfig
 from .errors_motionllm import MotionLLMError
+from .json_motionllm import VQ_FIELDS
 from .motion_features import features_to_joints, integrate_root, skeleton_of_features
+from .strict_motionllm import StrictPreTrainedModel
 
 __all__ = ["MotionVQDecoderOutput", "MotionVQEncoderOutput", "MotionVQModel", "MotionVQOutput"]
 
@@ -245,7 +246,7 @@ class MotionQuantizer(nn.Module):
         return drawn
 
 
-class MotionVQModel(PreTrainedModel):
+class MotionVQModel(StrictPreTrainedModel):
     """VQ-VAE over motion features: `encode` to codes, `decode` back; both batched, with masks.
 
     Features go in and come out raw: the model normalises with its own `mean` and `std` buffers. Padded positions never
@@ -253,6 +254,7 @@ class MotionVQModel(PreTrainedModel):
     """
 
     config_class = MotionVQConfig
+    json_fields = VQ_FIELDS
     config: MotionVQConfig
     mean: torch.Tensor
     std: torch.Tensor
@@ -336,6 +338,8 @@ class MotionVQModel(PreTrainedModel):
             mask = frames[:, None].to(self.mean)
             motion = motion.masked_fill(~frames[..., None], 0)  # NaN times a mask of 0 would still be NaN
         motion = (motion.to(self.mean) - self.mean) / self.std
+        if not bool(torch.isfinite(motion).all()):  # the nearest code of NaN would be code 0
+            raise MotionLLMError("the motion holds features that are NaN or infinite; repair it, or leave it out")
         latents = self.encoder(motion.transpose(1, 2), mask).transpose(1, 2)
         return motion, latents, code_mask
 
@@ -350,7 +354,7 @@ class MotionVQModel(PreTrainedModel):
             `codes` (B, T // frames_per_code), -1 where padded, and their `attention_mask`.
 
         Raises:
-            MotionLLMError: wrong shape, gaps in the mask, or fewer frames than one code takes.
+            MotionLLMError: wrong shape, NaN, gaps in the mask, or fewer frames than one code takes.
         """
         _, latents, code_mask = self._encode(motion, attention_mask)
         codes = self.quantizer.nearest(latents.flatten(0, 1)).view(code_mask.shape)

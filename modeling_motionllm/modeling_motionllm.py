@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from torch import nn
-from transformers import AutoModelForCausalLM, GenerationConfig, GenerationMixin, PreTrainedModel
+from transformers import AutoModelForCausalLM, GenerationConfig, GenerationMixin
 from transformers.modeling_outputs import CausalLMOutputWithPast
 from transformers.utils import SAFE_WEIGHTS_NAME
 
@@ -26,10 +26,12 @@ from .checksums_motionllm import write_checksums
 from .configuration_motionllm import MotionLLMConfig
 from .errors_motionllm import MotionLLMError
 from .generation_motionllm import MotionGenerationMixin
+from .json_motionllm import GENERATION_FIELDS, MODEL_FIELDS, check_json
 from .losses_motionllm import token_losses
 from .modeling_motion_vq import MotionVQModel
 from .new_rows_motionllm import grow_vocabulary
 from .settings_motionllm import add_default_settings
+from .strict_motionllm import StrictPreTrainedModel, find_file, hub_options
 from .vocabulary_motionllm import MotionVocabulary
 
 __all__ = ["MotionLLMForCausalLM"]
@@ -44,7 +46,7 @@ _WHOLE = 8  # one in so many labels inside motions competes with the whole vocab
 _LOGIT_TRANSFORMS = ("final_logit_softcapping", "logit_scale", "logits_scaling", "logits_soft_cap")
 
 
-class MotionLLMForCausalLM(MotionGenerationMixin, PreTrainedModel, GenerationMixin):
+class MotionLLMForCausalLM(MotionGenerationMixin, StrictPreTrainedModel, GenerationMixin):
     """A causal language model whose vocabulary holds motion codes, with the VQ-VAE that makes and reads them.
 
     `forward` and `generate` are the language model's; `generate_motion`, `generate_caption` (`MotionGenerationMixin`),
@@ -52,6 +54,7 @@ class MotionLLMForCausalLM(MotionGenerationMixin, PreTrainedModel, GenerationMix
     """
 
     config_class = MotionLLMConfig
+    json_fields = MODEL_FIELDS
     config: MotionLLMConfig
     base_model_prefix = "language_model"
     main_input_name = "input_ids"
@@ -168,10 +171,14 @@ class MotionLLMForCausalLM(MotionGenerationMixin, PreTrainedModel, GenerationMix
             TypeError: an argument that there is not.
         """
         name = str(pretrained_model_name_or_path)
-        hub = {key: kwargs[key] for key in _HUB_ARGUMENTS if kwargs.get(key) is not None}
-        if pretrained_model_name_or_path is None or not is_thin_checkpoint(name, **hub):
-            if pretrained_model_name_or_path is not None:
-                check_whole_model(name, **hub)
+        hub = hub_options(name, {key: kwargs[key] for key in _HUB_ARGUMENTS if kwargs.get(key) is not None})
+        kwargs |= hub
+        if pretrained_model_name_or_path is None:
+            return super().from_pretrained(None, *model_args, config=config, **kwargs)
+        if (drawing := find_file(name, "generation_config.json", **hub)) is not None:
+            check_json(drawing, GENERATION_FIELDS)
+        if not is_thin_checkpoint(name, **hub):
+            check_whole_model(name, **hub)
             kwargs |= {"config": config} if config is not None else {}
             with explain_damage(name, SAFE_WEIGHTS_NAME):
                 return super().from_pretrained(pretrained_model_name_or_path, *model_args, **kwargs)
@@ -184,6 +191,7 @@ class MotionLLMForCausalLM(MotionGenerationMixin, PreTrainedModel, GenerationMix
         options = {key: value for key, value in kwargs.items() if key not in (*_HUB_ARGUMENTS, *_OF_AUTO_CLASSES)}
         loading = {key: options.pop(key) for key in _OF_LOADING if options.get(key) is not None}
         if config is None:
+            cls.check_config(name, **hub)
             config, options = cls.config_class.from_pretrained(name, return_unused_kwargs=True, **hub, **options)
         if config.base_model_name_or_path is None:
             raise MotionLLMError(f"the config of '{name}' names no base_model_name_or_path; export it again")

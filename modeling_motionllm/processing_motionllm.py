@@ -11,6 +11,7 @@ import torch
 from transformers import BatchFeature, ProcessorMixin
 
 from .errors_motionllm import MotionLLMError
+from .json_motionllm import MODEL_FIELDS, PROCESSOR_FIELDS, check_json, explain_settings
 from .motion import Motion, MotionSegment
 from .motion_features import (
     HUMANML3D,
@@ -22,7 +23,8 @@ from .motion_features import (
 )
 from .output_motionllm import MotionGenerationOutput
 from .placement_motionllm import encode_placements, join_people, split_people, stand_on_floor
-from .prompts_motionllm import PROMPT_PRESETS, MotionPromptsMixin, pad_left, pad_right
+from .prompts_motionllm import PROMPT_PRESETS, MotionPromptsMixin, check_prompts, pad_left, pad_right
+from .strict_motionllm import find_file, hub_options
 from .vocabulary_motionllm import MOTION_END, MOTION_START, MotionVocabulary
 
 __all__ = ["MotionLLMProcessor", "pad_features"]
@@ -72,6 +74,7 @@ class MotionLLMProcessor(MotionPromptsMixin, ProcessorMixin):
             if prompts not in PROMPT_PRESETS:
                 raise MotionLLMError(f"there is no prompt preset '{prompts}'; choose from {', '.join(PROMPT_PRESETS)}")
             prompts = dict(PROMPT_PRESETS[prompts])
+        check_prompts(prompts)
         self.prompts = prompts
         self.codebook_size = codebook_size
         self.frames_per_code = frames_per_code
@@ -82,6 +85,25 @@ class MotionLLMProcessor(MotionPromptsMixin, ProcessorMixin):
         self.feature_dim = feature_dim
         super().__init__(tokenizer)
         self.vocabulary = MotionVocabulary.from_tokenizer(tokenizer, codebook_size)
+
+    @classmethod
+    def from_pretrained(cls, pretrained_model_name_or_path: Any, **kwargs: Any) -> "MotionLLMProcessor":
+        """As of any processor of transformers.
+
+        Raises:
+            MotionLLMError: a file of it is damaged.
+            OSError: nothing is found under that name.
+        """
+        name = str(pretrained_model_name_or_path)
+        places = ("cache_dir", "token", "revision", "local_files_only", "force_download", "subfolder")
+        hub = hub_options(name, {key: kwargs[key] for key in places if kwargs.get(key) is not None})
+        kwargs |= hub
+        known = {"processor_config.json": PROCESSOR_FIELDS, "config.json": MODEL_FIELDS}
+        for file in (*known, "tokenizer_config.json", "tokenizer.json"):
+            if (found := find_file(name, file, **hub)) is not None:
+                check_json(found, known.get(file, {}))
+        with explain_settings(f"{name}/tokenizer.json"):
+            return super().from_pretrained(pretrained_model_name_or_path, **kwargs)
 
     def __call__(
         self,

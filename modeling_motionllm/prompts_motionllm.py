@@ -11,6 +11,7 @@ people is not public in a form that runs.
 
 import re
 from collections.abc import Mapping, Sequence
+from string import Formatter
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,15 @@ import torch
 from .errors_motionllm import MotionLLMError
 from .vocabulary_motionllm import MOTION_END, MOTION_START, PLACEMENT_START, MotionVocabulary
 
-__all__ = ["PROMPT_PRESETS", "SHORTEST_GAP", "MotionPromptsMixin", "pad_examples", "pad_left", "pad_right"]
+__all__ = [
+    "PROMPT_PRESETS",
+    "SHORTEST_GAP",
+    "MotionPromptsMixin",
+    "check_prompts",
+    "pad_examples",
+    "pad_left",
+    "pad_right",
+]
 
 SHORTEST_GAP = 4  # codes between two motions, 0.8 s, that are learnt and asked for
 _PREAMBLE = (
@@ -58,6 +67,36 @@ PROMPT_PRESETS: dict[str, dict[str, str | bool]] = {
         "normalize_caption": False,
     },
 }
+
+
+_FILLED = {"caption", "people", "seconds", "motion", "number", "part", "after", "before"}
+_NEEDED = ("text_to_motion", "motion_target", "motion_to_text", "caption_target")
+_LONGEST_PROMPT = 10_000  # letters of a template
+_LONGEST_TEXT = 100_000  # letters; more are not even counted in tokens
+
+
+def check_prompts(prompts: Any) -> None:
+    """Make sure that prompts are templates with plain fields: a checkpoint's are filled in whatever they say.
+
+    Raises:
+        MotionLLMError: one is missing, is no text, or has a field that is unknown or says how wide it is to be.
+    """
+    if not isinstance(prompts, Mapping):
+        raise MotionLLMError(f"prompts is a {type(prompts).__name__}; give templates by their names")
+    missing = [name for name in _NEEDED if name not in prompts]
+    if missing:
+        raise MotionLLMError(f"the prompts lack {', '.join(missing)}; they have {', '.join(map(str, prompts))[:100]}")
+    for name, template in prompts.items():
+        if isinstance(template, bool) and name == "normalize_caption":
+            continue
+        try:
+            if not isinstance(template, str) or len(template) > _LONGEST_PROMPT:
+                raise ValueError("it is no text of at most 10,000 letters")
+            for _, field, width, conversion in Formatter().parse(template):
+                if field is not None and (field not in _FILLED or width or conversion):
+                    raise ValueError(f"it has a field '{{{field}}}' that is unknown or not plain")
+        except ValueError as error:
+            raise MotionLLMError(f"the prompt {str(name)[:40]!r} cannot be filled in: {str(error)[:80]}") from error
 
 
 def pad_left(prompts: Sequence[Sequence[int]], pad_token_id: int) -> dict[str, torch.Tensor]:
@@ -135,6 +174,10 @@ class MotionPromptsMixin:
         """
         if not isinstance(caption, str):
             raise MotionLLMError(f"the text is {type(caption).__name__} {caption!r}; give a sentence as a string")
+        if len(caption) > _LONGEST_TEXT:
+            raise MotionLLMError(f"the text has {len(caption):,} letters; shorten it to a sentence or two")
+        if any("\ud800" <= letter <= "\udfff" for letter in caption):
+            raise MotionLLMError(f"the text holds bytes that are no letters ({caption[:40]!a}); give it as UTF-8")
         clean = " ".join(caption.split())
         if not clean:
             raise MotionLLMError("the text is empty; describe a motion, such as 'a person waves with the left hand'")

@@ -8,7 +8,10 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from transformers import AutoModel, AutoTokenizer
+from transformers import AutoConfig, AutoModel, AutoTokenizer
+
+from .json_motionllm import explain_settings
+from .strict_motionllm import hub_options, load_complete
 
 __all__ = ["SENTENCE_MODEL", "SentenceEncoder"]
 
@@ -38,14 +41,21 @@ class SentenceEncoder:
 
     Raises:
         OSError: found nowhere.
+        MotionLLMError: tensors are missing, or it has pickled weights or code of its own.
     """
 
     def __init__(self, name: str = SENTENCE_MODEL, device: str | torch.device = "cpu"):
         path = _locate(name)
         self.name = name
         try:
-            self.tokenizer: Any = AutoTokenizer.from_pretrained(path)
-            self.model: Any = AutoModel.from_pretrained(path, dtype=torch.float32).to(device).eval()
+            options: dict[str, Any] = {"trust_remote_code": False, **hub_options(path, {})}
+            with explain_settings(name):
+                self.tokenizer: Any = AutoTokenizer.from_pretrained(path, **options)
+                AutoConfig.from_pretrained(path, **options)
+            options["dtype"] = torch.float32
+            # The pooler is not used: sentences are the mean of all states.
+            model, _ = load_complete(AutoModel.from_pretrained, path, unneeded=("pooler.",), **options)
+            self.model: Any = model.to(device).eval()
         except OSError as error:
             remedy = "give its folder or connect to the Hub"
             if name in _WHEELS:

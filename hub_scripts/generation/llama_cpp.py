@@ -2,7 +2,6 @@
 
 import ctypes
 import logging
-import tempfile
 import weakref
 from functools import cache
 from pathlib import Path
@@ -17,7 +16,7 @@ from hub_scripts.hub.plain import save_plain
 from modeling_motionllm.checksums_motionllm import tensors_sha256
 from modeling_motionllm.decoding_motionllm import MotionRequest
 from modeling_motionllm.errors_motionllm import MotionLLMError
-from modeling_motionllm.files_motionllm import atomic_path, ensure_folder
+from modeling_motionllm.files_motionllm import atomic_path, ensure_folder, temporary_folder
 from modeling_motionllm.vocabulary_motionllm import motion_token_names
 
 if TYPE_CHECKING:
@@ -73,9 +72,9 @@ def cached_gguf(model: "MotionLLMForCausalLM", processor: "MotionLLMProcessor", 
     if not file.is_file():
         print(f"motionllm: writing the language model once as {file}", flush=True)
         ensure_folder(folder)
-        with tempfile.TemporaryDirectory(prefix=".plain-", dir=folder) as plain, atomic_path(file) as temporary:
-            save_plain(model, processor, Path(plain))
-            write_gguf(Path(plain), temporary, dtype, name=f"motionllm-{weights[:8]}-{dtype}")
+        with atomic_path(file) as temporary, temporary_folder(folder / "plain") as plain:
+            save_plain(model, processor, plain)
+            write_gguf(plain, temporary, dtype, name=f"motionllm-{weights[:8]}-{dtype}")
     return file
 
 

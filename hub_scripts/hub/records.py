@@ -1,9 +1,10 @@
 """The files beside a model's weights that tell how it was made and what was measured."""
 
-import json
 import os
 from pathlib import Path
 from typing import Any
+
+from modeling_motionllm.json_motionllm import read_json
 
 __all__ = [
     "ACTIONS",
@@ -26,9 +27,13 @@ CARD = "README.md"
 
 
 def read_record(folder: str | os.PathLike[str], name: str) -> dict[str, Any] | None:
-    """The JSON file of a model folder by that name, or None where there is none."""
+    """The JSON file of a model folder by that name, or None where there is none.
+
+    Raises:
+        MotionLLMError: it is damaged.
+    """
     path = Path(folder) / name
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    return read_json(path) if path.is_file() else None
 
 
 def read_training_record(folder: str | os.PathLike[str] | None) -> dict[str, Any] | None:

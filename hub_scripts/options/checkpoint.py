@@ -25,6 +25,9 @@ __all__ = [
 ]
 
 
+_LONGEST_NAME = 1000  # letters
+
+
 @contextmanager
 def _without_collecting() -> Iterator[None]:
     """While modules are imported, nothing becomes garbage; searching for it is a fifth of the time."""
@@ -69,6 +72,8 @@ def load_processor(name: str) -> "MotionLLMProcessor":
     import motionllm
     from modeling_motionllm.checkpoint_motionllm import looks_like_path
 
+    if len(name) > _LONGEST_NAME or not name.isprintable():
+        raise MotionLLMError(f"--model is {name[:60]!a}, which is no name; give a folder or a Hub id 'user/name'")
     require_shipped(name)
     if Path(name).is_dir() and not (Path(name) / "processor_config.json").is_file():
         raise MotionLLMError(f"the folder '{name}' holds no MotionLLM checkpoint (no processor_config.json)")
@@ -77,7 +82,19 @@ def load_processor(name: str) -> "MotionLLMProcessor":
     try:
         return motionllm.MotionLLMProcessor.from_pretrained(name)
     except OSError as error:
-        raise MotionLLMError(f"cannot load '{name}': {str(error).splitlines()[0]}") from error
+        raise _not_loaded(name, error) from error
+
+
+def _not_loaded(name: str, error: OSError) -> MotionLLMError:
+    """What is said where a checkpoint is neither here nor on the Hub, or the Hub cannot be reached."""
+    from huggingface_hub import constants
+
+    from modeling_motionllm.strict_motionllm import why_unreachable
+
+    reason = "" if constants.HF_HUB_OFFLINE or Path(name).is_dir() else why_unreachable()
+    if reason:
+        return MotionLLMError(f"cannot load '{name}': not all of it is in the cache, and {reason}; check the network")
+    return MotionLLMError(f"cannot load '{name}': {' '.join(str(error).split())[:300]}")
 
 
 def check_device(device: str) -> None:
@@ -108,4 +125,4 @@ def load_model(name: str, device: str, dtype: str = "fp32") -> "MotionLLMForCaus
         asked = "bfloat16" if dtype == "bf16" else None
         return motionllm.MotionLLMForCausalLM.from_pretrained(name, dtype=asked).to(device).eval()
     except OSError as error:
-        raise MotionLLMError(f"cannot load '{name}': {str(error).splitlines()[0]}") from error
+        raise _not_loaded(name, error) from error
