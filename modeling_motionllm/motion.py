@@ -2,8 +2,6 @@
 
 import json
 import os
-import zipfile
-import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import pairwise
@@ -12,9 +10,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .arrays_motionllm import NpzArrays
 from .errors_motionllm import MotionLLMError
 from .files_motionllm import atomic_path
-from .motion_features import SKELETONS, Skeleton, skeleton_of_joints
+from .motion_features import FASTEST, MOST_FRAMES, SKELETONS, SLOWEST, Skeleton, skeleton_of_joints
 from .planted_feet_motionllm import plant_feet
 
 __all__ = ["Motion", "MotionSegment"]
@@ -25,18 +24,9 @@ _SINGLE: dict[str, Callable[[Any], Any]] = {
     **{"fps": float, "caption": str, "seed": int, "model": str, "version": str, "unknown": float, "settings": str}
 }
 _PAST_THE_END = 0.1  # seconds: a resampled motion may be a frame shorter than its segments
-# What numpy, zipfile and json raise on damaged files; RuntimeError covers encrypted and oddly compressed archives.
-_DAMAGED = (
-    OSError,
-    KeyError,
-    ValueError,
-    TypeError,
-    EOFError,
-    RuntimeError,
-    MemoryError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
+# What is raised where arrays hold something else than is meant to be in them.
+_DAMAGED = (KeyError, ValueError, TypeError, OverflowError, RecursionError)
+_LONGEST_CAPTION = 10_000  # letters
 
 
 class MotionSegment(NamedTuple):
@@ -50,6 +40,14 @@ class MotionSegment(NamedTuple):
     text: str
     start: float
     end: float
+
+
+def _check_text(what: str, text: str | None) -> None:
+    """Raises:
+    MotionLLMError: a text that is much longer than any sentence.
+    """
+    if text is not None and len(text) > _LONGEST_CAPTION:
+        raise MotionLLMError(f"{what} has {len(text):,} letters; at most {_LONGEST_CAPTION:,} are possible, shorten it")
 
 
 @dataclass(eq=False)
@@ -75,8 +73,9 @@ class Motion:
         settings: how it was drawn, as JSON, if a model made it.
 
     Raises:
-        MotionLLMError: wrong shape, people of different lengths, no frames, NaN or infinite values, `fps` not positive,
-            or segments that overlap or go on after its end.
+        MotionLLMError: wrong shape, people of different lengths, no frames or more than `MOST_FRAMES`, NaN or infinite
+            values, `fps` out of range, a caption of more than 10,000 letters, or segments that overlap or go on after
+            its end.
     """
 
     joints: np.ndarray
@@ -114,15 +113,24 @@ class Motion:
         if not np.isfinite(self.joints).all():
             bad = int((~np.isfinite(self.joints)).sum())
             raise MotionLLMError(f"joints hold {bad} values that are NaN or infinite; repair or cut these frames first")
+        if self.num_frames > MOST_FRAMES:
+            raise MotionLLMError(
+                f"joints hold {self.num_frames:,} frames; at most {MOST_FRAMES:,} are possible, cut them"
+            )
         if not (np.isfinite(self.fps) and self.fps > 0):
             raise MotionLLMError(f"fps is {self.fps}; give a positive number of frames per second")
+        if not SLOWEST <= self.fps <= FASTEST:
+            raise MotionLLMError(f"fps is {self.fps:g}; give frames per second from {SLOWEST:g} to {FASTEST:g}")
         self.fps = float(self.fps)
+        _check_text("caption", self.caption)
         if self.codes is not None:
             self.codes = np.asarray(self.codes, dtype=np.int64)
         if self.features is not None:
             self.features = self._checked_features(np.asarray(self.features))
         if self.segments is not None:
             self.segments = [MotionSegment(str(text), float(start), float(end)) for text, start, end in self.segments]
+            for segment in self.segments:
+                _check_text("a segment's sentence", segment.text)
             times = [time for segment in self.segments for time in segment[1:]]
             if not all(0 <= a <= b for a, b in pairwise([0.0, *times])):
                 raise MotionLLMError(f"segments are at {times} s; give them in order, and so that none overlap")
@@ -215,10 +223,7 @@ class Motion:
         if not path.is_file():
             raise MotionLLMError(f"no such file: '{path}'")
         try:
-            if not zipfile.is_zipfile(path):  # numpy would take it for a pickle, and say how to load that unsafely
-                raise ValueError("it is damaged, or no .npz file")
-            with np.load(path, allow_pickle=False) as file:
-                arrays = {name: file[name] for name in file.files}
+            arrays = NpzArrays(path, str(path))
             # Files of the first version kept the single values in a JSON text.
             single = json.loads(str(arrays["metadata"])) if "metadata" in arrays else {}
             if not isinstance(single, dict):
@@ -231,6 +236,8 @@ class Motion:
                 times = zip(arrays["segment_texts"].tolist(), arrays["segment_times"].tolist(), strict=True)
                 segments = [MotionSegment(text, start, end) for text, (start, end) in times]
         except _DAMAGED as error:
+            if isinstance(error, MotionLLMError):
+                raise
             raise MotionLLMError(f"'{path}' is not a readable .npz file ({error}); export it again") from error
         if "joints" not in arrays:
             raise MotionLLMError(f"'{path}' has no array 'joints', only {sorted(arrays)}; save joints (T, 22, 3) in it")

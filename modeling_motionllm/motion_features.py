@@ -29,9 +29,12 @@ import torch.nn.functional as F
 from .errors_motionllm import MotionLLMError
 
 __all__ = [
+    "FASTEST",
     "HUMANML3D",
     "KIT",
+    "MOST_FRAMES",
     "SKELETONS",
+    "SLOWEST",
     "Skeleton",
     "canonicalize_joints",
     "feature_groups",
@@ -47,6 +50,8 @@ __all__ = [
 
 ArrayT = TypeVar("ArrayT", np.ndarray, torch.Tensor)
 
+MOST_FRAMES = 200_000  # of one motion: close to three hours at 20 fps, and 50 MB
+SLOWEST, FASTEST = 0.1, 10_000.0  # frames per second
 HEADING_SIGMA = 20.0  # frames; the low-pass of the facing direction
 HEADING_RADIUS = 80  # frames; where its Gaussian is cut (4 sigma)
 
@@ -520,7 +525,7 @@ def resample_joints(joints: torch.Tensor, source_fps: float, target_fps: float) 
         (..., T', J, 3) with T' = floor((T - 1) * target_fps / source_fps) + 1.
 
     Raises:
-        MotionLLMError: a frame rate is not positive and finite, or there is no frame.
+        MotionLLMError: a frame rate is not positive and finite, there is no frame, or would be more than `MOST_FRAMES`.
     """
     for fps in (source_fps, target_fps):
         if not (math.isfinite(fps) and fps > 0):
@@ -528,6 +533,11 @@ def resample_joints(joints: torch.Tensor, source_fps: float, target_fps: float) 
     if joints.shape[-3] == 0:
         raise MotionLLMError("the motion has no frames; at least 1 is needed")
     last = joints.shape[-3] - 1
+    if last * target_fps / source_fps >= MOST_FRAMES:
+        raise MotionLLMError(
+            f"{last + 1:,} frames at {source_fps:g} fps make more than {MOST_FRAMES:,} at {target_fps:g} fps; correct "
+            "the frame rate, or cut the motion"
+        )
     count = math.floor(last * target_fps / source_fps + 1e-9) + 1
     position = torch.arange(count, dtype=torch.float64, device=joints.device) * (source_fps / target_fps)
     low = position.floor().long().clamp(0, last)

@@ -36,6 +36,9 @@ PLAIN_DECODING: dict[str, Any] = {
 }
 
 _UNKNOWN_THRESHOLD = 0.5
+_COLDEST, _HOTTEST = 1e-6, 1e4  # beyond, scores divided by it leave the range of float32, or differ no more
+_MOST = {"num_candidates": 1024, "people_candidates": 1024}
+_MOST_OTHERS = 10_000
 _OWN_MARK = "num_candidates"  # a configuration without it says nothing about motions
 _SETS = "generate_motion and generate_caption set it themselves"
 _REFUSED = {
@@ -78,8 +81,10 @@ def check_sampling(temperature: float, top_k: int | None, top_p: float | None) -
     """Raises:
     MotionLLMError: a setting out of range.
     """
-    if not temperature > 0:
-        raise MotionLLMError(f"temperature is {temperature}; give a positive number, or do_sample=False for greedy")
+    if isinstance(temperature, bool) or not isinstance(temperature, Real) or not _COLDEST <= temperature <= _HOTTEST:
+        raise MotionLLMError(
+            f"temperature is {temperature}; give a positive number up to {_HOTTEST:g}, or do_sample=False for greedy"
+        )
     if top_k is not None and top_k < 1:
         raise MotionLLMError(f"top_k is {top_k}; give at least 1, or leave it out")
     if top_p is not None and not 0 < top_p <= 1:
@@ -104,6 +109,9 @@ def check_generate_options(options: Mapping[str, Any]) -> None:
 def _count(name: str, value: Any) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise MotionLLMError(f"{name} is {value}; give 1 or more")
+    most = _MOST.get(name, _MOST_OTHERS)
+    if value > most:
+        raise MotionLLMError(f"{name} is {value}; give at most {most:,}")
 
 
 _Settings = TypeVar("_Settings", "MotionSettings", "CaptionSettings")
@@ -151,7 +159,7 @@ class MotionSettings:
     typical_length: bool = True
 
     def __post_init__(self) -> None:
-        for name in ("num_return_sequences", "num_candidates", "people_candidates"):
+        for name in ("num_return_sequences", "num_candidates", "people_candidates", "min_codes", "max_codes"):
             _count(name, getattr(self, name))
         scale = self.guidance_scale
         if isinstance(scale, bool) or not isinstance(scale, Real) or not (math.isfinite(scale) and scale > 0):

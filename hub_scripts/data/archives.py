@@ -11,11 +11,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from modeling_motionllm.errors_motionllm import MotionLLMError
+from modeling_motionllm.files_motionllm import temporary_folder
 
 from .recordings import recording_suffix
 
 __all__ = ["archives_of", "plain_name", "unpack"]
 
+_MOST_TIMES, _ALWAYS = 200, 1 << 30  # of the archive's size, and bytes that are always fine
 _SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 
 
@@ -46,7 +48,7 @@ def unpack(archives: Sequence[Path], work: Path) -> Path:
         The folder, in `work`.
 
     Raises:
-        MotionLLMError: an archive that is damaged, or that wants to write elsewhere.
+        MotionLLMError: an archive that is damaged, wants to write elsewhere, or would grow beyond disk or reason.
     """
     digest = hashlib.sha256()
     for archive in archives:
@@ -54,11 +56,10 @@ def unpack(archives: Sequence[Path], work: Path) -> Path:
             digest.update(hashlib.file_digest(file, "sha256").digest())
     folder = work / f"unpacked-{digest.hexdigest()[:32]}"
     if not folder.exists():
-        part = folder.with_suffix(".part")
-        shutil.rmtree(part, ignore_errors=True)
-        for archive in archives:
-            _unpack(archive, part)
-        part.replace(folder)
+        with temporary_folder(folder) as part:
+            for archive in archives:
+                _unpack(archive, part)
+            part.rename(folder)
     return folder
 
 
@@ -68,18 +69,38 @@ def _suffix(path: Path) -> str:
 
 
 def _unpack(archive: Path, folder: Path) -> None:
+    room = min(max(_MOST_TIMES * archive.stat().st_size, _ALWAYS), shutil.disk_usage(folder).free)
     try:
-        if _suffix(archive) == ".zip":  # zipfile leads what wants to go elsewhere into the folder by itself
-            shutil.unpack_archive(archive, folder)
-        else:
-            shutil.unpack_archive(archive, folder, filter="data")
+        if _suffix(archive) == ".zip":
+            with zipfile.ZipFile(archive) as packed:
+                _check_room(archive, sum(member.file_size for member in packed.infolist()), room)
+                packed.extractall(folder)  # leads what wants to go elsewhere into the folder by itself
+            return
+        with tarfile.open(archive) as packed_tar:
+            size = 0
+            for member in packed_tar:
+                size += member.size
+                _check_room(archive, size, room)
+                packed_tar.extract(member, folder, filter="data")
     except (
-        shutil.ReadError,
         tarfile.TarError,
         zipfile.BadZipFile,
         lzma.LZMAError,
         zlib.error,
         EOFError,
         OSError,
+        ValueError,
+        RuntimeError,  # encrypted
+        NotImplementedError,
     ) as error:
+        if isinstance(error, MotionLLMError):
+            raise
         raise MotionLLMError(f"'{archive}' cannot be unpacked ({error}); download it again") from error
+
+
+def _check_room(archive: Path, size: int, room: int) -> None:
+    if size > room:
+        raise MotionLLMError(
+            f"'{archive}' would unpack to {size >> 20:,} MB or more, but {room >> 20:,} MB are the most that it may; "
+            "free some space, or unpack it yourself and give the folder"
+        )

@@ -18,10 +18,12 @@ from scipy.spatial.transform import Rotation
 
 from hub_scripts.skeletons import kinematics
 from modeling_motionllm.errors_motionllm import MotionLLMError
+from modeling_motionllm.motion_features import FASTEST
 
 __all__ = ["Bvh", "forward_kinematics", "parse_bvh", "read_bvh", "rest_positions", "with_end_sites"]
 
 _MAX_DEPTH = 1000
+_LARGEST = 1e9  # of a channel or an offset, in units of the file or degrees
 _MAX_FRAME_TIME = 1.0  # seconds; more is a frame rate in the wrong place, and would blow up when resampled
 _FRAMES_AT_A_TIME = 2048  # bounds the memory that forward kinematics takes
 _CHANNELS = frozenset(f"{axis}{kind}" for axis in "XYZ" for kind in ("position", "rotation"))
@@ -168,7 +170,7 @@ def _offset(words: list[str], line: str, name: str) -> list[float]:
         values = [float(word) for word in words[1:4]]  # some programs write more, which say nothing of the place
     except ValueError:
         values = []
-    if len(values) != 3 or not np.isfinite(values).all():
+    if len(values) != 3 or not all(abs(value) < _LARGEST for value in values):
         raise MotionLLMError(f"'{name}' has '{line.strip()[:60]}' where OFFSET and 3 numbers belong; {_EXPORT_AGAIN}")
     return values
 
@@ -189,7 +191,7 @@ def _parse_motion(data: bytes, start: int, num_channels: int, name: str) -> tupl
         num_frames, frame_time = int(head[1]), float(head[2])
     except ValueError:
         raise MotionLLMError(f"'{name}' lacks 'Frames:' and 'Frame Time:' after MOTION; {_EXPORT_AGAIN}") from None
-    if not (np.isfinite(frame_time) and frame_time > 0):
+    if not (np.isfinite(frame_time) and frame_time >= 1 / FASTEST):
         raise MotionLLMError(f"'{name}' has a frame time of {frame_time} s; set it to 1 / fps, such as 0.0333333")
     if frame_time > _MAX_FRAME_TIME:
         raise MotionLLMError(
@@ -216,9 +218,11 @@ def _parse_motion(data: bytes, start: int, num_channels: int, name: str) -> tupl
             f"'{name}' announces {num_frames} frames of {num_channels} channels but holds {found}; "
             "it is cut off or was edited: copy it again or correct 'Frames:'"
         )
-    bad = int((~np.isfinite(values)).sum())
+    bad = int((~(np.abs(values) < _LARGEST)).sum())
     if bad:
-        raise MotionLLMError(f"'{name}' holds {bad} values that are NaN or infinite; repair or cut these frames")
+        raise MotionLLMError(
+            f"'{name}' holds {bad} values that are NaN or infinite, or above {_LARGEST:g}; repair or cut these frames"
+        )
     return values.reshape(num_frames, num_channels), frame_time, notes
 
 

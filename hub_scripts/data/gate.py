@@ -22,7 +22,7 @@ from hub_scripts.skeletons.body_frame import (
 from hub_scripts.skeletons.maps import SkeletonMap
 from hub_scripts.skeletons.missing_joints import add_missing_joints
 from modeling_motionllm.errors_motionllm import MotionLLMError
-from modeling_motionllm.motion_features import HUMANML3D
+from modeling_motionllm.motion_features import FASTEST, HUMANML3D, SLOWEST
 
 from .loops import move_forward, repeat_motion
 from .odd_frames import jump_notes, padding, rest_frames
@@ -30,6 +30,7 @@ from .odd_frames import jump_notes, padding, rest_frames
 __all__ = ["FoundJoints", "ReadMotion", "ReadingOptions", "cut_part", "pass_gate"]
 
 _MAX_REACH = 10_000.0  # metres
+_LARGEST = 1e9  # of a coordinate, in whatever unit
 _INDEX = {joint: index for index, joint in enumerate(HUMANML3D.joint_names)}
 _TOES = ("left_foot", "right_foot")
 
@@ -157,6 +158,11 @@ class _Upright:
 def _cut_person(found: FoundJoints, name: str, options: ReadingOptions) -> FoundJoints:
     """The part of a recording that is asked for, at its right rate; a copy."""
     fps = options.fps or found.fps
+    if not SLOWEST <= fps <= FASTEST:
+        raise MotionLLMError(f"'{name}' has {fps:g} frames per second; give its rate by --source-fps")
+    known = found.joints[:, sorted(_INDEX[joint] for joint in found.known)]
+    if not (np.abs(known) < _LARGEST).all():
+        raise MotionLLMError(f"'{name}' has joints that are NaN or infinite, or above {_LARGEST:g}; repair or cut them")
     part = cut_part(len(found.joints), fps, options, name)
     unturned = None if found.unturned is None else found.unturned[part]
     return replace(found, joints=found.joints[part].copy(), unturned=unturned, fps=fps)

@@ -22,6 +22,7 @@ __all__ = ["GltfAnimations", "read_glb"]
 
 _DEFAULTS = {"translation": (0.0, 0.0, 0.0), "rotation": (0.0, 0.0, 0.0, 1.0), "scale": (1.0, 1.0, 1.0)}
 _LONGEST = 3600.0  # seconds
+_MOST_PLACES = 2_000_000  # of nodes over time, 128 bytes each
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,10 @@ class GltfAnimations:
         start, end = min(times[0] for times in keyed), max(times[-1] for times in keyed)
         if end - start > _LONGEST:
             raise MotionLLMError(f"'{self._gltf.name}' has an animation of {end - start:.0f} s; cut it to an hour")
+        if (end - start) * fps * len(self._gltf.nodes) > _MOST_PLACES:
+            raise MotionLLMError(
+                f"'{self._gltf.name}' moves {len(self._gltf.nodes):,} nodes over {end - start:.0f} s; cut it"
+            )
         times = start + np.arange(int(np.floor((end - start) * fps + 1e-6)) + 1) / fps
         places = self._world(tracks, times)
         rest = self._world([], times[:1])[0]

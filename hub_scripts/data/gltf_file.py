@@ -18,7 +18,7 @@ __all__ = ["GLTF_SUFFIXES", "Gltf", "parse_gltf"]
 
 GLTF_SUFFIXES = (".glb", ".gltf", ".vrma")
 _MAGIC, _JSON, _BINARY = 0x46546C67, 0x4E4F534A, 0x004E4942
-_MOST_BYTES = 1 << 31
+_MOST_BYTES = 1 << 28
 _DTYPES = {5120: "<i1", 5121: "<u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
 _WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT4": 16}
 _AGAIN = "export it again as glTF 2.0 without compression"

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from tqdm.auto import tqdm
 
+from modeling_motionllm.arrays_motionllm import parse_npy
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.files_motionllm import ensure_folder
 from modeling_motionllm.motion_features import resample_joints
@@ -22,6 +23,7 @@ from modeling_motionllm.placement_motionllm import encode_placements, join_peopl
 from .cards import dataset_card
 from .composed.drawing import MAX_FRAMES
 from .preparation import Preparation
+from .recordings import explain_reading, read_bytes
 from .splits import SPLITS
 from .store import MotionRow, put_in_place, start_dataset, write_card, write_shard, write_summary
 from .workers import batched
@@ -124,12 +126,7 @@ def interhuman_joints(path: str | os.PathLike[str]) -> np.ndarray:
         MotionLLMError: no such file, another shape, or NaN.
     """
     path = Path(path)
-    try:
-        array = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise MotionLLMError(
-            f"'{path}' is missing or no .npy file ({error}); unpack motions_processed again"
-        ) from error
+    array = parse_npy(read_bytes(path), str(path))
     if array.ndim != 2 or array.shape[1] != _COLUMNS or len(array) == 0 or array.dtype.kind != "f":
         raise MotionLLMError(f"'{path}' holds {array.dtype} {array.shape}; InterHuman has floats (frames, {_COLUMNS})")
     x, y, z = np.moveaxis(array[:, :66].astype(np.float64).reshape(-1, 22, 3), -1, 0)
@@ -187,7 +184,8 @@ def _rows(
             captions = _lines(source / "annots" / f"{name}.txt")
             if not captions:
                 raise MotionLLMError(f"'annots/{name}.txt' holds no sentence; unpack the annotations again")
-            windows = list(_windows(source, name))
+            with explain_reading(name):
+                windows = list(_windows(source, name))
         except MotionLLMError as error:
             failures.append((name, str(error)))
             continue

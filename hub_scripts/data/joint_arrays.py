@@ -5,18 +5,16 @@ A `skeleton.json` beside the file tells a skeleton: `joints` (J names), `parents
 others of its entries are not looked at.
 """
 
-import io
 import json
-import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
 from hub_scripts.skeletons.body_frame import check_body
+from modeling_motionllm.arrays_motionllm import NpzArrays, parse_npy
 from modeling_motionllm.errors_motionllm import MotionLLMError
-from modeling_motionllm.motion_features import HUMANML3D, Skeleton, features_to_joints
+from modeling_motionllm.motion_features import FASTEST, HUMANML3D, SLOWEST, Skeleton, features_to_joints
 
 from .body_parameters import holds_poses, posed_body
 from .odd_frames import padding
@@ -25,10 +23,9 @@ from .retarget import JointPositions
 from .soma import SOMA_JOINTS, soma_skeleton
 from .t2m import read_statistics
 
-__all__ = ["feature_joints", "frame_rate", "read_array", "read_arrays", "read_joint_arrays"]
+__all__ = ["feature_joints", "frame_rate", "read_array", "read_joint_arrays"]
 
 _SKELETON = "skeleton.json"
-_DAMAGED = (OSError, ValueError, EOFError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error)
 # How many joints bodies have whose first 22 are SMPL-22: SMPL, SMPL-H and SMPL-X, without and with what their
 # libraries add (face, fingers, toes).
 _BODIES = {22: "", 24: "SMPL's", 45: "SMPL's", 52: "SMPL-H's", 55: "SMPL-X's", 73: "SMPL-H's", 127: "SMPL-X's"} | {
@@ -47,7 +44,7 @@ def read_joint_arrays(data: bytes, path: Path, name: str, key: str | None = None
     """The people of an array: joints with the skeleton beside them, or of a body whose joints are known by number.
 
     Args:
-        data: bytes of the `.npz` or `.npy`.
+        data: bytes of the `.npz` or `.npy`; of an `.npz` none, to read from the file what is needed.
         path: where it is; `skeleton.json`, and the statistics of features, lie beside it.
         name: what error messages call it.
         key: name of the array; may be left out where one array or one shape can be meant.
@@ -56,10 +53,11 @@ def read_joint_arrays(data: bytes, path: Path, name: str, key: str | None = None
         MotionLLMError: no such array, another shape, NaN, or no skeleton that fits.
     """
     told = path.with_name(_SKELETON)
+    arrays: Mapping[str, np.ndarray]
     if path.suffix.lower() == ".npy":
         arrays, key = {"": read_array(data, name, key)}, ""
     else:
-        arrays = read_arrays(data, name)
+        arrays = NpzArrays(data or path, name)
         if told.exists() and key is None and len(arrays) == 1:
             key = next(iter(arrays))
     if told.exists():
@@ -90,36 +88,10 @@ def read_array(data: bytes, name: str, sample: str | None = None) -> np.ndarray:
     """
     if is_object_array(data):
         return read_results(data, name, sample)
-    try:
-        # Not np.load, which takes what it does not know for a pickle, and says how to load that unsafely.
-        array = np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise MotionLLMError(f"'{name}' is not a readable .npy file ({error}); export it again") from error
+    array = parse_npy(data, name)
     if array.dtype.kind not in "fiu":
         raise MotionLLMError(f"'{name}' does not hold an array of numbers; save joints (T, 22, 3) or features (T, 263)")
     return array
-
-
-def read_arrays(data: bytes, name: str) -> dict[str, np.ndarray]:
-    """The arrays of an `.npz` file; pickled ones are left out.
-
-    Raises:
-        MotionLLMError: damaged.
-    """
-    arrays: dict[str, np.ndarray] = {}
-    try:
-        if not zipfile.is_zipfile(io.BytesIO(data)):
-            raise ValueError("it is damaged, or no .npz file")
-        with np.load(io.BytesIO(data), allow_pickle=False) as file:
-            for key in file.files:
-                try:
-                    arrays[key] = file[key]
-                except ValueError as error:
-                    if "pickle" not in str(error):
-                        raise
-    except _DAMAGED as error:
-        raise MotionLLMError(f"'{name}' is not a readable .npz file ({error}); export it again") from error
-    return arrays
 
 
 def frame_rate(arrays: Mapping[str, np.ndarray], name: str) -> float | None:
@@ -131,7 +103,7 @@ def frame_rate(arrays: Mapping[str, np.ndarray], name: str) -> float | None:
     for key in _RATES:
         if key in arrays and arrays[key].size == 1 and arrays[key].dtype.kind in "fiu":
             fps = float(arrays[key].reshape(()))
-            if not 0 < fps < 1e4:
+            if not SLOWEST <= fps <= FASTEST:
                 raise MotionLLMError(f"'{name}' has {key} {fps:g}; give the frames per second by --source-fps")
             return fps
     return None
@@ -188,7 +160,8 @@ def _chosen(arrays: Mapping[str, np.ndarray], key: str | None, name: str) -> str
             f"'{name}' holds no array '{key}'; name one of {', '.join(list(arrays)[:20])} as the animation"
         )
     known = [entry for entry in _KEYS if entry in arrays]
-    fitting = known or [entry for entry, array in arrays.items() if _by_person(array) is not None]
+    outlines = arrays.outlines() if isinstance(arrays, NpzArrays) else arrays
+    fitting = known or [entry for entry, array in outlines.items() if _by_person(array) is not None]
     if key is None and len(fitting) > 1 and not known:
         raise MotionLLMError(f"'{name}' has several arrays of joints: {', '.join(fitting)}; give one by --animation")
     if key is None and not fitting:
@@ -275,10 +248,14 @@ def _skeleton(path: Path) -> tuple[tuple[str, ...], tuple[int, ...], float]:
         names = tuple(str(joint) for joint in content["joints"])
         parents = tuple(int(parent) for parent in content["parents"])
         fps = float(content["fps"])
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, LookupError, OverflowError, RecursionError) as error:
         raise MotionLLMError(
             f"'{path}' does not tell the joints, parents and fps of the arrays beside it ({error}); write it so"
         ) from error
-    if len(parents) != len(names) or not all(-1 <= parent < len(names) for parent in parents) or not 0 < fps < 1e4:
+    if (
+        len(parents) != len(names)
+        or not all(-1 <= parent < len(names) for parent in parents)
+        or not SLOWEST <= fps <= FASTEST
+    ):
         raise MotionLLMError(f"'{path}' has parents or fps that cannot be; one parent a joint, -1 for a root")
     return names, parents, fps

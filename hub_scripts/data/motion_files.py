@@ -8,14 +8,15 @@ from pathlib import Path
 import numpy as np
 
 from hub_scripts.skeletons.match import UnknownSkeletonError, offer_map_template
+from modeling_motionllm.arrays_motionllm import NpzArrays
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.motion import Motion, MotionSegment
 from modeling_motionllm.motion_features import HUMANML3D, KIT, Skeleton
 
 from .bvh import Bvh
 from .gate import ReadingOptions, cut_part
-from .joint_arrays import feature_joints, frame_rate, read_array, read_arrays
-from .recordings import parse_recording, read_bytes, recording_suffix
+from .joint_arrays import feature_joints, frame_rate, read_array
+from .recordings import explain_reading, parse_recording, read_bytes, recording_suffix
 from .retarget import JointPositions, read_people, retarget_people
 
 __all__ = ["load_motion"]
@@ -49,13 +50,17 @@ def load_motion(
     path = Path(path)
     if not path.is_file():
         raise MotionLLMError(f"no such file: '{path}'")
-    options, tell = options or ReadingOptions(), tell or (lambda line: None)
+    with explain_reading(os.fspath(path)):
+        return _load(path, options or ReadingOptions(), tell or (lambda line: None))
+
+
+def _load(path: Path, options: ReadingOptions, tell: Callable[[str], None]) -> Motion:
     suffix = recording_suffix(path)
     if not suffix:
         raise MotionLLMError(f"'{path}' is not .npz, .npy, .bvh, .amc, .glb or .gltf; convert it to one of these")
-    data = read_bytes(path)
+    data = b"" if suffix == ".npz" else read_bytes(path)  # of an .npz only the arrays that are needed are read
     if suffix == ".npz" and options.animation is None:
-        motion = _own_motion(path, data, options, tell)
+        motion = _own_motion(path, options, tell)
         if motion is not None:
             return motion
     if suffix == ".npy":
@@ -73,10 +78,10 @@ def load_motion(
         raise MotionLLMError(f"{error}; {offer_map_template(error, path.with_suffix('.map.json'))}") from error
 
 
-def _own_motion(path: Path, data: bytes, options: ReadingOptions, tell: Callable[[str], None]) -> Motion | None:
+def _own_motion(path: Path, options: ReadingOptions, tell: Callable[[str], None]) -> Motion | None:
     """What `Motion.save` wrote, or `np.savez` with the same arrays; None for an `.npz` of another kind."""
-    arrays = read_arrays(data, os.fspath(path))
-    joints = arrays.get("joints")
+    arrays = NpzArrays(path, os.fspath(path))
+    joints = arrays.outlines().get("joints")
     bodies = (HUMANML3D.num_joints, KIT.num_joints)
     if joints is None or joints.ndim not in (3, 4) or joints.shape[-2] not in bodies or joints.shape[1] == 1:
         return None

@@ -20,6 +20,7 @@ from modeling_motionllm.files_motionllm import atomic_path, ensure_folder
 from modeling_motionllm.motion_features import HUMANML3D, joints_to_features, mirror_joints
 from modeling_motionllm.placement_motionllm import join_people, mirror_people, split_people
 
+from .recordings import explain_reading
 from .sources import Clip, MotionSource, Recording
 from .splits import SPLITS
 from .store import MotionRow, put_in_place, start_dataset, write_card, write_shard, write_summary
@@ -158,7 +159,8 @@ def _convert_part(task: tuple[MotionSource, Path, list[Recording]]) -> tuple[Pat
     part = _Reading()
     for recording, digest in zip(batch, digests, strict=True):
         try:
-            clips, notes = source.convert(recording, recording.read(), digest)
+            with explain_reading(recording.name):
+                clips, notes = source.convert(recording, recording.read(), digest)
         except MotionLLMError as error:
             part.failures.append((recording.name, str(error)))
             continue

@@ -1,7 +1,8 @@
 """The formats that recorded skeletons come in: which they are, and one way to parse them all."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from modeling_motionllm.errors_motionllm import MotionLLMError
@@ -12,9 +13,12 @@ from .gltf_file import GLTF_SUFFIXES
 from .joint_arrays import read_joint_arrays
 from .retarget import JointPositions
 
-__all__ = ["RECORDING_SUFFIXES", "parse_recording", "read_bytes", "recording_suffix"]
+__all__ = ["RECORDING_SUFFIXES", "explain_reading", "parse_recording", "read_bytes", "recording_suffix"]
 
 RECORDING_SUFFIXES = (".bvh", ".amc", *GLTF_SUFFIXES, ".glb.xz", ".npz", ".npy")
+_MOST_BYTES = 1 << 28  # of a file: an hour of BVH has half of it
+# What is raised inside readers by files that are damaged in a way that nobody has thought of.
+_UNREADABLE = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError, MemoryError)
 _LOOP_FPS = 120.0  # repeated glTF animations are sampled finely, so that they close
 
 
@@ -24,13 +28,35 @@ def recording_suffix(name: str | os.PathLike[str]) -> str:
     return next((suffix for suffix in RECORDING_SUFFIXES if text.endswith(suffix)), "")
 
 
-def read_bytes(path: str | os.PathLike[str]) -> bytes:
-    """The bytes of a file.
+@contextmanager
+def explain_reading(name: str) -> Iterator[None]:
+    """Name the file that cannot be read, whatever is wrong with it: one bad file never ends the work on others.
+
+    Args:
+        name: of the file.
 
     Raises:
         MotionLLMError: it cannot be read.
     """
     try:
+        yield
+    except MotionLLMError:
+        raise
+    except _UNREADABLE as error:
+        said = " ".join(str(error).split())[:160] or type(error).__name__
+        raise MotionLLMError(f"'{name}' is damaged ({said}); export it again") from error
+
+
+def read_bytes(path: str | os.PathLike[str]) -> bytes:
+    """The bytes of a file.
+
+    Raises:
+        MotionLLMError: it cannot be read, or is larger than any recording.
+    """
+    try:
+        size = Path(path).stat().st_size
+        if size > _MOST_BYTES:
+            raise MotionLLMError(f"'{path}' has {size >> 20:,} MB, at most {_MOST_BYTES >> 20} are read; cut it")
         return Path(path).read_bytes()
     except OSError as error:
         raise MotionLLMError(f"cannot read '{path}' ({error.strerror}); check the path") from error

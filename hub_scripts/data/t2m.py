@@ -8,7 +8,6 @@ Mean.npy, Std.npy         statistics of the features
 """
 
 import hashlib
-import io
 import math
 import re
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from modeling_motionllm.arrays_motionllm import parse_npy
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.motion_features import Skeleton, features_to_joints, integrate_root
 from modeling_motionllm.placement_motionllm import turned
@@ -265,8 +265,8 @@ def _text(path: Path) -> str:
 def _array(data: bytes, name: str, shape: tuple[int, ...]) -> np.ndarray:
     """A float32 array (any, *shape) of finite numbers from the bytes of an `.npy` file."""
     try:
-        array = np.load(io.BytesIO(data), allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
+        array = parse_npy(data, name)
+    except MotionLLMError as error:
         raise MotionLLMError(f"'{name}' is no .npy file ({error}); unpack it again") from error
     if array.dtype.kind != "f" or array.ndim == 0 or array.shape[1:] != shape:
         wanted = ", ".join(map(str, ("any", *shape)))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from hub_scripts.captions.parsing import judged_caption, plain_style
-from hub_scripts.data.store import dataset_columns, read_motions
+from hub_scripts.data.store import check_features, dataset_columns, read_motions
 
 __all__ = ["RealMotion", "read_real_motions"]
 
@@ -64,13 +64,15 @@ def read_real_motions(folder: str | os.PathLike[str], split: str) -> list[RealMo
     """The motions of a split.
 
     Raises:
-        MotionLLMError: no such dataset or split, or a damaged file.
+        MotionLLMError: no such dataset or split, a damaged file, or a motion with NaN.
     """
     columns = ["name", "captions", "contents", "styles", "kind", "features", "placements"]
     known = dataset_columns(folder, split)
     columns += [name for name in ("composed", "tokens", "recording_frames") if name in known]
     motions = []
-    for row in read_motions(folder, split, columns):
+    rows = read_motions(folder, split, columns)
+    check_features(rows, folder)
+    for row in rows:
         values: dict[str, Any] = {**row, "styles": [plain_style(style) for style in row["styles"]]}
         motion = RealMotion(**values)
         motion.recording_frames = motion.recording_frames or motion.num_frames

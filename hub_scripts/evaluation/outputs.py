@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ import torch
 from tqdm import tqdm
 
 from hub_scripts.metrics.reconstruction import batches_by_length
+from modeling_motionllm.arrays_motionllm import NpzArrays
 from modeling_motionllm.decoding_motionllm import MotionEngine
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.files_motionllm import atomic_path, ensure_folder
@@ -90,11 +92,10 @@ class OutputStore:
         key = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
         self.folder = ensure_folder(Path(folder) / f"outputs-{key}")
         for path in sorted(self.folder.glob("[!.]*.npz")):
-            with np.load(path, allow_pickle=False) as file:
-                for number, name in enumerate(file["keys"].tolist()):
-                    start = f"{number} "
-                    fields = [field for field in file.files if field.startswith(start)]
-                    self.values[name] = {field.removeprefix(start): file[field] for field in fields}
+            try:
+                self.values |= _read_outputs(path)
+            except MotionLLMError as error:  # such as a disk that was full left it
+                print(f"left out, and made again: {error}", file=sys.stderr)
 
     def add(self, outputs: dict[str, Arrays]) -> None:
         """Keep some outputs."""
@@ -109,6 +110,23 @@ class OutputStore:
         digest = hashlib.sha256("\n".join(outputs).encode()).hexdigest()[:16]
         with atomic_path(self.folder / f"{digest}.npz") as temporary, temporary.open("wb") as file:
             np.savez(file, **{"keys": np.array(list(outputs))}, **arrays)  # type: ignore[arg-type]
+
+
+def _read_outputs(path: Path) -> dict[str, Arrays]:
+    """The outputs in a file of `OutputStore`.
+
+    Raises:
+        MotionLLMError: it is damaged.
+    """
+    arrays = NpzArrays(path, str(path))
+    if "keys" not in arrays:
+        raise MotionLLMError(f"'{path}' is no file of outputs")
+    fields: dict[str, Arrays] = {}
+    for name in arrays:
+        number, space, field = name.partition(" ")
+        if space:
+            fields.setdefault(number, {})[field] = arrays[name]
+    return {str(key): fields.get(str(number), {}) for number, key in enumerate(arrays["keys"].tolist())}
 
 
 def well_formed(codes: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:

@@ -38,6 +38,7 @@ def wrap_text(text: str, font: Font, width: float, max_lines: int) -> list[str]:
             line = line[:-1]
         return line.rstrip() + "..."
 
+    text = text[: 8 * max_lines * max(1, int(width))]  # no letter is an eighth of a pixel wide
     lines: list[str] = []
     current = ""
     words = "".join(letter if letter.isprintable() else " " for letter in text).split()

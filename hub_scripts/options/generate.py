@@ -115,8 +115,14 @@ def check_generate_arguments(args: argparse.Namespace) -> None:
     for name in ("num_return_sequences", "batch_size"):
         if getattr(args, name) < 1:
             raise MotionLLMError(f"--{name.replace('_', '-')} is {getattr(args, name)}; give 1 or more")
+    if args.num_return_sequences > 100_000:
+        raise MotionLLMError(f"--num-return-sequences is {args.num_return_sequences}; give at most 100,000")
+    if args.batch_size > 4096:
+        raise MotionLLMError(f"--batch-size is {args.batch_size}; give at most 4,096")
     if args.seed < 0:
         raise MotionLLMError(f"--seed is {args.seed}; give 0 or more")
+    if args.seed + args.num_return_sequences > 1 << 63:
+        raise MotionLLMError(f"--seed is {args.seed}; give less than 2^63")
     check_drawing_arguments(args)
     check_engine_arguments(args)
     check_scene_arguments(args, len(args.text))

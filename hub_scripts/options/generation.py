@@ -52,14 +52,16 @@ def check_drawing_arguments(args: argparse.Namespace) -> None:
     Raises:
         MotionLLMError: a value out of range.
     """
-    if args.temperature is not None and not args.temperature > 0:
-        raise MotionLLMError(f"--temperature is {args.temperature:g}; give a positive number, or --greedy")
+    if args.temperature is not None and not 1e-6 <= args.temperature <= 1e4:
+        raise MotionLLMError(f"--temperature is {args.temperature:g}; give a positive number up to 10,000, or --greedy")
     if args.top_p is not None and not 0 < args.top_p <= 1:
         raise MotionLLMError(f"--top-p is {args.top_p:g}; give a number above 0 and up to 1")
     if args.guidance_scale is not None and not 0 < args.guidance_scale < 100:
         raise MotionLLMError(f"--guidance-scale is {args.guidance_scale:g}; give a positive number, 1 for none")
     if args.num_candidates is not None and args.num_candidates < 1:
         raise MotionLLMError(f"--num-candidates is {args.num_candidates}; give 1 or more")
+    if args.num_candidates is not None and args.num_candidates > 1024:
+        raise MotionLLMError(f"--num-candidates is {args.num_candidates}; give at most 1,024")
     if args.greedy and (args.num_candidates or 1) > 1:
         raise MotionLLMError(f"--num-candidates {args.num_candidates} needs motions that differ; leave --greedy out")
 
@@ -155,10 +157,12 @@ def check_writing_arguments(args: argparse.Namespace, default_formats: str = _DE
 def write_formats(
     motion: "Motion", stem: Path, formats: Sequence[str], args: argparse.Namespace, notes: Sequence[str] = ()
 ) -> None:
-    """Write a motion as `stem` with each of the formats, and print what was written; `notes` are lines about it."""
+    """Write a motion as `stem` with each of the formats, then print what was written; `notes` are lines about it."""
+    written = [
+        path
+        for name in formats
+        for path in write_motion(motion, stem.with_name(f"{stem.name}.{name}"), args, resample=False)
+    ]
     print(f"{motion.duration:.1f} s: {motion.caption}")
-    for note in notes:
-        print(f"  {note}")
-    for name in formats:
-        for path in write_motion(motion, stem.with_name(f"{stem.name}.{name}"), args, resample=False):
-            print(f"  {path}")
+    for line in [*notes, *map(str, written)]:
+        print(f"  {line}")
