@@ -1,8 +1,11 @@
 """`motionllm encode`: turn a prepared dataset into codes, once; training reads codes and never motions."""
 
 import argparse
+import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,13 +14,16 @@ from tqdm import tqdm
 from hub_scripts.data.codes import (
     CODES_SUMMARY,
     CodeRow,
+    codes_are_whole,
     read_codes_summary,
     weights_hash,
     write_codes,
     write_codes_summary,
 )
+from hub_scripts.data.folder_lock import only_one
 from hub_scripts.data.store import existing_splits, read_motions, read_summary
 from hub_scripts.metrics.reconstruction import batches_by_length, check_columns
+from modeling_motionllm.checksums_motionllm import file_sha256
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.files_motionllm import ensure_folder
 from modeling_motionllm.modeling_motion_vq import MotionVQModel
@@ -42,11 +48,11 @@ def encode_clips(vq: MotionVQModel, clips: Sequence[np.ndarray], batch_size: int
 
 def encode_dataset(
     vq: MotionVQModel, data: str, out: Path, splits: Sequence[str], batch_size: int = 64
-) -> dict[str, dict[str, int]]:
+) -> dict[str, dict[str, Any]]:
     """Encode splits of a dataset, each person in a frame of its own, and write them to `out`.
 
     Returns:
-        The number of motions and of codes per split.
+        The number of motions and of codes per split, and the SHA-256 of its file.
     """
     counts = {}
     columns = ["name", "kind", "contents", "styles", "mirrored", "parts", "captions", "placements", "features"]
@@ -54,6 +60,10 @@ def encode_dataset(
     for split in splits:
         rows = read_motions(data, split, columns)
         rows = [row for row in rows if row["features"].shape[1] >= vq.config.frames_per_code]
+        damaged = {row["name"] for row in rows if not np.isfinite(row["features"]).all()}
+        for name in sorted(damaged):
+            print(f"left out: '{name}' has features that are NaN or infinite", file=sys.stderr)
+        rows = [row for row in rows if row["name"] not in damaged]
         codes = iter(encode_clips(vq, [one for row in rows for one in row.pop("features")], batch_size, split))
         encoded: list[CodeRow] = [
             {
@@ -71,8 +81,9 @@ def encode_dataset(
             }
             for row in rows
         ]
-        write_codes(out, split, encoded)
-        counts[split] = {"motions": len(rows), "codes": sum(len(one) for row in encoded for one in row["codes"])}
+        path = write_codes(out, split, encoded)
+        number = sum(len(one) for row in encoded for one in row["codes"])
+        counts[split] = {"motions": len(rows), "codes": number, "sha256": file_sha256(path)}
     return counts
 
 
@@ -99,9 +110,17 @@ def main(argv: Sequence[str]) -> int:
     data = read_summary(args.data)
     key = {"vq_sha256": weights_hash(args.vq), "data_sha256": data["sha256"], "data_name": data["name"]}
     out = ensure_folder(args.out or Path(args.data) / f"codes-{key['vq_sha256'][:12]}")
-    if (out / CODES_SUMMARY).is_file() and key.items() <= read_codes_summary(out).items():
-        print(f"{out} is up to date")
-        return 0
+    with only_one(out):
+        return _encode(args, out, key, data)
+
+
+def _encode(args: argparse.Namespace, out: Path, key: dict[str, Any], data: dict[str, Any]) -> int:
+    if (out / CODES_SUMMARY).is_file():
+        with suppress(MotionLLMError):  # a damaged summary is made anew
+            summary = read_codes_summary(out)
+            if key.items() <= summary.items() and codes_are_whole(out, summary):
+                print(f"{out} is up to date")
+                return 0
     (out / CODES_SUMMARY).unlink(missing_ok=True)
     vq = MotionVQModel.from_pretrained(args.vq).eval()
     counts = encode_dataset(vq, args.data, out, existing_splits(args.data), args.batch_size)

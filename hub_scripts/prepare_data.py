@@ -3,8 +3,11 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hub_scripts.data.folder_lock import only_one
 from hub_scripts.options.prepare import SOURCES, add_source
 from modeling_motionllm.errors_motionllm import MotionLLMError
 
@@ -42,7 +45,14 @@ def main(argv: Sequence[str]) -> int:
         value = getattr(args, name, None)
         if value is not None and value < least:
             raise MotionLLMError(f"--{name.replace('_', '-')} is {value}; give {least} or more")
-    report = args.prepare(args)
+    from hub_scripts.data.store import UNFINISHED_WORK
+
+    with only_one(args.out):
+        try:
+            report = args.prepare(args)
+        finally:
+            with suppress(OSError):
+                Path(args.out, UNFINISHED_WORK).rmdir()  # where nothing was begun
     if args.dataset == "sentences":
         return _tell_sentences(report, args.out)
     unit = {"pairs": "scene", "interhuman": "scene", "sequences": "sequence"}.get(args.dataset, "file")

@@ -9,12 +9,14 @@ from typing import Any, TypedDict, cast
 from modeling_motionllm.checksums_motionllm import file_sha256
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.files_motionllm import atomic_path
+from modeling_motionllm.json_motionllm import read_json
 
 from .tables import ColumnType, read_table, table_columns, table_features, write_table
 
 __all__ = [
     "CODES_SUMMARY",
     "CodeRow",
+    "codes_are_whole",
     "read_codes",
     "read_codes_summary",
     "weights_hash",
@@ -114,6 +116,21 @@ def write_codes_summary(folder: Path, summary: dict[str, Any]) -> None:
         temporary.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
 
 
+def codes_are_whole(folder: Path, summary: dict[str, Any]) -> bool:
+    """Whether the files of a store are those that its summary speaks of; before it had sums, as many motions."""
+    try:
+        for split, counts in summary["splits"].items():
+            path = folder / f"{split}.arrow"
+            if "sha256" in counts:
+                if file_sha256(path) != counts["sha256"]:
+                    return False
+            elif len(read_codes(folder, split)) != counts["motions"]:
+                return False
+    except (OSError, MotionLLMError, KeyError, TypeError, AttributeError):
+        return False
+    return True
+
+
 def read_codes_summary(folder: str | os.PathLike[str]) -> dict[str, Any]:
     """The summary of a complete store.
 
@@ -122,6 +139,6 @@ def read_codes_summary(folder: str | os.PathLike[str]) -> dict[str, Any]:
     """
     path = Path(folder) / CODES_SUMMARY
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        return read_json(path)
+    except MotionLLMError as error:
         raise MotionLLMError(f"'{path}' cannot be read ({error}); make the codes with `motionllm encode`") from error

@@ -8,6 +8,7 @@ hold the people one after another in one array with a single free dimension, (P*
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypedDict, cast
@@ -25,7 +26,9 @@ from .tables import ColumnType, read_table, table_columns, table_features, write
 
 __all__ = [
     "SUMMARY",
+    "UNFINISHED_WORK",
     "MotionRow",
+    "check_features",
     "dataset_columns",
     "dataset_hash",
     "existing_splits",
@@ -101,7 +104,7 @@ class MotionRow(TypedDict, total=False):
     license: str
 
 
-_WORK = ".prepare"
+UNFINISHED_WORK = ".prepare"
 _FORMAT = 2
 _ARRAYS = ("joints", "features")
 # The columns of `MotionRow` and their types on disk, as `table_features` takes them. Every row has those of _NEEDED.
@@ -139,25 +142,34 @@ _NEEDED = ("name", "source", "num_people", "contents", "styles", "mirrored", "ca
 def start_dataset(folder: str | os.PathLike[str], overwrite: bool) -> Path:
     """Make the folder for a dataset ready; returns the one inside for unfinished work, which may be there already.
 
+    A dataset that is to be replaced stays as it is until the new one is whole, see `put_in_place`.
+
     Raises:
         MotionLLMError: it cannot be written, or holds a finished dataset that is not to be replaced.
     """
     summary = ensure_folder(folder) / SUMMARY
-    if summary.exists():
-        if not overwrite:
-            raise MotionLLMError(f"'{folder}' holds a dataset already; give --overwrite or another --out folder")
-        summary.unlink()
-    return ensure_folder(Path(folder) / _WORK)
+    if summary.exists() and not overwrite:
+        raise MotionLLMError(f"'{folder}' holds a dataset already; give --overwrite or another --out folder")
+    return ensure_folder(Path(folder) / UNFINISHED_WORK)
 
 
 def put_in_place(folder: str | os.PathLike[str], shards: dict[str, list[Path]]) -> None:
-    """Move finished shards of each split to where the dataset has them, in order; what was there goes."""
-    data = ensure_folder(Path(folder) / "data")
-    for stale in [*data.glob("*.arrow"), *data.glob("*.parquet")]:
-        stale.unlink()
+    """Move finished shards of each split to where the dataset has them, in order; what was there goes.
+
+    The summary of an earlier dataset goes first: without one there is none, and the next run makes it whole.
+    """
+    folder = Path(folder)
+    new, old = folder / UNFINISHED_WORK / "new", folder / UNFINISHED_WORK / "old"
+    for stale in (new, old):
+        shutil.rmtree(stale, ignore_errors=True)
+    ensure_folder(new / "data")
     for split, paths in shards.items():
         for index, path in enumerate(paths):
-            path.replace(shard_path(folder, split, index, len(paths)))
+            path.replace(shard_path(new, split, index, len(paths)))
+    (folder / SUMMARY).unlink(missing_ok=True)
+    if (folder / "data").exists():
+        (folder / "data").rename(old)
+    (new / "data").rename(folder / "data")
 
 
 def shard_path(folder: str | os.PathLike[str], split: str, index: int, count: int) -> Path:
@@ -233,6 +245,24 @@ def _with_people(row: dict[str, Any], wanted: Sequence[str]) -> MotionRow:
     for name in ("parts", "segment_captions", "segment_ends"):
         row.setdefault(name, [])
     return cast(MotionRow, {name: row[name] for name in wanted})
+
+
+def check_features(rows: Sequence[MotionRow], folder: str | os.PathLike[str]) -> None:
+    """Make sure that motions can be learnt from.
+
+    Args:
+        rows: with `name` and `features`.
+        folder: of their dataset.
+
+    Raises:
+        MotionLLMError: one has features that are NaN or infinite.
+    """
+    for row in rows:
+        if not np.isfinite(row["features"]).all():
+            raise MotionLLMError(
+                f"motion '{row['name']}' of '{folder}' has features that are NaN or infinite; take its recording out, "
+                "and run `motionllm prepare` again"
+            )
 
 
 def dataset_columns(folder: str | os.PathLike[str], split: str) -> list[str]:

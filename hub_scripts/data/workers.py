@@ -3,6 +3,7 @@
 import multiprocessing
 import multiprocessing.connection
 import os
+import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -31,7 +32,7 @@ def batched(items: Iterable[_T], size: int) -> Iterator[list[_T]]:
 
 @contextmanager
 def workers(num_proc: int) -> Iterator[Executor | None]:
-    """A process pool, or None for work in this process.
+    """A process pool, or None for work in this process. Ctrl-C is for this process alone: it ends the others.
 
     Raises:
         MotionLLMError: a worker was ended from outside.
@@ -44,9 +45,14 @@ def workers(num_proc: int) -> Iterator[Executor | None]:
         finally:
             torch.set_num_threads(threads)
         return
-    pool = ProcessPoolExecutor(num_proc, multiprocessing.get_context("spawn"), initializer=_start_worker)
+    context = multiprocessing.get_context("spawn")
+    ending, end = context.Pipe(duplex=False)
+    pool = ProcessPoolExecutor(num_proc, context, initializer=_start_worker, initargs=(ending,))
     try:
         yield pool
+    except KeyboardInterrupt:
+        end.close()  # nobody waits for what they are doing
+        raise
     except BrokenProcessPool as error:
         raise MotionLLMError(
             "a worker process was ended from outside (out of memory?); give the same command with --num-proc 1, "
@@ -54,19 +60,34 @@ def workers(num_proc: int) -> Iterator[Executor | None]:
         ) from error
     finally:
         pool.shutdown(cancel_futures=True)
+        end.close()
+        ending.close()
 
 
-def _start_worker() -> None:
+def _start_worker(ending: multiprocessing.connection.Connection) -> None:
     torch.set_num_threads(1)
     parent = multiprocessing.parent_process()
     if parent is not None:
-        threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
+        threading.Thread(target=_end_with, args=(parent.sentinel, ending), daemon=True).start()
 
 
-def _end_with(sentinel: int) -> None:
-    """End this worker when its parent is gone: waiting for work, it would never notice a killed parent."""
-    multiprocessing.connection.wait([sentinel])
+def _end_with(sentinel: int, ending: multiprocessing.connection.Connection) -> None:
+    """End this worker when its parent is gone or says so: waiting for work, it would never notice a killed parent."""
+    multiprocessing.connection.wait([sentinel, ending])
     os._exit(1)
+
+
+@contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Hold Ctrl-C back; a process that is started meanwhile never gets it, and so has nothing to say about it."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def in_order(pool: Executor | None, num_proc: int, function: Callable[[_T], _R], tasks: Iterable[_T]) -> Iterator[_R]:
@@ -76,7 +97,9 @@ def in_order(pool: Executor | None, num_proc: int, function: Callable[[_T], _R],
         return
     waiting: deque[Future[_R]] = deque()
     for task in tasks:
-        waiting.append(pool.submit(function, task))
+        with _without_interrupts():
+            future = pool.submit(function, task)
+        waiting.append(future)
         if len(waiting) > 2 * num_proc:
             yield waiting.popleft().result()
     while waiting:

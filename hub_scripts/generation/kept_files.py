@@ -48,11 +48,12 @@ class KeptFiles:
 
     def has(self, job: Job, settings: Mapping[str, Any], seeded: bool) -> bool:
         """Whether all files of a job are there, and as far as an `.npz` tells of its sentence, seed and settings."""
-        if not all((self.folder / f"{job.stem}.{suffix}").is_file() for suffix in self.formats):
+        files = [self.folder / f"{job.stem}.{suffix}" for suffix in self.formats]
+        if not all(file.is_file() and file.stat().st_size > 0 for file in files):
             return False
         motion = self._motion(job.stem) if "npz" in self.formats else None
-        if motion is None:  # nothing tells
-            return True
+        if motion is None:  # damaged, or nothing tells
+            return "npz" not in self.formats
         stored = _is_of(motion, job.sentences), motion.seed, motion.settings
         wanted = True, job.seed if seeded else None, written_settings(settings, job)
         # Files of earlier versions have no settings.

@@ -196,6 +196,47 @@ def test_a_full_disk_while_writing_shards_leaves_no_half_dataset(
     assert main(["bandai", str(source), "--out", str(tmp_path), "--num-proc", "1"]) == 0
 
 
+def test_one_at_a_time_works_in_a_folder(source: Path, tmp_path: Path) -> None:
+    holder = "from hub_scripts.data.folder_lock import only_one\nimport sys, time\n"
+    holder += "with only_one(sys.argv[1]):\n print('held', flush=True); time.sleep(600)"
+    out = tmp_path / "out"
+    other = subprocess.Popen([sys.executable, "-c", holder, str(out)], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert other.stdout is not None
+    assert other.stdout.readline() == "held\n"
+    with pytest.raises(MotionLLMError, match=rf"another run is at work in '{out}' \(process {other.pid}: "):
+        main(["bandai", str(source), "--out", str(out), "--num-proc", "1"])
+    other.kill()
+    other.wait()
+    assert main(["bandai", str(source), "--out", str(out), "--num-proc", "1"]) == 0
+    assert sorted(path.name for path in out.iterdir()) == ["README.md", "data", "motionllm_dataset.json"]
+
+
+def test_a_dataset_stays_until_the_new_one_is_whole(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments = ["bandai", str(source), "--out", str(tmp_path), "--num-proc", "1"]
+    assert main(arguments) == 0
+    before = files(tmp_path)
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("hub_scripts.data.preparation.put_in_place", stop)
+        with pytest.raises(KeyboardInterrupt):
+            main([*arguments, "--overwrite", "--no-mirror"])
+    assert {name: data for name, data in files(tmp_path).items() if not name.startswith(".prepare")} == before
+    assert main([*arguments, "--overwrite", "--no-mirror"]) == 0
+    assert read_summary(tmp_path)["mirrored"] is False
+    assert files(tmp_path).keys() == before.keys()
+
+
+def test_a_missing_source_leaves_no_folder_behind(tmp_path: Path) -> None:
+    with pytest.raises(MotionLLMError):
+        main(["bandai", str(tmp_path / "absent"), "--out", str(tmp_path / "new" / "out")])
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_help_explains_the_command(capsys: pytest.CaptureFixture[str]) -> None:
     for arguments in (["--help"], ["bandai", "--help"]):
         with pytest.raises(SystemExit) as ended:
