@@ -1,9 +1,12 @@
 """`motionllm COMMAND`: finds the command, runs it, and prints bad input as one line."""
 
 import importlib
+import os
 import sys
 import traceback
 from collections.abc import Sequence
+
+from hub_scripts.options.streams import keep_streams
 
 __all__ = ["COMMANDS", "main"]
 
@@ -27,6 +30,7 @@ COMMANDS = {
     "push": ("push_to_hub", "send a checkpoint, its adapters, its VQ-VAE or an evaluator to the Hugging Face Hub"),
 }
 
+_LONGEST = 1200  # letters of an error
 # Optional packages and the extra that brings them.
 _EXTRAS = {
     **{"pyarrow": "train", "PIL": "viz", "av": "viz", "gguf": "demo"},
@@ -82,8 +86,16 @@ def _help() -> str:
     )
 
 
+def _said(error: BaseException) -> str:
+    """A message in one line, of a length that can be read."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code: 0, 2 for bad input, 130 when interrupted."""
+    if argv is None:
+        keep_streams()
     arguments = list(sys.argv[1:] if argv is None else argv)
     show_traceback = "--traceback" in arguments[:1]
     arguments = arguments[1:] if show_traceback else arguments
@@ -99,6 +111,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     if command not in COMMANDS:
         print(f"motionllm: error: there is no command '{command}'; choose from {', '.join(COMMANDS)}", file=sys.stderr)
         return 2
+    try:
+        os.getcwd()  # noqa: PTH109
+    except FileNotFoundError:
+        print(f"motionllm {command}: error: the working folder is gone; change to one that is there", file=sys.stderr)
+        return 2
     from modeling_motionllm.errors_motionllm import MotionLLMError
 
     try:
@@ -108,7 +125,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except MotionLLMError as error:
         if show_traceback:
             traceback.print_exc()
-        print(f"motionllm {command}: error: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"motionllm {command}: error: {_said(error)}", file=sys.stderr)
+        return 2
+    except (OSError, MemoryError) as error:  # of the machine: a full disk, a folder that is gone, no memory
+        if show_traceback:
+            traceback.print_exc()
+        what = "" if isinstance(error, OSError) else "out of memory: "
+        print(f"motionllm {command}: error: {what}{_said(error)}", file=sys.stderr)
         return 2
     except ModuleNotFoundError as error:
         extra = _EXTRAS.get(error.name or "")
