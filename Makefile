@@ -1,5 +1,6 @@
 # make demo: install and turn a sentence into a motion.     make test: install and run the tests.
 # make docs: run the commands of the documents.             make wheel: build the wheels.
+# make campaign: kills, full disks and damaged files, for half an hour.
 # All make their own virtual environment in .venv and do nothing twice.
 
 PYTHON ?= python3
@@ -11,7 +12,7 @@ PROMPT ?= a person waves with the left hand
 export HF_HUB_OFFLINE ?= 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test lint wheel docs clean
+.PHONY: demo test lint wheel docs campaign clean
 
 demo: $(VENV)/.demo
 	$(BIN)/motionllm generate "$(PROMPT)" --duration 4 --seed 1 -o $(OUT)
@@ -35,6 +36,10 @@ wheel: $(VENV)/.dev
 # Every command printed in README.md and docs/; FAST=--fast leaves out the slow ones.
 docs: $(VENV)/.dev
 	$(BIN)/python docs/run_commands.py $(FAST)
+
+# Kills, full disks, two at once and damaged files, for MINUTES; see docs/trust.md.
+campaign: $(VENV)/.dev
+	$(BIN)/python tests/campaign/run.py --minutes $(or $(MINUTES),30)
 
 clean:
 	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache build dist *.egg-info checkpoints/build checkpoints/*.egg-info

@@ -3,6 +3,7 @@
 import io
 import math
 import os
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -24,6 +25,7 @@ _DAMAGED = (
     TypeError,
     LookupError,
     SyntaxError,
+    tokenize.TokenError,
     EOFError,
     RuntimeError,  # RecursionError too
     MemoryError,

@@ -69,7 +69,7 @@ MODEL_FIELDS: dict[str, Field] = {
     "motion_rows_seed": ("int", 0, (1 << 63) - 1),
     "motion_rows_like_codes": "bool",
     "base_model_name_or_path": "str?",
-    "tie_word_embeddings": "bool",
+    "tie_word_embeddings": "bool?",
 }
 EVALUATOR_FIELDS: dict[str, Field] = {
     "model_type": "str",

@@ -43,7 +43,7 @@ def check_adapter(model: nn.Module, folder: Path, weights: str) -> None:
         return
     with safe_open(folder / weights, "pt") as file:
         names = {name.removeprefix(_PREFIX) for name in file.keys()}  # noqa: SIM118  it is no dict
-    layers = {name.rpartition(".lora_")[0] for name in names if ".lora_" in name}
+    layers = {name.removesuffix(end) for name in names for end in (_DOWN, _UP) if name.endswith(end)}
     missing = [f"{layer}{end}" for layer in layers for end in (_DOWN, _UP) if f"{layer}{end}" not in names]
     targets = config.get("target_modules")
     # Which layers: those of these names in every block. PEFT has more ways to choose, which single layers may lack.

@@ -8,6 +8,7 @@ from typing import Any, TypedDict, cast
 
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.files_motionllm import atomic_path, ensure_folder
+from modeling_motionllm.json_motionllm import read_json
 
 from .tables import ColumnType, read_table, table_features, write_table
 
@@ -88,8 +89,8 @@ def read_sentences_summary(folder: str | os.PathLike[str]) -> dict[str, Any]:
     """
     path = Path(folder) / SENTENCES_SUMMARY
     try:
-        summary = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        summary = read_json(path)
+    except MotionLLMError as error:
         raise MotionLLMError(
             f"'{path}' cannot be read ({error}); make the sentences with `motionllm prepare sentences`"
         ) from error

@@ -17,6 +17,7 @@ import numpy as np
 
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.files_motionllm import atomic_path, ensure_folder
+from modeling_motionllm.json_motionllm import read_json
 from modeling_motionllm.motion_features import joints_to_features
 from modeling_motionllm.placement_motionllm import split_people
 
@@ -329,8 +330,8 @@ def read_summary(folder: str | os.PathLike[str]) -> dict[str, Any]:
     """
     path = Path(folder) / SUMMARY
     try:
-        summary = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        summary = read_json(path)
+    except MotionLLMError as error:
         raise MotionLLMError(f"'{path}' cannot be read ({error}); make the data with `motionllm prepare`") from error
     if summary.get("format") != _FORMAT:
         raise MotionLLMError(f"'{folder}' was prepared by an earlier version; run `motionllm prepare` again")

@@ -1,5 +1,6 @@
 """What `motionllm generate` has to make: one job a motion, their batches, and which process takes which."""
 
+import hashlib
 import os
 import re
 import unicodedata
@@ -17,12 +18,14 @@ __all__ = ["Job", "file_stem", "make_jobs", "plan_batches", "process_place"]
 
 
 def file_stem(text: str, limit: int = 48) -> str:
-    """A file name from a sentence: its words, in any script, joined by hyphens."""
+    """A file name from a sentence: its words, in any script, joined by hyphens; of a long one the first, and a hash."""
     text = unicodedata.normalize("NFC", text.lower())
     # Marks are vowels and tones of many scripts, and no part of `\\w`.
     kept = "".join(sign if sign.isalnum() or unicodedata.category(sign)[0] == "M" else "-" for sign in text)
     words = re.sub("-+", "-", kept).strip("-")
-    return (words if len(words) <= limit else words[:limit].rsplit("-", 1)[0]) or "motion"
+    if len(words) > limit:
+        words = f"{words[: limit - 7].rsplit('-', 1)[0]}-{hashlib.sha256(words.encode()).hexdigest()[:6]}"
+    return words or "motion"
 
 
 @dataclass(frozen=True)

@@ -91,10 +91,11 @@ def _not_loaded(name: str, error: OSError) -> MotionLLMError:
 
     from modeling_motionllm.strict_motionllm import why_unreachable
 
+    shown = name if len(name) <= 200 else f"{name[:200]}..."
     reason = "" if constants.HF_HUB_OFFLINE or Path(name).is_dir() else why_unreachable()
     if reason:
-        return MotionLLMError(f"cannot load '{name}': not all of it is in the cache, and {reason}; check the network")
-    return MotionLLMError(f"cannot load '{name}': {' '.join(str(error).split())[:300]}")
+        return MotionLLMError(f"cannot load '{shown}': not all of it is in the cache, and {reason}; check the network")
+    return MotionLLMError(f"cannot load '{shown}': {' '.join(str(error).split())[:300]}")
 
 
 def check_device(device: str) -> None:

@@ -1,7 +1,6 @@
 """The options of `motionllm evaluate`, and which of them go together."""
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from hub_scripts.evaluation.protocol import add_protocol_arguments, check_protoc
 from hub_scripts.options.checkpoint import add_model_arguments
 from hub_scripts.options.engine import add_engine_arguments, check_engine_arguments, engine_settings
 from modeling_motionllm.errors_motionllm import MotionLLMError
+from modeling_motionllm.json_motionllm import read_json
 
 __all__ = ["TASKS", "caption_settings", "check_evaluation_arguments", "evaluation_parser", "motion_settings"]
 
@@ -80,7 +80,7 @@ def kind_of_model(name: str) -> str:
     folder = Path(name)
     config = folder / "config.json"
     if config.is_file():
-        model_type = json.loads(config.read_text(encoding="utf-8")).get("model_type")
+        model_type = read_json(config).get("model_type")
         return "vq" if model_type == "motion_vq" else "checkpoint"
     return "motions" if any(folder.glob("*.npz")) else "checkpoint"
 

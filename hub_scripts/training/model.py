@@ -1,6 +1,5 @@
 """The model that `motionllm train` trains: base, VQ-VAE and tokenizer put together, and the adapter on top."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from hub_scripts.data.codes import CodeRow, read_codes_summary, weights_hash
 from modeling_motionllm.base_model_motionllm import load_base_tokenizer
 from modeling_motionllm.checkpoint_motionllm import MOTION_VQ_FOLDER
 from modeling_motionllm.errors_motionllm import MotionLLMError
+from modeling_motionllm.json_motionllm import PROCESSOR_FIELDS, check_json
 from modeling_motionllm.modeling_motion_vq import MotionVQModel
 from modeling_motionllm.modeling_motionllm import MotionLLMForCausalLM
 from modeling_motionllm.new_rows_motionllm import trainable_rows
@@ -77,7 +77,7 @@ def _known_settings(arguments: ModelArguments) -> dict[str, Any] | None:
     path = Path(str(arguments.init_from)) / "processor_config.json"
     if arguments.init_from is None or not path.is_file():
         return None
-    return json.loads(path.read_text(encoding="utf-8"))
+    return check_json(path, PROCESSOR_FIELDS)
 
 
 def _not_learnt(rows: Sequence[CodeRow], known: dict[str, Any] | None) -> set[str]:

@@ -26,11 +26,13 @@ class Reader:
         name: of the row in the table.
         file: what it reads, whole.
         read: reads the file at a path; MotionLLMError is its way to refuse.
+        summed: whether sums beside it tell every change.
     """
 
     name: str
     file: Path
     read: Callable[[Path], Any]
+    summed: bool = False
 
 
 def mutations(data: bytes, seed: int) -> Iterator[bytes]:
@@ -77,9 +79,8 @@ def _word(data: bytearray, place: int) -> tuple[int, int]:
 
 def shrunk(whole: bytes, damaged: bytes, fails: Callable[[bytes], bool]) -> bytes:
     """The least damaged copy that still fails, by halves: what differs is put back as long as the failure stays."""
-    front = next(
-        (i for i, (a, b) in enumerate(zip(whole, damaged, strict=False)) if a != b), min(len(whole), len(damaged))
-    )
+    shorter = min(len(whole), len(damaged))
+    front = next((place for place in range(shorter) if whole[place] != damaged[place]), shorter)
     back = 0
     while back < shorter - front and whole[-1 - back] == damaged[-1 - back]:
         back += 1

@@ -60,7 +60,7 @@ def test_headers_of_arrays_are_checked_before_memory_is_taken(data: bytes) -> No
 
 def test_arrays_that_nobody_asked_for_are_not_read(make_joints: Callable[..., np.ndarray], tmp_path: Path) -> None:
     path = tmp_path / "motion.npz"
-    Motion(make_joints(20)).save(path)
+    Motion(make_joints(20), model="ours").save(path)
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr("huge.npy", npy("{'descr': '<f8', 'fortran_order': False, 'shape': (402653184,), }"))
         archive.writestr("pickled.npy", npy("{'descr': '|O', 'fortran_order': False, 'shape': (1,), }", b"cos\nsystem"))
@@ -81,9 +81,13 @@ def test_frame_rates_that_nobody_records_are_refused(
     np.savez(tmp_path / "motion.npz", joints=make_joints(20), fps=fps)
     with pytest.raises(MotionLLMError):
         load_motion(tmp_path / "motion.npz")
+
+
+@pytest.mark.parametrize("seconds", ["1e-300", "5e-324", "0", "-1", "nan", "inf", "1e300", "9" * 400, "1e-5"])
+def test_frame_times_that_nobody_records_are_refused(tmp_path: Path, seconds: str) -> None:
     text = WALK.read_text()
     line = next(line for line in text.splitlines() if line.startswith("Frame Time"))
-    (tmp_path / "walk.bvh").write_text(text.replace(line, f"Frame Time: {fps!r}"))
+    (tmp_path / "walk.bvh").write_text(text.replace(line, f"Frame Time: {seconds}"))
     with pytest.raises(MotionLLMError, match="frame time"):
         load_motion(tmp_path / "walk.bvh")
 

@@ -225,6 +225,13 @@ def test_files_are_named_by_words_of_any_script(text, stem):
     assert file_stem(text) == stem
 
 
+def test_long_sentences_that_begin_alike_have_names_of_their_own():
+    begin = "a person walks forward slowly and then turns around to the "
+    left, right = file_stem(begin + "left"), file_stem(begin + "right")
+    assert left != right
+    assert all(len(name) <= 48 and name.startswith("a-person-walks-forward-slowly-and-then-") for name in (left, right))
+
+
 def test_motions_of_other_sentences_are_left_alone_and_what_is_kept_is_the_same(tmp_path):
     joints = np.zeros((8, 22, 3), dtype=np.float32)
     settings = {"model": "m", "temperature": 0.5}

@@ -98,9 +98,10 @@ def test_sentences_that_are_no_text_are_refused(processor: MotionLLMProcessor, t
 def test_ctrl_c_ends_workers_without_a_word(tmp_path: Path) -> None:
     program = tmp_path / "program.py"
     program.write_text(
-        "import time\n"
+        "import signal, time\n"
         "from hub_scripts.data.workers import in_order, workers\n"
         "if __name__ == '__main__':\n"
+        "    signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # shells ignore it behind them
         "    with workers(2) as pool:\n"
         "        for _ in in_order(pool, 2, time.sleep, [0.01, 0.01, 600, 600]):\n"
         "            print('one', flush=True)\n"
