@@ -108,7 +108,7 @@ def main(argv: Sequence[str]) -> int:
         raise MotionLLMError(f"--batch-size is {args.batch_size}; give 1 or more")
 
     data = read_summary(args.data)
-    key = {"vq_sha256": weights_hash(args.vq), "data_sha256": data["sha256"], "data_name": data["name"]}
+    key = {"vq_sha256": weights_hash(args.vq), "data_sha256": data["sha256"], "data_name": data.get("name")}
     out = ensure_folder(args.out or Path(args.data) / f"codes-{key['vq_sha256'][:12]}")
     with only_one(out):
         return _encode(args, out, key, data)

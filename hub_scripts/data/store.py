@@ -335,6 +335,8 @@ def read_summary(folder: str | os.PathLike[str]) -> dict[str, Any]:
         raise MotionLLMError(f"'{path}' cannot be read ({error}); make the data with `motionllm prepare`") from error
     if summary.get("format") != _FORMAT:
         raise MotionLLMError(f"'{folder}' was prepared by an earlier version; run `motionllm prepare` again")
+    if not isinstance(summary.get("sha256"), str):
+        raise MotionLLMError(f"'{path}' tells no sha256, it is damaged; run `motionllm prepare` again")
     return summary
 
 
