@@ -175,9 +175,10 @@ class MotionLLMForCausalLM(MotionGenerationMixin, StrictPreTrainedModel, Generat
         kwargs |= hub
         if pretrained_model_name_or_path is None:
             return super().from_pretrained(None, *model_args, config=config, **kwargs)
+        thin = is_thin_checkpoint(name, **hub)
         if (drawing := find_file(name, "generation_config.json", **hub)) is not None:
             check_json(drawing, GENERATION_FIELDS)
-        if not is_thin_checkpoint(name, **hub):
+        if not thin:
             check_whole_model(name, **hub)
             kwargs |= {"config": config} if config is not None else {}
             with explain_damage(name, SAFE_WEIGHTS_NAME):
