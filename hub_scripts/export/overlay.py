@@ -1,5 +1,6 @@
 """Writing on the picture: caption, legend of left and right, time and progress."""
 
+import bisect
 import unicodedata
 from collections.abc import Sequence
 
@@ -34,9 +35,8 @@ def wrap_text(text: str, font: Font, width: float, max_lines: int) -> list[str]:
     """Lines of at most `width` pixels; what does not fit in `max_lines` ends in an ellipsis."""
 
     def cut(line: str) -> str:
-        while line and font.getlength(line + "...") > width:
-            line = line[:-1]
-        return line.rstrip() + "..."
+        count = bisect.bisect_right(range(len(line) + 1), width, key=lambda n: font.getlength(line[:n] + "...")) - 1
+        return line[: max(count, 0)].rstrip() + "..."
 
     text = text[: 8 * max_lines * max(1, int(width))]  # no letter is an eighth of a pixel wide
     lines: list[str] = []

@@ -27,7 +27,7 @@ def test_codes_are_up_to_date_only_while_their_files_are_whole(
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         *["motionllm_codes.json", "test.arrow", "train.arrow", "val.arrow"]
     ]
-    for damage in (whole[:100], whole[:-1] + b"\0", b""):
+    for damage in (whole[:100], whole[:-1] + bytes([whole[-1] ^ 1]), b""):
         (tmp_path / "train.arrow").write_bytes(damage)
         assert "up to date" not in said()
         assert (tmp_path / "train.arrow").read_bytes() == whole
