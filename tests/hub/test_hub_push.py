@@ -215,6 +215,7 @@ def test_the_evaluator_is_a_repository_of_its_own(
     torch.testing.assert_close(published.logits["evaluator"], expected, atol=1e-4, rtol=1e-4)
     files = published.hub.head("user/evaluator").files
     code = {"configuration_evaluator.py", "modeling_evaluator.py", "sentence_encoder.py"}
+    code |= {f"{name}_motionllm.py" for name in ("errors", "files", "json", "strict")}
     expected_files = {".gitattributes", "README.md", "config.json", "model.safetensors", "training_record.json"}
     assert set(files) == expected_files | code
     assert files["model.safetensors"].data == (evaluator_checkpoint / "model.safetensors").read_bytes()
