@@ -155,7 +155,7 @@ def samples(folder: Path, fixtures: Path) -> Sequence[Reader]:
     motion = Motion(motion.joints[:12], motion.fps, "a person walks")
     motion.save(folder / "own.npz")
     np.save(folder / "walk.npy", motion.joints)
-    np.savez(folder / "walk.npz", poses=motion.joints, mocap_framerate=20.0)
+    np.savez(folder / "walk.npz", walk=motion.joints, mocap_framerate=20.0)
     save_motion(motion, folder / "walk.glb")
     (folder / "table.csv").write_text('caption,duration,seed\na person walks,2,1\n"a person, who bows",3,2\n')
     (folder / "table.jsonl").write_text('{"caption": "a person walks", "duration": 2}\n{"caption": "bows"}\n')

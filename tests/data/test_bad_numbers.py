@@ -42,7 +42,6 @@ def npy(header: str, data: bytes = b"") -> bytes:
         npy("{'descr': '<f8', 'fortran_order': False, 'shape': (10, 22, 3), }", b"\0" * 100),
         npy("{'descr': '<f8', 'fortran_order': False, 'shape': (-1, 22, 3), }"),
         npy("{'descr': '<f8', 'fortran_order': False, 'shape': (True, 3), }"),
-        npy("{'descr': '|O', 'fortran_order': False, 'shape': (1,), }", b"\x80\x04N."),
         npy("{'descr': '<f8', 'shape': (1,), }"),
         npy("(" * 9000),
         npy("{'descr': '<f" + "9" * 400 + "', 'fortran_order': False, 'shape': (1,), }"),
