@@ -23,7 +23,7 @@ from .caption_table import CaptionEntry, read_caption_table
 from .cards import DatasetCard, dataset_card
 from .composed.drawing import MAX_FRAMES
 from .gate import ReadingOptions
-from .recordings import RECORDING_SUFFIXES, parse_recording, recording_suffix
+from .recordings import RECORDING_SUFFIXES, parse_recording, read_bytes, recording_suffix
 from .retarget import RetargetedMotion, retarget_people
 from .sources import Clip, MotionSource
 from .splits import Split, assign_splits
@@ -43,10 +43,7 @@ class ClipRecording:
     path: str
 
     def read(self) -> bytes:
-        try:
-            return Path(self.path).read_bytes()
-        except OSError as error:
-            raise MotionLLMError(f"cannot read '{self.path}' ({error.strerror}); check its permissions") from error
+        return read_bytes(self.path)
 
 
 class RecordingFolderSource(MotionSource[ClipRecording]):

@@ -15,6 +15,7 @@ from modeling_motionllm.motion_features import SKELETONS, Skeleton
 
 from .cards import dataset_card
 from .preparation import Preparation
+from .recordings import explain_reading
 from .store import MotionRow, put_in_place, start_dataset, write_card, write_shard, write_summary
 from .t2m import read_lists, read_rows, read_statistics
 from .workers import batched
@@ -98,7 +99,8 @@ def _rows(
 ) -> Iterator[MotionRow]:
     for name in names:
         try:
-            yield from read_rows(source, name, skeleton, collection, failures, notes)
+            with explain_reading(name):
+                yield from read_rows(source, name, skeleton, collection, failures, notes)
         except MotionLLMError as error:
             failures.append((name, str(error)))
 
