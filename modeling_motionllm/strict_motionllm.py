@@ -9,8 +9,9 @@ import torch
 from huggingface_hub import constants
 from huggingface_hub.errors import HTTPError
 from huggingface_hub.utils import get_session
+from safetensors import SafetensorError
 from transformers import PreTrainedModel
-from transformers.utils import WEIGHTS_INDEX_NAME, WEIGHTS_NAME, cached_file
+from transformers.utils import SAFE_WEIGHTS_NAME, WEIGHTS_INDEX_NAME, WEIGHTS_NAME, cached_file
 
 from .errors_motionllm import MotionLLMError
 from .files_motionllm import share_files
@@ -92,6 +93,11 @@ def load_complete(loader: Any, name: str, *args: Any, unneeded: tuple[str, ...] 
                 "to safetensors first (https://huggingface.co/spaces/safetensors/convert)"
             ) from error
         raise
+    except SafetensorError as error:
+        raise MotionLLMError(
+            f"the weight file {SAFE_WEIGHTS_NAME} of '{name}' is damaged ({error}); get it again (from the Hub: "
+            "force_download=True)"
+        ) from error
     except RuntimeError as error:
         said = " ".join(str(error).split())
         if "mismatch" not in said:

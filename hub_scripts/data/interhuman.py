@@ -126,7 +126,12 @@ def interhuman_joints(path: str | os.PathLike[str]) -> np.ndarray:
         MotionLLMError: no such file, another shape, or NaN.
     """
     path = Path(path)
-    array = parse_npy(read_bytes(path), str(path))
+    try:
+        array = parse_npy(read_bytes(path), str(path))
+    except MotionLLMError as error:
+        raise MotionLLMError(
+            f"'{path}' is missing or no .npy file ({error}); unpack motions_processed again"
+        ) from error
     if array.ndim != 2 or array.shape[1] != _COLUMNS or len(array) == 0 or array.dtype.kind != "f":
         raise MotionLLMError(f"'{path}' holds {array.dtype} {array.shape}; InterHuman has floats (frames, {_COLUMNS})")
     x, y, z = np.moveaxis(array[:, :66].astype(np.float64).reshape(-1, 22, 3), -1, 0)

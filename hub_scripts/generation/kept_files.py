@@ -52,12 +52,16 @@ class KeptFiles:
         if not all(file.is_file() and file.stat().st_size > 0 for file in files):
             return False
         motion = self._motion(job.stem) if "npz" in self.formats else None
-        if motion is None:  # damaged, or nothing tells
-            return "npz" not in self.formats
+        if motion is None:  # nothing tells; but what began as an archive and is none was cut off
+            return "npz" not in self.formats or not self._begins_as_archive(job.stem)
         stored = _is_of(motion, job.sentences), motion.seed, motion.settings
         wanted = True, job.seed if seeded else None, written_settings(settings, job)
         # Files of earlier versions have no settings.
         return stored == wanted or (motion.settings is None and stored[:2] == wanted[:2])
+
+    def _begins_as_archive(self, stem: str) -> bool:
+        with (self.folder / f"{stem}.npz").open("rb") as file:
+            return file.read(2) == b"PK"
 
     def _motion(self, stem: str) -> "Motion | None":
         """The motion of a name, None where there is none or it cannot be read."""

@@ -74,6 +74,7 @@ def _until(seconds: float) -> Iterator[float]:
 def kills(command: Command, world: World, table: Table, draw: random.Random, seconds: float) -> None:
     """Kill the command at file after file, then at any, and let it go on."""
     folder = world.folder / "killed"
+    _remove(folder)
     whole = killed_at(command, folder, 0)
     if whole.how != "well":
         table.add(command.name, whole, "the whole run")

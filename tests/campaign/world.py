@@ -94,7 +94,7 @@ def make_world(folder: Path) -> World:
     train = ["train", "--codes", str(codes), "--vq", str(vq), "--base_model", str(base), *steps]
     checkpoint = folder / "trained" / "final"
     _quietly(lambda: main([*train, "--output_dir", str(checkpoint.parent)]))
-    sizes = ["--width", "16", "--depth", "1", "--codebook_size", "32", "--code_dim", "16"]
+    sizes = ["--width", "16", "--depth", "1", "--codebook_size", "32", "--code_dim", "16", "--continuous_steps", "0"]
     generate = ["generate", "a person walks", "--model", str(checkpoint), "--duration", "1", "--no-caption"]
     commands = [
         Command("train", train, "--output_dir", _resume),

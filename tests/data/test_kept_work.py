@@ -66,5 +66,5 @@ def test_files_of_no_bytes_are_no_motions(tmp_path: Path) -> None:
     (tmp_path / "a-person-walks.mp4").write_bytes(b"film")
     assert kept.has(job, {}, seeded=True)
     with_arrays = KeptFiles(tmp_path, ["mp4", "npz"])
-    (tmp_path / "a-person-walks.npz").write_bytes(b"damaged")
+    (tmp_path / "a-person-walks.npz").write_bytes(b"PK\x03\x04damaged")
     assert not with_arrays.has(job, {}, seeded=True)
