@@ -20,7 +20,7 @@ from .files_motionllm import atomic_path, share_files
 from .json_motionllm import ADAPTER_FIELDS, check_json, explain_settings
 from .merging_motionllm import check_adapter, merge_plain_lora
 from .modeling_motion_vq import MotionVQModel
-from .strict_motionllm import find_file
+from .strict_motionllm import explain_writing, find_file
 
 __all__ = [
     "ADAPTERS_FOLDER",
@@ -213,7 +213,8 @@ def save_thin_checkpoint(
         config.base_model_name_or_path = composite.config.base_model_name_or_path
     adapter_folder = folder / ADAPTERS_FOLDER / adapter_name
     # The embedding table is the base's; only the trained rows belong to the adapter.
-    model.save_pretrained(adapter_folder, save_embedding_layers=False)
+    with explain_writing(adapter_folder):
+        model.save_pretrained(adapter_folder, save_embedding_layers=False)
     share_files(adapter_folder)
     (adapter_folder / "README.md").unlink(missing_ok=True)
     write_checksums(adapter_folder)

@@ -1,7 +1,8 @@
 """Models that are loaded whole or not at all: from safetensors, without code of the repository, with all tensors."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -17,7 +18,7 @@ from .errors_motionllm import MotionLLMError
 from .files_motionllm import share_files
 from .json_motionllm import Field, check_json, explain_settings
 
-__all__ = ["StrictPreTrainedModel", "find_file", "hub_options", "load_complete", "why_unreachable"]
+__all__ = ["StrictPreTrainedModel", "explain_writing", "find_file", "hub_options", "load_complete", "why_unreachable"]
 
 _NAMED = 3  # missing tensors of a message
 
@@ -109,6 +110,22 @@ def load_complete(loader: Any, name: str, *args: Any, unneeded: tuple[str, ...] 
     return model, info
 
 
+@contextmanager
+def explain_writing(folder: str | os.PathLike[str]) -> Iterator[None]:
+    """Turn what safetensors says of a full disk into one line.
+
+    Args:
+        folder: that is written.
+
+    Raises:
+        MotionLLMError: weights cannot be written.
+    """
+    try:
+        yield
+    except SafetensorError as error:
+        raise MotionLLMError(f"cannot write the weights in '{folder}' ({error}); free some space") from error
+
+
 def check_complete(name: str, info: Any, unneeded: tuple[str, ...] = ()) -> None:
     """Make sure that a loaded model has all of its weights.
 
@@ -141,6 +158,11 @@ class StrictPreTrainedModel(PreTrainedModel):
     ) -> Any:
         """As of any `PreTrainedModel`, from safetensors.
 
+        Args:
+            pretrained_model_name_or_path: local folder or Hub id.
+            output_loading_info: return what transformers tells about the loading beside the model.
+            args, kwargs: as of any `PreTrainedModel`.
+
         Raises:
             MotionLLMError: the configuration is damaged, weights are missing, or have other shapes.
         """
@@ -154,8 +176,18 @@ class StrictPreTrainedModel(PreTrainedModel):
         return (model, info) if output_loading_info else model
 
     def save_pretrained(self, save_directory: str | os.PathLike[str], *args: Any, **kwargs: Any) -> None:
-        """As of any `PreTrainedModel`; who may read new files may read the weights too."""
-        super().save_pretrained(save_directory, *args, **kwargs)
+        """As of any `PreTrainedModel`; who may read new files may read the weights too.
+
+        Args:
+            save_directory: the folder.
+            args, kwargs: as of any `PreTrainedModel`.
+
+        Raises:
+            MotionLLMError: there is no space for the weights.
+            OSError: the file system refuses another file.
+        """
+        with explain_writing(save_directory):
+            super().save_pretrained(save_directory, *args, **kwargs)
         if Path(save_directory).is_dir():
             share_files(save_directory)
 

@@ -239,8 +239,12 @@ def assert_refused(capsys: pytest.CaptureFixture[str], words: Sequence[str], fol
 @pytest.fixture(scope="session")
 def dataset_folder(tmp_path_factory: pytest.TempPathFactory, golden: dict[str, dict[str, np.ndarray]]) -> Path:
     """A prepared dataset of some golden clips."""
-    folder = tmp_path_factory.mktemp("dataset")
-    (folder / "data").mkdir()
+    return write_golden_dataset(tmp_path_factory.mktemp("dataset"), golden)
+
+
+def write_golden_dataset(folder: Path, golden: dict[str, dict[str, np.ndarray]]) -> Path:
+    """Make a folder a prepared dataset of some golden clips, of all splits."""
+    (folder / "data").mkdir(parents=True)
     names = sorted(golden, key=lambda name: len(golden[name]["joints"]))
     for split, chosen in (("train", names[:8]), ("val", names[8:10]), ("test", names[10:12])):
         rows = [

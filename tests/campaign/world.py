@@ -87,8 +87,7 @@ def make_world(folder: Path) -> World:
     clip = conftest.FIXTURES / "bandai" / "dataset-1_walk_normal_002.bvh"
     for number in range(8):
         shutil.copyfile(clip, recordings / f"dataset-1_walk_normal_{number:03d}.bvh")
-    data = folder / "data"
-    _quietly(lambda: main(["prepare", "bandai", str(recordings), "--num-proc", "1", "--out", str(data)]))
+    data = conftest.write_golden_dataset(folder / "data", conftest.read_golden())
     steps = ["--max_steps", "4", "--save_steps", "2", "--logging_steps", "2", "--use_cpu", "True"]
     steps += ["--per_device_train_batch_size", "2", "--eval_strategy", "no", "--dataloader_pin_memory", "False"]
     train = ["train", "--codes", str(codes), "--vq", str(vq), "--base_model", str(base), *steps]

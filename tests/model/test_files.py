@@ -1,6 +1,7 @@
 """Files are written whole or not at all, under names that nobody can guess, and leftovers of killed runs go."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -83,6 +84,21 @@ def test_weights_can_be_read_by_whom_other_files_can_be(tmp_path: Path) -> None:
     finally:
         os.umask(before)
     assert {path.stat().st_mode & 0o777 for path in tmp_path.glob("*.safetensors")} == {0o640}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="limits of POSIX")
+def test_weights_on_a_full_disk_are_one_line(tmp_path: Path) -> None:
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    was = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))  # no file may be larger
+    try:
+        with pytest.raises(MotionLLMError, match="cannot write the weights in .*free some space"):
+            make_vq().save_pretrained(tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, was)
 
 
 def test_the_host_is_part_of_the_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
