@@ -112,18 +112,19 @@ def load_complete(loader: Any, name: str, *args: Any, unneeded: tuple[str, ...] 
 
 @contextmanager
 def explain_writing(folder: str | os.PathLike[str]) -> Iterator[None]:
-    """Turn what safetensors says of a full disk into one line.
+    """Turn what is said of a full disk, by safetensors too, into one line.
 
     Args:
         folder: that is written.
 
     Raises:
-        MotionLLMError: weights cannot be written.
+        MotionLLMError: a file cannot be written.
     """
     try:
         yield
-    except SafetensorError as error:
-        raise MotionLLMError(f"cannot write the weights in '{folder}' ({error}); free some space") from error
+    except (OSError, SafetensorError) as error:
+        said = getattr(error, "strerror", None) or error
+        raise MotionLLMError(f"cannot write in '{folder}' ({said}); free some space or choose another place") from error
 
 
 def check_complete(name: str, info: Any, unneeded: tuple[str, ...] = ()) -> None:
@@ -183,8 +184,7 @@ class StrictPreTrainedModel(PreTrainedModel):
             args, kwargs: as of any `PreTrainedModel`.
 
         Raises:
-            MotionLLMError: there is no space for the weights.
-            OSError: the file system refuses another file.
+            MotionLLMError: the file system refuses a file.
         """
         with explain_writing(save_directory):
             super().save_pretrained(save_directory, *args, **kwargs)
