@@ -134,13 +134,26 @@ def match_skeleton(
 
 
 def _is_tree(found: Mapping[str, tuple[int, ...]], parents: Sequence[int]) -> bool:
-    """Whether knees hang from hips, ankles from knees and so on, as far as they are found."""
-    for side in ("left", "right"):
-        for upper, lower in (("hip", "knee"), ("knee", "ankle"), ("shoulder", "elbow"), ("elbow", "wrist")):
-            ends = [found.get(f"{side}_{joint}") for joint in (upper, lower)]
-            if ends[0] and ends[1] and ends[0][0] not in _above(ends[1][0], parents):
-                return False
-    return True
+    """Whether knees hang from hips, ankles from knees and so on, as far as they are found.
+
+    A flat tree, in which no joint of a limb hangs from another, as of positions that have no hierarchy, says nothing
+    against the names.
+    """
+    limbs = {
+        f"{side}_{joint}": found[f"{side}_{joint}"][0]
+        for side in ("left", "right")
+        for joint in ("hip", "knee", "ankle", "shoulder", "elbow", "wrist")
+        if found.get(f"{side}_{joint}")
+    }
+    above = {joint: _above(index, parents) for joint, index in limbs.items()}
+    if not any(set(limbs.values()) & set(places) for places in above.values()):
+        return True
+    return all(
+        limbs[f"{side}_{upper}"] in above[f"{side}_{lower}"]
+        for side in ("left", "right")
+        for upper, lower in (("hip", "knee"), ("knee", "ankle"), ("shoulder", "elbow"), ("elbow", "wrist"))
+        if f"{side}_{upper}" in limbs and f"{side}_{lower}" in limbs
+    )
 
 
 def _above(joint: int, parents: Sequence[int]) -> list[int]:

@@ -33,6 +33,8 @@ def test_a_skeleton_of_known_names_in_another_tree_is_refused(tmp_path: Path) ->
     parents[names.index("left_ankle")] = names.index("left_hip")  # beside the knee, not below it
     with pytest.raises(UnknownSkeletonError):
         match_skeleton(names, parents, (), "clip.bvh")
+    flat = [-1] + [0] * (len(names) - 1)  # positions without a hierarchy: the names alone tell
+    assert match_skeleton(names, flat, (), "clip.npz").indices["left_ankle"] == (names.index("left_ankle"),)
     motion, _ = named(MOTION, NAMINGS["Mixamo"])
     text = build_bvh(motion).replace("mixamorig:LeftUpLeg", "ThighOfTheLeftSide?").replace("mixamorig:LeftLeg", "Upper")
     (tmp_path / "odd.bvh").write_text(text)
