@@ -170,8 +170,11 @@ def _offset(words: list[str], line: str, name: str) -> list[float]:
         values = [float(word) for word in words[1:4]]  # some programs write more, which say nothing of the place
     except ValueError:
         values = []
-    if len(values) != 3 or not all(abs(value) < _LARGEST for value in values):
+    if len(values) != 3:
         raise MotionLLMError(f"'{name}' has '{line.strip()[:60]}' where OFFSET and 3 numbers belong; {_EXPORT_AGAIN}")
+    bad = next((word for word, value in zip(words[1:4], values, strict=True) if not abs(value) < _LARGEST), None)
+    if bad is not None:
+        raise MotionLLMError(f"'{name}' has an OFFSET of {bad[:40]}, NaN, infinite or above {_LARGEST:g}; repair it")
     return values
 
 

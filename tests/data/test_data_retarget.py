@@ -236,6 +236,8 @@ def test_swapped_sides_are_refused_and_left_handed_axes_can_be_said() -> None:
 def test_positions_out_of_this_world_are_refused() -> None:
     with pytest.raises(MotionLLMError, match="m from the origin"):
         read(bvh_bytes(WALK * 1e6, OWN_NAMES, unit=1.0), scale=1.0)
+    with pytest.raises(MotionLLMError, match=r"'clip\.bvh' has an OFFSET of \d\.\d+e\+2\d, .* above 1e\+09"):
+        read(bvh_bytes(WALK * 1e30, OWN_NAMES, unit=1.0), scale=1.0)
 
 
 # joints that are not there

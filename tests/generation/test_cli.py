@@ -183,7 +183,7 @@ def bad_file(kind: str, folder: Path, joints: np.ndarray) -> Path:
     ("npy joints", ["(40, 20, 3)"]),
     ("npy unit", ["body of", "in units of 0.001 m"]),
     ("npy scalar", ["shape ()"]),
-    ("npy pickle", ["not a readable .npy"]),
+    ("npy pickle", ["pickled Python objects", "save the joints as a plain array"]),
     ("npz half", ["not a readable .npz", "export it again"]),
     ("txt kind", ["convert it to one of these"]),
     ("npy absent", ["no such file"]),
