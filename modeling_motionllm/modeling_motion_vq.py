@@ -66,7 +66,17 @@ class MaskedConv1d(nn.Conv1d):
     """Convolution that sees zeros at padded positions, exactly as it sees the zeros beyond the end of a clip."""
 
     def forward(self, x: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
-        return super().forward(x if mask is None else x * mask)
+        x = x if mask is None else x * mask
+        if self.training and self.stride == (1,) and x.device.type == "cpu" and torch.is_autocast_enabled("cpu"):
+            return self._as_product(x)
+        return super().forward(x)
+
+    def _as_product(self, x: torch.Tensor) -> torch.Tensor:
+        """The same as one matrix product, whose gradients processors with bfloat16 compute much faster."""
+        (taps,), (spread,), length = self.kernel_size, self.dilation, x.shape[-1]
+        x = F.pad(x, (int(self.padding[0]),) * 2)
+        x = torch.cat([x[..., tap * spread : tap * spread + length] for tap in range(taps)], dim=1)
+        return F.linear(x.transpose(1, 2), self.weight.transpose(1, 2).flatten(1), self.bias).transpose(1, 2)
 
 
 class MotionResidualStack(nn.Module):
@@ -185,8 +195,9 @@ class MotionQuantizer(nn.Module):
         self.register_buffer("initialized", torch.tensor(False))
 
     def nearest(self, vectors: torch.Tensor) -> torch.Tensor:
-        """Indices (N,) of the closest code of each vector (N, dim)."""
-        distance = self.codebook.square().sum(-1) - 2 * (vectors.to(self.codebook) @ self.codebook.T)
+        """Indices (N,) of the closest code of each vector (N, dim); in fp32 under autocast, too."""
+        with torch.autocast(vectors.device.type, enabled=False):
+            distance = self.codebook.square().sum(-1) - 2 * (vectors.to(self.codebook) @ self.codebook.T)
         return distance.argmin(-1)
 
     @torch.no_grad()
@@ -340,7 +351,7 @@ class MotionVQModel(StrictPreTrainedModel):
         motion = (motion.to(self.mean) - self.mean) / self.std
         if not bool(torch.isfinite(motion).all()):  # the nearest code of NaN would be code 0
             raise MotionLLMError("the motion holds features that are NaN or infinite; repair it, or leave it out")
-        latents = self.encoder(motion.transpose(1, 2), mask).transpose(1, 2)
+        latents = self.encoder(motion.transpose(1, 2), mask).transpose(1, 2).to(self.mean)  # fp32 under autocast, too
         return motion, latents, code_mask
 
     def encode(self, motion: torch.Tensor, attention_mask: torch.Tensor | None = None) -> MotionVQEncoderOutput:
@@ -394,7 +405,7 @@ class MotionVQModel(StrictPreTrainedModel):
 
     def _decode(self, latents: torch.Tensor, code_mask: torch.Tensor | None) -> torch.Tensor:
         mask = None if code_mask is None else code_mask[:, None].to(latents)
-        return self.decoder(latents.transpose(1, 2), mask).transpose(1, 2)
+        return self.decoder(latents.transpose(1, 2), mask).transpose(1, 2).to(self.mean)
 
     def forward(
         self,

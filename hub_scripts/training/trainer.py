@@ -4,8 +4,8 @@ import dataclasses
 import json
 import platform
 import sys
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,7 @@ class ModelTrainer(Trainer):
         super().__init__(*args, **kwargs)
         self.run = run
         self._hidden: str | None = None
+        self._parameters: int | None = None
 
     def _get_train_sampler(self, train_dataset: Dataset | None = None) -> Sampler | None:
         dataset = self.train_dataset if train_dataset is None else train_dataset
@@ -60,6 +61,18 @@ class ModelTrainer(Trainer):
             return super()._get_train_sampler(dataset)
         size = self.args.train_batch_size * self.args.gradient_accumulation_steps
         return LengthGroupedSampler(size, lengths=dataset.lengths())
+
+    def _run_epoch(self, model: Any, *args: Any, **kwargs: Any) -> Any:
+        model.train()  # all of it, also what was loaded in evaluation mode
+        with _steady(model):
+            return super()._run_epoch(model, *args, **kwargs)
+
+    def floating_point_ops(self, inputs: dict[str, Any]) -> int:
+        """As of the base class, which would count all parameters anew at each step."""
+        if self._parameters is None:
+            self._parameters = self.model.num_parameters(exclude_embeddings=True)
+        main_input = inputs.get(self.model.main_input_name)
+        return 0 if main_input is None else 6 * main_input.numel() * self._parameters
 
     def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
         if self.args.should_save:
@@ -109,6 +122,20 @@ class ModelTrainer(Trainer):
                 f"'{resume_from_checkpoint}' does not fit this model ({why}); go on with the options it was begun "
                 "with, or choose another --output-dir"
             ) from error
+
+
+@contextmanager
+def _steady(model: torch.nn.Module) -> Iterator[None]:
+    """Meanwhile `model.train()` looks at all modules only where the mode changes; the Trainer calls it at each step."""
+
+    def train(mode: bool = True) -> torch.nn.Module:
+        return model if model.training == mode else type(model).train(model, mode)
+
+    model.train = train  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        del model.train
 
 
 def run_record(arguments: Any, training: TrainingArguments, **data: Any) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from transformers import AutoModel
 
 from modeling_motionllm.configuration_motionllm import MotionVQConfig
 from modeling_motionllm.errors_motionllm import MotionLLMError
-from modeling_motionllm.modeling_motion_vq import MotionQuantizer, MotionVQModel
+from modeling_motionllm.modeling_motion_vq import MaskedConv1d, MotionQuantizer, MotionVQModel
 from modeling_motionllm.processing_motionllm import pad_features
 
 LENGTHS = (40, 17, 4)
@@ -27,6 +27,35 @@ def assert_same_state(one: torch.nn.Module, other: torch.nn.Module) -> None:
     assert one.state_dict().keys() == other.state_dict().keys()
     for name, value in one.state_dict().items():
         assert torch.equal(value, other.state_dict()[name]), name
+
+
+@pytest.mark.parametrize("spread", [1, 3])
+def test_a_convolution_as_a_product_is_the_same_convolution(spread):
+    torch.manual_seed(0)
+    convolution = MaskedConv1d(6, 5, 3, padding=spread, dilation=spread)
+    x = torch.randn(2, 6, 9, requires_grad=True)
+    pairs = []
+    for apply in (convolution, convolution._as_product):
+        convolution.zero_grad()
+        x.grad = None
+        made = apply(x)
+        made.square().sum().backward()
+        pairs.append((made, x.grad, convolution.weight.grad.clone(), convolution.bias.grad.clone()))
+    for one, other in zip(*pairs, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_training_in_bfloat16_has_the_same_losses(clips):
+    torch.manual_seed(0)
+    model = make_vq(**PATCHES).train()
+    motion, mask = pad_features(clips)
+    model(motion, mask)  # the codebook starts
+    model.quantizer.learning = False
+    exact = model(motion, mask)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        rough = model(motion, mask)
+    assert rough.features.dtype == torch.float32
+    assert rough.loss.item() == pytest.approx(exact.loss.item(), rel=0.02)
 
 
 @pytest.mark.parametrize("form", [{"num_downsampling": 3}, {"patch_size": 8}], ids=["stages", "patches"])
