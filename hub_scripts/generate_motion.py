@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from hub_scripts.generation.jobs import Job, make_jobs, plan_batches, process_place
 from hub_scripts.generation.kept_files import KeptFiles
-from hub_scripts.generation.prompts import Prompt, read_prompts
+from hub_scripts.generation.prompts import Prompt, in_turns, read_prompts
 from hub_scripts.generation.run import MotionRun
 from hub_scripts.options.checkpoint import check_device, load_processor, quiet
 from hub_scripts.options.engine import engine_settings, load_engine
@@ -35,9 +35,11 @@ def _prompts(args: argparse.Namespace) -> list[Prompt]:
     if bool(args.text) == (args.prompts is not None):
         raise MotionLLMError("give sentences, or a file of them with --prompts, and not both")
     if args.prompts is not None:
-        return read_prompts(args.prompts)
-    seconds = None if args.duration is None or len(args.duration) == 1 else tuple(args.duration)
-    return [Prompt(text, seconds, then=tuple(args.then)) for text in args.text]
+        prompts = read_prompts(args.prompts)
+    else:
+        seconds = None if args.duration is None or len(args.duration) == 1 else tuple(args.duration)
+        prompts = [Prompt(text, seconds, then=tuple(args.then)) for text in args.text]
+    return [in_turns(prompt) for prompt in prompts] if args.split else prompts
 
 
 def main(argv: Sequence[str]) -> int:

@@ -1,14 +1,15 @@
 """Files of sentences to make motions of: plain text or a table."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from hub_scripts.captions.turns import split_into_turns
 from hub_scripts.data.text_tables import TABLE_SUFFIXES, read_table, read_text
 from modeling_motionllm.errors_motionllm import MotionLLMError
 
-__all__ = ["Prompt", "read_prompts"]
+__all__ = ["Prompt", "in_turns", "read_prompts"]
 
 _COLUMNS = ("caption", "duration", "seed")
 
@@ -28,6 +29,21 @@ class Prompt:
     duration: float | tuple[float, ...] | None = None
     seed: int | None = None
     then: tuple[str, ...] = ()
+
+
+def in_turns(prompt: Prompt) -> Prompt:
+    """The prompt with each of its sentences that says several things as one for each of them.
+
+    Raises:
+        MotionLLMError: it has a number of durations that is not that of the sentences.
+    """
+    text, *then = (turn for sentence in (prompt.text, *prompt.then) for turn in split_into_turns(sentence))
+    if isinstance(prompt.duration, tuple) and len(prompt.duration) != len(then) + 1:
+        raise MotionLLMError(
+            f"--duration has {len(prompt.duration)} numbers, and --split makes {len(then) + 1} of '{prompt.text}' "
+            f"({', '.join((text, *then))}); give one for all, or one for each"
+        )
+    return replace(prompt, text=text, then=tuple(then))
 
 
 def read_prompts(path: str | Path) -> list[Prompt]:

@@ -23,6 +23,7 @@ _EPILOG = """\
 examples: motionllm generate "a person waves with the left hand" --duration 4 --seed 1 -o out/
           motionllm generate "two people greet each other" --parts "a person waves with the left hand" "a person bows"
           motionllm generate "a person walks forward" --then "bows" --then "waves with the right hand" --duration 3 2 3
+          motionllm generate "a person walks forward, then bows" --split
 """
 
 
@@ -48,6 +49,11 @@ def generate_parser() -> argparse.ArgumentParser:
         default=[],
         metavar="SENTENCE",
         help="what the person does next, in the same motion; may be given many times",
+    )
+    parser.add_argument(
+        "--split",
+        action="store_true",
+        help='make turns of a sentence that says several things, as --then does: "walks, then bows"',
     )
     parser.add_argument(
         "--after",
@@ -126,7 +132,10 @@ def check_generate_arguments(args: argparse.Namespace) -> None:
     check_drawing_arguments(args)
     check_engine_arguments(args)
     check_scene_arguments(args, len(args.text))
-    for name, value in (("--stream", args.stream), ("--dataset-dir", args.dataset_dir), ("--then", args.then)):
+    for name, value in (
+        *(("--stream", args.stream), ("--dataset-dir", args.dataset_dir)),
+        *(("--then", args.then), ("--split", args.split)),
+    ):
         if args.people != 1 and value:
             raise MotionLLMError(f"{name} is for motions of one person, and there are {args.people}; leave it out")
     _check_timeline(args)
@@ -157,14 +166,21 @@ def _check_timeline(args: argparse.Namespace) -> None:
         raise MotionLLMError("--stream shows the motion of one sentence; leave it out, or --then")
     if args.before is not None and (args.after is None or args.duration is None):
         raise MotionLLMError("--before is for the way between two motions; give --after and --duration with it")
-    if args.before is not None and args.then:
-        raise MotionLLMError("--before leads over with one sentence; leave --then out")
+    for name, value in (("--then", args.then), ("--split", args.split)):
+        if args.before is not None and value:
+            raise MotionLLMError(f"--before leads over with one sentence; leave {name} out")
     for name, value in (("--stream", args.stream), ("--dataset-dir", args.dataset_dir), ("--given", args.given)):
         if args.after is not None and value:
             raise MotionLLMError(f"{name} does not go together with --after; leave it out")
     if args.after is not None and args.people != 1:
         raise MotionLLMError(f"--after goes on from a motion of one person, and there are {args.people}; leave it out")
-    if args.duration is not None and len(args.duration) not in ((1, sentences) if args.then else (1,)):
+    # How many turns --split makes of a sentence is seen when it is split.
+    split_later = args.split and len(args.text) == 1
+    if (
+        not split_later
+        and args.duration is not None
+        and len(args.duration) not in ((1, sentences) if args.then else (1,))
+    ):
         raise MotionLLMError(
             f"--duration has {len(args.duration)} numbers for {sentences} sentences"
             f"{'' if args.then else ' of motions of their own'}; give one for all"

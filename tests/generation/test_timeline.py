@@ -64,6 +64,34 @@ def test_a_duration_for_all_and_samples(turn_checkpoint, tmp_path, capsys):
     assert all(0 <= code < CODEBOOK_SIZE for code in one.codes)
 
 
+def test_a_sentence_is_split_into_turns(turn_checkpoint, tmp_path, capsys):
+    options = ["--split", "--formats", "npz", "--no-caption", "--duration"]
+    text = f"{WALK}, then {BOW}."
+    assert generate(turn_checkpoint, text, *options, 1, 2, "-o", tmp_path / "split") == 0
+    assert capsys.readouterr().out.startswith(f"3.0 s: {WALK}, then a person {BOW}\n")
+    assert (
+        generate(turn_checkpoint, WALK, "--then", f"a person {BOW}", *options[1:], 1, 2, "-o", tmp_path / "told") == 0
+    )
+    [split], [told] = ((tmp_path / name).glob("*.npz") for name in ("split", "told"))
+    assert (split.name, split.read_bytes()) == (told.name, told.read_bytes())
+    # Sentences of a file, of which one says one thing.
+    (tmp_path / "prompts.txt").write_text(f"{text}\n{WALK}\n")
+    files = [
+        "--prompts",
+        tmp_path / "prompts.txt",
+        *options,
+        1,
+        "-o",
+        tmp_path / "some",
+        "--dataset-dir",
+        tmp_path / "d",
+    ]
+    assert generate(turn_checkpoint, *files) == 0
+    assert sorted(Motion.load(path).duration for path in (tmp_path / "some").glob("*.npz")) == [1, 2]
+    rows = datasets.load_dataset(str(tmp_path / "d"), split="train", cache_dir=str(tmp_path / "cache"))
+    assert sorted(len(row["segment_captions"]) for row in rows) == [1, 2]
+
+
 @pytest.mark.parametrize("options,words", [
     ([WALK, BOW, "--then", WAVE], ["--then goes on from one sentence", "2 are given"]),
     (["--then", WAVE], ["--then goes on from one sentence", "0 are given"]),
@@ -73,6 +101,11 @@ def test_a_duration_for_all_and_samples(turn_checkpoint, tmp_path, capsys):
     ([WALK, "--then", WAVE, "--duration", 1, 0], ["a duration of 0 s"]),
     ([WALK, "--duration", 1, 2], ["--duration has 2 numbers for 1 sentences", "give one for all"]),
     ([WALK, "--duration", "long"], ["--duration is 'long'; give seconds"]),
+    (["walks, then bows", "--split", "--duration", 1, 2, 3], ["has 3 numbers, and --split makes 2", "walks, bows"]),
+    ([WALK, "--split", "--duration", 1, 2], ["--duration has 2 numbers, and --split makes 1"]),
+    ([WALK, BOW, "--split", "--duration", 1, 2], ["--duration has 2 numbers for 2 sentences of motions of their own"]),
+    ([WALK, "--split", "--people", 2], ["--split is for motions of one person"]),
+    ([WALK, "--split", "--after", "a.npz", "--before", "b.npz", "--duration", 1], ["one sentence; leave --split out"]),
     ([WALK, "--then", ""], ["the text is empty"]),
 ])  # fmt: skip
 def test_what_cannot_be_told_is_one_line(turn_checkpoint, tmp_path, capsys, options, words):
