@@ -18,6 +18,7 @@ from modeling_motionllm.vocabulary_motionllm import MotionVocabulary
 __all__ = ["OPENING", "LossWeights", "MatchedSentence", "MotionTextExamples", "PadExamples"]
 
 OPENING = 12  # codes, 2.4 s
+_LETTERS = 5  # a token, about
 
 
 @dataclass(frozen=True)
@@ -175,13 +176,11 @@ class MotionTextExamples(Dataset):
         if row is None:
             length = 10 + int(draw[2] * (self.max_codes - 9)) if timed else None
             return self._weighted(self.processor.unknown_example(str(sentence), length), "text-to-motion")
-        task = "text-to-motion" if draw[0] < self.text_to_motion else "motion-to-text"
+        task = self._task(draw)
         codes = [one[: self.max_codes] for one in row["codes"]]
         if person is not None:
             return self._example(task, row["parts"][person], [codes[person]], (), None, timed, draw)
-        if sentence is None:
-            captions = row["captions"] if task == "text-to-motion" else _longer_half(row["captions"])
-            sentence = captions[int(draw[3] * len(captions))]
+        sentence = self._own_sentence(row, task, draw) if sentence is None else sentence
         if task == "text-to-motion" and len(codes) == 1:
             segments = row.get("segment_captions") or []
             if segments and draw[4] < self.in_turns:
@@ -201,6 +200,14 @@ class MotionTextExamples(Dataset):
             end = example["input_ids"].index(self.processor.vocabulary.start) + 1 + OPENING
             example = {name: values[:end] for name, values in example.items()}
         return example
+
+    def _task(self, draw: np.ndarray) -> str:
+        return "text-to-motion" if draw[0] < self.text_to_motion else "motion-to-text"
+
+    @staticmethod
+    def _own_sentence(row: CodeRow, task: str, draw: np.ndarray) -> str:
+        captions = row["captions"] if task == "text-to-motion" else _longer_half(row["captions"])
+        return captions[int(draw[3] * len(captions))]
 
     def _stops_early(self, row: CodeRow, draw: np.ndarray) -> bool:
         """Whether an example of a row is of its opening alone."""
@@ -222,17 +229,22 @@ class MotionTextExamples(Dataset):
         return self._weighted(example, task)
 
     def lengths(self) -> list[int]:
-        """About how many tokens each example has: its codes. Cheap, because no example is made for it."""
+        """About how many tokens each example has. Cheap, because no example is made for it."""
         return [self._length(index) for index in range(self.size)]
 
     def _length(self, index: int) -> int:
-        row, person, _, draw = self._choice(index)
+        row, person, sentence, draw = self._choice(index)
         if row is None:  # spread over all batches: a batch of nothing but unknown sentences would unlearn the others
             return int(draw[0] * self.max_codes)
+        if person is not None:
+            codes, told = [row["codes"][person]], [row["parts"][person]]
+        else:
+            codes = row["codes"]
+            told = [sentence or self._own_sentence(row, self._task(draw), draw), *(row["parts"] or ())]
+        letters = sum(len(one) for one in told)
         if self._stops_early(row, draw):
-            return OPENING
-        codes = row["codes"] if person is None else [row["codes"][person]]
-        return sum(min(len(one), self.max_codes) for one in codes)
+            return OPENING + letters // _LETTERS
+        return sum(min(len(one), self.max_codes) for one in codes) + letters // _LETTERS
 
     def _choice(self, index: int) -> _Choice:
         """What an example is about, and numbers for its other draws."""
