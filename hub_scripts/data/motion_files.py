@@ -97,10 +97,12 @@ def _own_motion(path: Path, options: ReadingOptions, tell: Callable[[str], None]
         return _cut(motion, options, path)
     names, parents = motion.skeleton.joint_names, motion.skeleton.parents
     recordings = [JointPositions(names, parents, person.astype(np.float64), None, fps) for person in motion.people]
-    read = _array_motion(recordings, path, options, tell)
-    if read.joints.shape == motion.joints.shape and np.abs(read.joints - motion.joints).max() < _SAME:
-        return motion
-    return replace(motion, joints=read.joints, features=None, codes=None, segments=None)
+    read, part = _array_motion(recordings, path, options, tell), _cut(motion, options, path)
+    if read.joints.shape != part.joints.shape:  # frames at its ends are left out
+        return replace(part, joints=read.joints, features=None, codes=None, segments=None)
+    if np.abs(read.joints - part.joints).max() < _SAME:
+        return part
+    return replace(part, joints=read.joints, features=None, codes=None)
 
 
 def _array_motion(

@@ -1,15 +1,14 @@
 """Writing a motion in the formats that other programs read; `save_motion` chooses by the suffix."""
 
 import importlib
-import json
 import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from modeling_motionllm.errors_motionllm import MotionLLMError
-from modeling_motionllm.files_motionllm import atomic_path
-from modeling_motionllm.motion import Motion, MotionSegment
+from modeling_motionllm.motion import Motion
+
+from .segments import save_segments
 
 __all__ = ["SUFFIXES", "check_suffix", "save_motion", "save_motion_files"]
 
@@ -89,16 +88,9 @@ def save_motion_files(motion: Motion, path: str | os.PathLike[str], **options: A
     if suffix not in _ONE_PERSON or motion.num_people == 1 or options.get("person") is not None:
         written = [save_motion(motion, path, **options)]
         if suffix == ".bvh" and motion.segments:
-            written.append(_save_segments(motion.segments, path.with_suffix(".json")))
+            written.append(save_segments(motion.segments, path.with_suffix(".json")))
         return written
     return [
         save_motion(motion, path.with_name(f"{path.stem}-person{person + 1}{path.suffix}"), person=person, **options)
         for person in range(motion.num_people)
     ]
-
-
-def _save_segments(segments: Sequence[MotionSegment], path: Path) -> Path:
-    with atomic_path(path) as temporary:
-        text = json.dumps({"segments": [segment._asdict() for segment in segments]}, indent=2, ensure_ascii=False)
-        temporary.write_text(text + "\n", encoding="utf-8")
-    return path
