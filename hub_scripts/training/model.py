@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
+from peft.tuners.tuners_utils import BaseTunerLayer
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
@@ -24,11 +25,11 @@ from tokenization.tokenization_motionllm import MotionLLMTokenizer
 from .arguments import ModelArguments
 from .carried_rows import carried_rows, shared_time
 
-__all__ = ["add_adapter", "build_model", "trained_share"]
+__all__ = ["add_adapter", "build_model", "train_in_bfloat16", "trained_share"]
 
 
 def build_model(
-    arguments: ModelArguments, rows: Sequence[CodeRow], seed: int
+    arguments: ModelArguments, rows: Sequence[CodeRow], seed: int, dtype: torch.dtype | None = None
 ) -> tuple[MotionLLMForCausalLM, MotionLLMTokenizer, MotionLLMProcessor]:
     """Base language model + VQ-VAE + tokenizer + processor, not yet trained.
 
@@ -36,6 +37,7 @@ def build_model(
         arguments: of the training.
         rows: that it learns from.
         seed: of the new vocabulary rows.
+        dtype: of the language model, fp32 by default.
 
     Raises:
         MotionLLMError: something is missing, or the codes come from another VQ-VAE.
@@ -66,7 +68,7 @@ def build_model(
     )
     for prompt in _not_learnt(rows, known):
         processor.prompts.pop(prompt, None)
-    model = MotionLLMForCausalLM.from_base(arguments.base_model, tokenizer, vq, seed=seed)
+    model = MotionLLMForCausalLM.from_base(arguments.base_model, tokenizer, vq, dtype=dtype, seed=seed)
     if arguments.from_scratch:
         model.language_model = AutoModelForCausalLM.from_config(model.language_model.config)
     return model, tokenizer, processor
@@ -114,7 +116,19 @@ def add_adapter(model: MotionLLMForCausalLM, arguments: ModelArguments, rows: Se
     peft_model = get_peft_model(model, config)
     if arguments.init_from is not None:
         _load_adapter_weights(peft_model, arguments, rows)
+    for parameter in peft_model.parameters():
+        if parameter.requires_grad:
+            parameter.data = parameter.data.float()
     return peft_model
+
+
+def train_in_bfloat16(model: PeftModel, device: torch.device) -> None:
+    """Prepare a model with a bfloat16 base and an fp32 adapter for training under autocast, which casts by itself."""
+    for module in model.modules():
+        if isinstance(module, BaseTunerLayer):
+            module.cast_input_dtype_enabled = False
+    if device.type == "cpu":  # the gradients of fused attention take ten times as long there
+        model.get_base_model().language_model.set_attn_implementation("eager")
 
 
 def _load_adapter_weights(model: PeftModel, arguments: ModelArguments, rows: Sequence[CodeRow]) -> None:

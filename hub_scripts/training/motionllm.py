@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from peft import PeftModel
 from transformers import set_seed
 from transformers.trainer_utils import IntervalStrategy, TrainOutput
@@ -23,7 +24,7 @@ from modeling_motionllm.processing_motionllm import MotionLLMProcessor
 from .adapter_trainer import AdapterTrainer
 from .arguments import ModelArguments, MotionLLMTrainingArguments
 from .examples import LossWeights, MatchedSentence, MotionTextExamples, PadExamples
-from .model import add_adapter, build_model, trained_share
+from .model import add_adapter, build_model, train_in_bfloat16, trained_share
 from .trainer import (
     TRAINING_RECORD,
     ModelTrainer,
@@ -63,12 +64,16 @@ class MotionLLMTraining:
         self.resume = check_resume(training, training.resume, run)
         set_seed(training.seed)
         rows, sentences = read_rows(arguments, "train")
-        model, tokenizer, self.processor = build_model(arguments, rows, training.seed)
+        low = training.bf16 and not arguments.train_all
+        dtype = torch.bfloat16 if low else None
+        model, tokenizer, self.processor = build_model(arguments, rows, training.seed, dtype)
         learner: PeftModel | MotionLLMForCausalLM = model
         if arguments.train_all:
             model.motion_vq.requires_grad_(False)
         else:
             learner = add_adapter(model, arguments, rows)
+            if low:
+                train_in_bfloat16(learner, training.device)
         self.trained, self.total = trained_share(learner)
         train = training_examples(rows, sentences, self.processor, arguments, training)
         val = val_examples(self.processor, arguments)

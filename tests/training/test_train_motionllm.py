@@ -45,6 +45,18 @@ def test_resuming_equals_training_in_one_go(training_run, train_arguments, tmp_p
     assert len(losses[0]) == 2
 
 
+def test_training_in_bfloat16_comes_to_the_same_and_stores_fp32(training_run, train_arguments, tmp_path):
+    assert main([*train_arguments, "--output_dir", str(tmp_path), "--bf16", "true"]) == 0
+    stored = load_file(tmp_path / "final/adapters/default" / ADAPTER)
+    assert {value.dtype for value in stored.values()} == {torch.float32}
+    assert MotionLLMForCausalLM.from_pretrained(tmp_path / "final").language_model.dtype == torch.float32
+    losses = [
+        [entry["eval_loss"] for entry in json.loads(path.read_text())["history"] if "eval_loss" in entry]
+        for path in (run / "final/adapters/default/training_record.json" for run in (tmp_path, training_run))
+    ]
+    assert losses[0] == pytest.approx(losses[1], rel=0.03)
+
+
 def test_checkpoints_hold_the_adapter_and_not_the_base(training_run, base_folder, model):
     hidden, rows = 32, CODEBOOK_SIZE + 2
     for file in (training_run / "checkpoint-6" / ADAPTER, training_run / "final/adapters/default" / ADAPTER):
