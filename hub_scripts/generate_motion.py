@@ -22,6 +22,7 @@ from hub_scripts.options.generation import (
     read_drawing_settings,
     write_formats,
 )
+from hub_scripts.options.shape import shape_of
 from modeling_motionllm.errors_motionllm import MotionLLMError
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ def main(argv: Sequence[str]) -> int:
     from hub_scripts.generation.continuing import read_around
     from hub_scripts.hub.actions import read_actions
     from modeling_motionllm.files_motionllm import ensure_folder
+    from modeling_motionllm.motion_features import HUMANML3D
 
     rank, processes, local_rank = process_place()
     processor = load_processor(args.model)
@@ -71,6 +73,9 @@ def main(argv: Sequence[str]) -> int:
     notes: list[str] = []
     scene["given"] = None if args.given is None else load_motion(args.given, tell=notes.append)
     around = read_around(args, processor, prompts, notes.append)
+    shape = shape_of(args)
+    if shape is not None and processor.skeleton is not HUMANML3D:
+        raise MotionLLMError(f"{shape.names[0]} is for the skeleton '{HUMANML3D.name}'; leave it out")
     for note in notes:
         print(note, file=sys.stderr)
     # All sentences are checked before the first is used.
@@ -78,7 +83,8 @@ def main(argv: Sequence[str]) -> int:
     kept = KeptFiles(Path(args.output_dir), formats)
     left_alone = [kept.is_others] if formats and not args.overwrite else []
     jobs = make_jobs(prompts, args.num_return_sequences, duration, args.seed, *left_alone)
-    batches = plan_batches(jobs, processor, max(1, args.batch_size // candidates), args.people)
+    drawn = candidates * (1 if shape is None else shape.candidates)
+    batches = plan_batches(jobs, processor, max(1, args.batch_size // drawn), args.people)
     if args.people > 1:
         processor(text=prompts[0].text, duration=duration, **scene)
     device = f"cuda:{local_rank}" if args.device == "cuda" and processes > 1 else args.device
@@ -98,7 +104,8 @@ def main(argv: Sequence[str]) -> int:
         if formats:
             write_formats(motion, out / job.stem, formats, args, notes)
 
-    job_settings = settings | scene | {"given": args.given, "after": args.after, "before": args.before}
+    files = {"given": args.given, "after": args.after, "before": args.before}
+    job_settings = settings | scene | files | ({} if shape is None else shape.settings)
     run = MotionRun(
         processor=processor,
         load=lambda: load_engine(args, processor, device),
@@ -114,6 +121,7 @@ def main(argv: Sequence[str]) -> int:
         options={
             **scene,
             **around,
+            "shape": shape,
             "plant_feet": args.plant_feet,
             "captions": bool(formats) and not args.no_caption,  # nothing is printed of a dataset's
             **drawing_settings(args),

@@ -71,11 +71,13 @@ class Motion:
             see `MotionGenerationOutput`.
         segments: what it shows one after another, in order, if it was made or composed so.
         settings: how it was drawn, as JSON, if a model made it.
+        root_path: float32 (T, 2), x and z in metres: the path of one person that was taken out of the joints, from 0
+            on; adding it to them gives the motion as it goes.
 
     Raises:
-        MotionLLMError: wrong shape, people of different lengths, no frames or more than `MOST_FRAMES`, NaN or infinite
-            values, `fps` out of range, a caption of more than 10,000 letters, or segments that overlap or go on after
-            its end.
+        MotionLLMError: wrong shape, of the path too, people of different lengths, no frames or more than `MOST_FRAMES`,
+            NaN or infinite values, `fps` out of range, a caption of more than 10,000 letters, or segments that overlap
+            or go on after its end.
     """
 
     joints: np.ndarray
@@ -89,6 +91,7 @@ class Motion:
     unknown: float | None = None
     segments: Sequence[MotionSegment] | None = None
     settings: str | None = None
+    root_path: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         try:
@@ -127,6 +130,14 @@ class Motion:
             self.codes = np.asarray(self.codes, dtype=np.int64)
         if self.features is not None:
             self.features = self._checked_features(np.asarray(self.features))
+        if self.root_path is not None:
+            path = np.asarray(self.root_path)
+            if self.joints.ndim != 3 or path.shape != (self.num_frames, 2) or not np.isfinite(path).all():
+                raise MotionLLMError(
+                    f"root_path has shape {path.shape} beside joints of shape {self.joints.shape}; give finite x and z "
+                    "for each frame of one person, or leave it out"
+                )
+            self.root_path = np.ascontiguousarray(path, dtype=np.float32)
         if self.segments is not None:
             self.segments = [MotionSegment(str(text), float(start), float(end)) for text, start, end in self.segments]
             for segment in self.segments:
@@ -145,7 +156,8 @@ class Motion:
             cut = [(text, max(a, first) - first, min(b, last) - first) for text, a, b in self.segments]
             segments = [MotionSegment(*one) for one in cut if one[1] < one[2]]
         joints = self.joints[..., start:stop, :, :]
-        return replace(self, joints=joints, features=None, codes=None, segments=segments)
+        path = None if self.root_path is None else self.root_path[start:stop] - self.root_path[start]
+        return replace(self, joints=joints, features=None, codes=None, segments=segments, root_path=path)
 
     def _checked_features(self, features: np.ndarray) -> np.ndarray:
         people, frames, columns = self.joints.shape[:-3], self.num_frames, self.skeleton.feature_dim
@@ -194,8 +206,8 @@ class Motion:
         """Write an `.npz`; equal motions give equal bytes.
 
         It holds arrays under the names of the attributes: `joints`, `fps` and, where known, `features`, `codes`,
-        `caption`, `seed`, `model`, `version`, `unknown` and `settings`; segments as `segment_texts` (N,) and
-        `segment_times` (N, 2), seconds. No pickle is needed to read them.
+        `caption`, `seed`, `model`, `version`, `unknown`, `settings` and `root_path`; segments as `segment_texts` (N,)
+        and `segment_times` (N, 2), seconds. No pickle is needed to read them.
 
         Raises:
             MotionLLMError: the suffix is not `.npz`, or the file cannot be written.
@@ -242,6 +254,7 @@ class Motion:
         if "joints" not in arrays:
             raise MotionLLMError(f"'{path}' has no array 'joints', only {sorted(arrays)}; save joints (T, 22, 3) in it")
         try:
-            return cls(arrays["joints"], codes=codes, features=arrays.get("features"), segments=segments, **values)
+            known: dict[str, Any] = {name: arrays.get(name) for name in ("features", "root_path")}
+            return cls(arrays["joints"], codes=codes, segments=segments, **known, **values)
         except MotionLLMError as error:
             raise MotionLLMError(f"'{path}': {error}") from error

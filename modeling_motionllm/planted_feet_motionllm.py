@@ -14,7 +14,7 @@ _EASE = 0.25  # seconds before and after, in which the leg comes back to its own
 _STRAIGHT = 0.9995  # of the leg's length, as far as it is stretched
 
 
-def plant_feet(joints: np.ndarray, fps: float) -> np.ndarray:
+def plant_feet(joints: np.ndarray, fps: float, stands_of: np.ndarray | None = None) -> np.ndarray:
     """The same motion with feet that do not slide while they stand.
 
     A foot stands where its toe is lower than 5 cm and slower than 0.6 m/s for at least 0.1 s. It is held at the middle
@@ -25,6 +25,7 @@ def plant_feet(joints: np.ndarray, fps: float) -> np.ndarray:
     Args:
         joints: (..., T, 22, 3) metres, Y up, the floor at y = 0; or the 21 joints of KIT-ML.
         fps: frames per second.
+        stands_of: a motion of the same shape that says when feet stand; `joints` itself where left out.
 
     Returns:
         A new array of the same shape and dtype.
@@ -34,9 +35,10 @@ def plant_feet(joints: np.ndarray, fps: float) -> np.ndarray:
     """
     skeleton = skeleton_of_joints(joints.shape[-2])
     planted = joints.astype(np.float64)
-    for person in planted.reshape(-1, *joints.shape[-3:]):
+    told = (joints if stands_of is None else stands_of).astype(np.float64).reshape(-1, *joints.shape[-3:])
+    for person, teller in zip(planted.reshape(-1, *joints.shape[-3:]), told, strict=True):
         for leg in legs_of(skeleton):
-            shift = _shifts(person[:, leg[-1]], fps)
+            shift = _shifts(person[:, leg[-1]], _stands(teller[:, leg[-1]], fps), fps)
             if shift is not None:
                 move_foot(person, leg, np.stack([shift[:, 0], np.zeros(len(shift)), shift[:, 1]], axis=-1))
     return planted.astype(joints.dtype)
@@ -70,9 +72,8 @@ def _stands(toe: np.ndarray, fps: float) -> list[slice]:
     ]
 
 
-def _shifts(toe: np.ndarray, fps: float) -> np.ndarray | None:
-    """How far along x and z the foot has to move in each frame, (T, 2); None where it never stands."""
-    runs = _stands(toe, fps)
+def _shifts(toe: np.ndarray, runs: list[slice], fps: float) -> np.ndarray | None:
+    """How far along x and z the foot has to move in each frame, (T, 2), to stand in `runs`; None without any."""
     if not runs:
         return None
     frames: list[float] = []

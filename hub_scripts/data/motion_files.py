@@ -99,10 +99,10 @@ def _own_motion(path: Path, options: ReadingOptions, tell: Callable[[str], None]
     recordings = [JointPositions(names, parents, person.astype(np.float64), None, fps) for person in motion.people]
     read, part = _array_motion(recordings, path, options, tell), _cut(motion, options, path)
     if read.joints.shape != part.joints.shape:  # frames at its ends are left out
-        return replace(part, joints=read.joints, features=None, codes=None, segments=None)
+        return replace(part, joints=read.joints, features=None, codes=None, segments=None, root_path=None)
     if np.abs(read.joints - part.joints).max() < _SAME:
         return part
-    return replace(part, joints=read.joints, features=None, codes=None)
+    return replace(part, joints=read.joints, features=None, codes=None, root_path=None)
 
 
 def _array_motion(

@@ -16,6 +16,7 @@ import numpy as np
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.files_motionllm import atomic_path
 from modeling_motionllm.motion import Motion, MotionSegment
+from modeling_motionllm.motion_features import resample_joints
 
 from .ik import solve_people
 from .mannequin import Mannequin, build_mannequin
@@ -152,8 +153,10 @@ def _add_body(
     return asset.add("nodes", {"name": f"{name}_body", "mesh": mesh, "skin": asset.add("skins", skin)})
 
 
-def _add_animation(asset: _Asset, people: Sequence[RigMotion], joints: Sequence[list[int]]) -> None:
-    """One animation that moves everybody."""
+def _add_animations(
+    asset: _Asset, people: Sequence[RigMotion], joints: Sequence[list[int]], path: np.ndarray | None
+) -> None:
+    """One animation that moves everybody; with a path (T, 2) of one person another one, whose armature goes it."""
     times = np.arange(len(people[0].rotations)) / people[0].fps
     time = asset.accessor(times.astype(np.float32), bounds=True)
     channels: list[dict[str, Any]] = []
@@ -169,16 +172,25 @@ def _add_animation(asset: _Asset, people: Sequence[RigMotion], joints: Sequence[
         for joint, node in enumerate(nodes):
             if person.rig.children(joint):  # the others never turn
                 move(node, "rotation", np.roll(person.rotations[:, joint], -1, axis=-1))  # glTF: x, y, z, w
-    asset.add("animations", {"name": "motion", "channels": channels, "samplers": samplers})
+    asset.add("animations", {"name": "motion", "channels": [*channels], "samplers": [*samplers]})
+    if path is not None:
+        move(joints[0][0] - 1, "translation", np.insert(path, 1, 0.0, axis=1))
+        asset.add("animations", {"name": "motion with root motion", "channels": channels, "samplers": samplers})
 
 
-def build_glb(people: Sequence[RigMotion], caption: str | None = None, segments: Sequence[MotionSegment] = ()) -> bytes:
+def build_glb(
+    people: Sequence[RigMotion],
+    caption: str | None = None,
+    segments: Sequence[MotionSegment] = (),
+    path: np.ndarray | None = None,
+) -> bytes:
     """The bytes of a .glb file.
 
     Args:
         people: one or more, of equal length and frame rate.
         caption: what they do; goes into the `extras` of the scene.
         segments: what they do one after another; goes there too, with seconds.
+        path: (T, 2), x and z in metres, of one person whose motion goes without it.
     """
     asset = _Asset()
     roots, joints = [], []
@@ -190,7 +202,7 @@ def build_glb(people: Sequence[RigMotion], caption: str | None = None, segments:
         joints.append(nodes)
         # The body is no child of the armature: its skin moves it, and glTF ignores the transform of a skinned node.
         roots += [armature, _add_body(asset, person, mannequin, height, nodes, name, index)]
-    _add_animation(asset, people, joints)
+    _add_animations(asset, people, joints, path)
     scene: dict[str, Any] = {"name": "motion", "nodes": roots, "extras": {"fps": people[0].fps}}
     if caption:
         scene["extras"]["caption"] = caption.encode("utf-8", "replace").decode("utf-8")
@@ -204,7 +216,9 @@ def save_glb(motion: Motion, path: str | os.PathLike[str], *, fps: float | None 
     """Write a motion as binary glTF 2.0; equal motions give equal bytes.
 
     Metres, Y up, right-handed; the rest pose is a T-pose that faces +Z. All people are in one file, each with a
-    skeleton, a skinned mannequin and materials of its own; one animation moves them.
+    skeleton, a skinned mannequin and materials of its own; one animation moves them. Of a motion without its path
+    (`root_path`) there is a second animation, in which the armature, the node above the root, moves along that path:
+    root motion, for programs that take it from there.
 
     Args:
         motion: what to write.
@@ -219,7 +233,10 @@ def save_glb(motion: Motion, path: str | os.PathLike[str], *, fps: float | None 
         MotionLLMError: bad options, joints that no skeleton can follow, or the file cannot be written.
     """
     path = Path(path)
-    data = build_glb(solve_people(motion, fps, skeleton), motion.caption, motion.segments or ())
+    people, way = solve_people(motion, fps, skeleton), motion.root_path
+    if way is not None:
+        way = resample_joints(way[:, None], motion.fps, people[0].fps)[:, 0]
+    data = build_glb(people, motion.caption, motion.segments or (), way)
     with atomic_path(path) as temporary:
         temporary.write_bytes(data)
     return path

@@ -13,6 +13,7 @@ from hub_scripts.hub.version import __version__
 
 if TYPE_CHECKING:
     from hub_scripts.generation.dataset import GeneratedDataset
+    from hub_scripts.generation.shape import Shape
     from hub_scripts.hub.actions import KnownAction
     from modeling_motionllm.decoding_motionllm import MotionEngine
     from modeling_motionllm.modeling_motionllm import MotionLLMForCausalLM
@@ -31,11 +32,13 @@ class MadeMotion:
         motion: it.
         parts: what each of its people does, where that was told.
         understood: the model's own caption of it, or of each of its segments, where that was asked for.
+        shaped: what was done to it for a game.
     """
 
     motion: "Motion"
     parts: list[str]
     understood: list[str]
+    shaped: Sequence[str] = ()
 
     def notes(self, given: int) -> list[str]:
         """Lines about it; the first `given` people were given."""
@@ -44,12 +47,12 @@ class MadeMotion:
             for person, part in enumerate(self.parts)
         ]
         if self.motion.segments is None:
-            return lines + [f"understood as: {caption}" for caption in self.understood]
+            return [*lines, *self.shaped, *(f"understood as: {caption}" for caption in self.understood)]
         for place, (text, start, end) in enumerate(self.motion.segments):
             understood = self.understood[place] if self.understood else ""
             more = f" (understood as: {understood})" if understood else ""
             lines.append(f"{start:.1f}-{end:.1f} s: {text}{more}")
-        return lines
+        return [*lines, *self.shaped]
 
 
 @dataclass
@@ -152,6 +155,7 @@ def generate_batch(
     progress: Callable[[float], None] | None = None,
     after: "Motion | None" = None,
     before: "Motion | None" = None,
+    shape: "Shape | None" = None,
     **settings: Any,
 ) -> list[MadeMotion]:
     """The motions of a batch. Every sentence is read once, if all have as many motions.
@@ -168,8 +172,17 @@ def generate_batch(
         progress: called with the seconds of motion that are there, while they are decoded; for one person.
         after: a motion of one person that all of them go on from.
         before: with `after`, another one that they lead over to.
+        shape: what to make of each motion of one person.
         settings: of `generate_motion`.
+
+    Raises:
+        MotionLLMError: as `generate_motion`, or a motion cannot be what `shape` asks for.
     """
+    if shape is not None:
+        from hub_scripts.generation.shaping import made_in_shape
+
+        settings |= {"plant_feet": plant_feet}
+        return made_in_shape(model, processor, batch, shape, captions, settings)
     if after is not None:
         settings |= {"plant_feet": plant_feet}
         return [_made_after(model, processor, job, after, before, captions, settings) for job in batch]

@@ -289,7 +289,7 @@ def load_motion_folder(
             )
         if motion.fps != skeleton.fps:
             joints = resample_joints(motion.people[0], motion.fps, skeleton.fps)
-            motion = replace(motion, joints=joints, fps=skeleton.fps, features=None)
+            motion = replace(motion, joints=joints, fps=skeleton.fps, features=None, root_path=None)
         motions.setdefault(name, {})[int(number)] = motion
     for name, several in motions.items():
         if sorted(several) != list(range(len(next(iter(motions.values()))))):

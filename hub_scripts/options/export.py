@@ -72,5 +72,8 @@ def write_motion(motion: Any, path: Path, args: argparse.Namespace, resample: bo
         from modeling_motionllm.motion_features import resample_joints
 
         joints = resample_joints(motion.joints, motion.fps, args.fps)
-        motion = replace(motion, joints=joints, fps=args.fps, features=None)  # these belong to the model's frames
+        way = motion.root_path
+        way = None if way is None else resample_joints(way[:, None], motion.fps, args.fps)[:, 0]
+        # Features belong to the model's frames.
+        motion = replace(motion, joints=joints, fps=args.fps, features=None, root_path=way)
     return save_motion_files(motion, path, **options)

@@ -11,6 +11,7 @@ from hub_scripts.options.generation import (
     check_drawing_arguments,
     check_scene_arguments,
 )
+from hub_scripts.options.shape import add_shape_arguments, check_shape_arguments
 from modeling_motionllm.errors_motionllm import MotionLLMError
 
 __all__ = ["check_generate_arguments", "generate_parser"]
@@ -71,6 +72,7 @@ def generate_parser() -> argparse.ArgumentParser:
         metavar="SECONDS",
         help="seconds; with --then one number for all sentences, or one for each (default: typical for the sentence)",
     )
+    add_shape_arguments(parser)
     parser.add_argument(
         "--num-return-sequences",
         type=int,
@@ -139,6 +141,7 @@ def check_generate_arguments(args: argparse.Namespace) -> None:
         if args.people != 1 and value:
             raise MotionLLMError(f"{name} is for motions of one person, and there are {args.people}; leave it out")
     _check_timeline(args)
+    check_shape_arguments(args)
 
 
 def _read_durations(args: argparse.Namespace) -> None:
