@@ -198,6 +198,14 @@ class Motion:
         text = f", caption={self.caption!r}" if self.caption else ""
         return f"Motion({who}, {self.num_frames} frames, {self.fps:g} fps, {self.duration:.2f} s{text})"
 
+    def _repr_html_(self) -> str | None:
+        """The viewer, in notebooks; None where the package is not installed, so that the text above is shown."""
+        try:
+            from hub_scripts.export.html_viewer import embed_html
+        except ImportError:
+            return None
+        return embed_html(self)
+
     def plant_feet(self) -> "Motion":
         """This motion with feet that do not slide while they stand, see `plant_feet`; without `features`."""
         return replace(self, joints=plant_feet(self.joints, self.fps), features=None)

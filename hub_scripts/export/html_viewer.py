@@ -17,7 +17,7 @@ from modeling_motionllm.motion import Motion
 
 from .theme import person_colours, to_hex, to_theme
 
-__all__ = ["build_html", "save_html"]
+__all__ = ["build_html", "embed_html", "save_html"]
 
 _LARGEST_ERROR = 0.0005  # metres
 
@@ -91,6 +91,22 @@ def build_html(
     head = head.replace("{{SKY}}", to_hex(colours.sky), 1)
     title = html.escape((text or "Motion").encode("utf-8", "replace").decode("utf-8"))
     return "".join([head, title, middle, _as_script(payload), tail])
+
+
+def embed_html(motion: Motion, height: int = 480, **options: Any) -> str:
+    """The player as an element of another page, such as a notebook; it can reach nothing of that page.
+
+    Args:
+        motion: what to show.
+        height: of the element, pixels; it is as wide as there is room.
+        **options: of `build_html`.
+
+    Raises:
+        MotionLLMError: bad options.
+    """
+    page = html.escape(build_html(motion, **options))
+    style = f"width: 100%; height: {height}px; border: 0"
+    return f'<iframe title="motion" sandbox="allow-scripts" style="{style}" srcdoc="{page}"></iframe>'
 
 
 def save_html(motion: Motion, path: str | os.PathLike[str], **options: Any) -> Path:

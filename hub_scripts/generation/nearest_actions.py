@@ -1,7 +1,7 @@
 """Of the actions that a checkpoint was trained on, the nearest to a sentence it has never seen the like of."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -9,13 +9,14 @@ import torch
 from hub_scripts.captions.action_words import SUBJECTS, word_set
 from hub_scripts.captions.sentence_content import UNKNOWN, parse_sentence
 from hub_scripts.captions.sentence_verbs import JOINERS, PREPOSITIONS
+from modeling_motionllm.settings_motionllm import unknown_threshold
 
 if TYPE_CHECKING:
     from hub_scripts.hub.actions import KnownAction
     from modeling_motionllm.modeling_motionllm import MotionLLMForCausalLM
     from modeling_motionllm.processing_motionllm import MotionLLMProcessor
 
-__all__ = ["nearest_actions"]
+__all__ = ["nearest_actions", "unknown_line"]
 
 _NAMED = 3  # at most
 _SIMILAR = 0.5  # cosine; below it lie mostly pairs that have nothing to do with each other
@@ -53,6 +54,28 @@ def nearest_actions(
     centre = vectors[1:].mean(0)  # what all actions have in common tells nothing
     similar = torch.cosine_similarity(vectors[1:] - centre, vectors[:1] - centre)
     return [actions[place].action for place in similar.argsort(descending=True)[:_NAMED] if similar[place] >= _SIMILAR]
+
+
+def unknown_line(
+    sentence: str,
+    unknown: float | None,
+    actions: "Callable[[], Sequence[KnownAction]]",
+    model: "MotionLLMForCausalLM",
+    processor: "MotionLLMProcessor",
+) -> str | None:
+    """One line where the model says itself that it has hardly seen what a sentence asks for, else None.
+
+    Args:
+        sentence: what was asked for.
+        unknown: `output.unknown` of the motion; None where it is not known.
+        actions: gives what the checkpoint was trained on, asked only where it is needed.
+        model, processor: of the checkpoint.
+    """
+    if unknown is None or unknown <= unknown_threshold(model.generation_config):
+        return None
+    nearest = ", ".join(nearest_actions(sentence, actions(), model, processor))
+    more = f"; nearest actions it knows: {nearest}" if nearest else ""
+    return f"'{sentence}': the model has hardly seen this (unknown {unknown:.2f}){more}"
 
 
 def _said(text: str) -> set[str]:

@@ -117,19 +117,15 @@ class MotionRun:
 
     def _tell_unknown(self, unknown: float | None, job: Job) -> None:
         """Say once of a sentence that the model has hardly seen what it asks for, where it says so itself."""
-        from modeling_motionllm.settings_motionllm import unknown_threshold
+        from hub_scripts.generation.nearest_actions import unknown_line
 
         assert self._loaded is not None
-        model = self._loaded[0]
-        if unknown is None or unknown <= unknown_threshold(model.generation_config) or job.prompt in self._told_unknown:
+        if job.prompt in self._told_unknown:
             return
-        from hub_scripts.generation.nearest_actions import nearest_actions
-
-        self._told_unknown.add(job.prompt)
-        text = ", then ".join(job.sentences)
-        nearest = ", ".join(nearest_actions(text, self.actions(), model, self.processor))
-        more = f"; nearest actions it knows: {nearest}" if nearest else ""
-        print(f"'{text}': the model has hardly seen this (unknown {unknown:.2f}){more}")
+        line = unknown_line(", then ".join(job.sentences), unknown, self.actions, self._loaded[0], self.processor)
+        if line is not None:
+            self._told_unknown.add(job.prompt)
+            print(line)
 
 
 class _Progress:

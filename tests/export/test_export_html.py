@@ -111,3 +111,16 @@ def test_themes_and_captions_can_be_chosen():
         build_html(motion, theme="pink")
     with pytest.raises(MotionLLMError, match="elevation 95"):
         build_html(motion, elevation=95)
+
+
+def test_a_motion_shows_itself_in_a_notebook_and_nothing_else():
+    motion = random_motion(caption=HOSTILE)
+    element = motion._repr_html_()
+    frames: list[dict[str, str]] = []
+    parser = HTMLParser()
+    parser.handle_starttag = lambda tag, attributes: frames.append({"tag": tag, **dict(attributes)})
+    parser.feed(element)
+    parser.close()
+    assert [frame["tag"] for frame in frames] == ["iframe"]
+    assert frames[0]["sandbox"] == "allow-scripts"  # without the notebook's own origin
+    assert frames[0]["srcdoc"] == build_html(motion)
