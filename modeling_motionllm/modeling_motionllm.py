@@ -342,7 +342,7 @@ class MotionLLMForCausalLM(MotionGenerationMixin, StrictPreTrainedModel, Generat
     ) -> CausalLMOutputWithPast:
         if self._head_is_plain() and self.language_model.config.tie_word_embeddings:
             hidden, targets, chosen = self._label_states(inputs, labels, **kwargs)
-            losses = self._label_losses(hidden, targets)
+            losses = self._label_losses(hidden, targets, chosen.nonzero()[:, 1])
         else:
             logits, targets, chosen = self._label_logits(inputs, labels, **kwargs)
             losses = token_losses(logits, targets, self.motion_vocabulary.placement)
@@ -370,17 +370,18 @@ class MotionLLMForCausalLM(MotionGenerationMixin, StrictPreTrainedModel, Generat
         hidden = self.language_model.base_model(**inputs, use_cache=False, **kwargs)[0]
         return hidden[:, :-1][chosen], labels[:, 1:][chosen], chosen
 
-    def _label_losses(self, hidden: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    def _label_losses(self, hidden: torch.Tensor, targets: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
         """`token_losses` (N,) of hidden states (N, D), most of those inside motions by the rows of motions alone.
 
         Decoding lets a motion go on with a code or `</Motion>` only, and the output head over the whole vocabulary is a
         third of the work of a step. So such a label is compared with these alone; one in `_WHOLE` is compared with the
-        whole vocabulary, so that without a grammar too no word comes inside a motion.
+        whole vocabulary, so that without a grammar too no word comes inside a motion. Which ones is told by their
+        places (N,) in their rows, whatever else is in the batch.
         """
         vocabulary = self.motion_vocabulary
         code, is_end = targets - vocabulary.offset, targets == vocabulary.end
         inside = (code >= 0) & (code < vocabulary.codebook_size) | is_end
-        inside = inside & (inside.cumsum(0) % _WHOLE != 0)
+        inside = inside & (places % _WHOLE != 0)
         code = code.masked_fill(is_end, vocabulary.codebook_size)
         head, rows = self.language_model.get_output_embeddings(), self.get_input_embeddings()
         whole = token_losses(head(hidden[~inside]), targets[~inside], vocabulary.placement)

@@ -14,6 +14,7 @@ import peft
 import torch
 import transformers
 from safetensors import SafetensorError
+from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import Dataset, Sampler
 from transformers import Trainer, TrainingArguments
 from transformers.trainer_pt_utils import LengthGroupedSampler
@@ -59,7 +60,8 @@ class ModelTrainer(Trainer):
         dataset = self.train_dataset if train_dataset is None else train_dataset
         if self.args.train_sampling_strategy != "group_by_length" or not hasattr(dataset, "lengths"):
             return super()._get_train_sampler(dataset)
-        size = self.args.train_batch_size * self.args.gradient_accumulation_steps
+        # Of all processes together: they share out the batches of the order that one process would have.
+        size = self.args.train_batch_size * self.args.gradient_accumulation_steps * self.args.world_size
         return LengthGroupedSampler(size, lengths=dataset.lengths())
 
     def _run_epoch(self, model: Any, *args: Any, **kwargs: Any) -> Any:
@@ -127,9 +129,11 @@ class ModelTrainer(Trainer):
 @contextmanager
 def _steady(model: torch.nn.Module) -> Iterator[None]:
     """Meanwhile `model.train()` looks at all modules only where the mode changes; the Trainer calls it at each step."""
+    # The Trainer evaluates what is inside of the wrapper of several processes, which knows nothing of that.
+    inner = model.module if isinstance(model, DistributedDataParallel) else model
 
     def train(mode: bool = True) -> torch.nn.Module:
-        return model if model.training == mode else type(model).train(model, mode)
+        return model if model.training == inner.training == mode else type(model).train(model, mode)
 
     model.train = train  # type: ignore[method-assign]
     try:
