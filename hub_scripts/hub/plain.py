@@ -1,10 +1,12 @@
 """The plain layout: the language model alone, as a stock checkpoint that servers load without our code.
 
 A chat request holds the sentence, the answer is `<Motion_12><Motion_345>...</Motion>`; the codes become a motion with
-the VQ-VAE. A motion in a request (`<Motion>...</Motion>`) is answered with its caption.
+the VQ-VAE. A motion in a request (`<Motion>...</Motion>`) is answered with its caption. `motion_tokens.json` tells
+servers which tokens a motion is made of.
 """
 
 import copy
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -15,10 +17,42 @@ from hub_scripts.hub.part_cards import render_plain_card
 from hub_scripts.hub.records import ACTIONS, EVALUATION, TRAINING_RECORD
 from modeling_motionllm.chat_template_motionllm import chat_template
 from modeling_motionllm.checkpoint_motionllm import ADAPTERS_FOLDER
+from modeling_motionllm.files_motionllm import atomic_path
 from modeling_motionllm.modeling_motionllm import MotionLLMForCausalLM
 from modeling_motionllm.processing_motionllm import MotionLLMProcessor
 
-__all__ = ["save_plain", "write_plain"]
+__all__ = ["MOTION_TOKENS", "motion_tokens", "save_plain", "write_plain"]
+
+MOTION_TOKENS = "motion_tokens.json"
+
+
+def motion_tokens(processor: MotionLLMProcessor) -> dict[str, Any]:
+    """What a server has to know of motions.
+
+    Returns:
+        `start` and `end`, the ids of `<Motion>` and `</Motion>`; `offset`, the id of the first code, and
+        `codebook_size`; `frames_per_code`, `fps` and `max_seconds`; the prompts, `text_to_motion` with `{caption}`,
+        with the duration `text_to_motion_timed` with `{seconds}` too, where the model has learnt that, and
+        `motion_to_text` with `{motion}`; and `grammar`, the rules of an answer in the dialect of llguidance, which vLLM
+        takes: codes by their ids. A regular expression would do harm: it lets a server spell codes that are no tokens,
+        letter by letter.
+    """
+    vocabulary = processor.vocabulary
+    last = vocabulary.offset + vocabulary.codebook_size - 1
+    codes = f"code{{1,{processor.num_codes(processor.max_seconds)}}}"
+    rules = (f"start: {codes} ending", f"code: <[{vocabulary.offset}-{last}]>", f"ending: <[{vocabulary.end}]>")
+    prompts = ("text_to_motion", "text_to_motion_timed", "motion_to_text")
+    return {
+        "start": vocabulary.start,
+        "end": vocabulary.end,
+        "offset": vocabulary.offset,
+        "codebook_size": vocabulary.codebook_size,
+        "frames_per_code": processor.frames_per_code,
+        "fps": processor.fps,
+        "max_seconds": processor.max_seconds,
+        **{name: processor.prompts[name] for name in prompts if name in processor.prompts},
+        "grammar": "".join(f"{rule}\n" for rule in rules),
+    }
 
 
 def save_plain(model: MotionLLMForCausalLM, processor: MotionLLMProcessor, target: Path) -> None:
@@ -46,6 +80,9 @@ def save_plain(model: MotionLLMForCausalLM, processor: MotionLLMProcessor, targe
     )
     tokenizer.chat_template = chat_template(processor)
     tokenizer.save_pretrained(target)
+    with atomic_path(target / MOTION_TOKENS) as temporary:
+        text = json.dumps(motion_tokens(processor), indent=2, ensure_ascii=False)
+        temporary.write_text(text + "\n", encoding="utf-8")
 
 
 def write_plain(folder: Path, target: Path, repo: str, adapter_name: str) -> None:

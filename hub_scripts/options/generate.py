@@ -3,7 +3,7 @@
 import argparse
 
 from hub_scripts.options.checkpoint import add_model_arguments
-from hub_scripts.options.engine import add_engine_arguments, check_engine_arguments
+from hub_scripts.options.engine import add_engine_arguments, check_engine_arguments, is_server
 from hub_scripts.options.generation import (
     add_drawing_arguments,
     add_scene_arguments,
@@ -109,7 +109,7 @@ def generate_parser() -> argparse.ArgumentParser:
         "--batch-size", type=int, default=32, help="motions decoded at once, candidates included (default 32)"
     )
     add_model_arguments(parser)
-    add_engine_arguments(parser)
+    add_engine_arguments(parser, served=True)
     return parser
 
 
@@ -142,6 +142,23 @@ def check_generate_arguments(args: argparse.Namespace) -> None:
             raise MotionLLMError(f"{name} is for motions of one person, and there are {args.people}; leave it out")
     _check_timeline(args)
     check_shape_arguments(args)
+    _check_served(args)
+
+
+def _check_served(args: argparse.Namespace) -> None:
+    """Check that a server can make what is asked for; fills in what it draws with."""
+    if not is_server(args.engine):
+        return
+    asked = {
+        "--people": args.people != 1,
+        **{f"--{name}": bool(getattr(args, name)) for name in ("then", "after", "stream")},
+        "--num-candidates": (args.num_candidates or 1) > 1,
+        "--guidance-scale": args.guidance_scale not in (None, 1.0),
+    }
+    for name, wanted in asked.items():
+        if wanted:
+            raise MotionLLMError(f"{name} does not go together with --engine {args.engine}; leave one of them out")
+    args.guidance_scale, args.num_candidates = 1.0, 1
 
 
 def _read_durations(args: argparse.Namespace) -> None:

@@ -78,6 +78,18 @@ def test_its_chat_template_yields_the_training_prompts(prompts, tokenizer, proce
     assert stock.apply_chat_template(chat)["input_ids"] == example["input_ids"]
 
 
+def test_servers_are_told_the_tokens_of_motions(plain, processor):
+    told = json.loads((plain / "motion_tokens.json").read_text(encoding="utf-8"))
+    tokenizer = AutoTokenizer.from_pretrained(plain)
+    first, last = told["offset"], told["offset"] + told["codebook_size"] - 1
+    ids = [told["start"], told["end"], first, last]
+    assert tokenizer.convert_ids_to_tokens(ids) == ["<Motion>", "</Motion>", "<Motion_0>", "<Motion_31>"]
+    assert (told["frames_per_code"], told["fps"], told["max_seconds"]) == (4, 20.0, 10.0)
+    assert told["grammar"] == f"start: code{{1,50}} ending\ncode: <[{first}-{last}]>\nending: <[{told['end']}]>\n"
+    prompt = told["text_to_motion"].format(caption="a person walks")
+    assert tokenizer(prompt)["input_ids"] == processor.text_to_motion_ids("a person walks")
+
+
 def test_requests_of_several_messages_are_refused(plain):
     tokenizer = AutoTokenizer.from_pretrained(plain)
     messages = [{"role": "user", "content": "walk"}, {"role": "user", "content": "run"}]
