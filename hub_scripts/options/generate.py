@@ -151,7 +151,7 @@ def _check_served(args: argparse.Namespace) -> None:
         return
     asked = {
         "--people": args.people != 1,
-        **{f"--{name}": bool(getattr(args, name)) for name in ("then", "after", "stream")},
+        **{f"--{name}": bool(getattr(args, name)) for name in ("then", "after", "split", "stream")},
         "--num-candidates": (args.num_candidates or 1) > 1,
         "--guidance-scale": args.guidance_scale not in (None, 1.0),
     }
