@@ -5,7 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import nbformat
 import pytest
+from nbclient import NotebookClient
 
 import motionllm
 
@@ -54,3 +56,17 @@ def test_scene(folder: Path):
     assert shape.startswith("joints (2, 60, 22, 3)")
     assert 0.4 < float(apart.split()[2]) < 9
     assert (folder / "out" / "scene.html").is_file()
+
+
+def test_notebook(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("PYTHONPATH", str(CLONE))
+    notebook = nbformat.read(EXAMPLES / "notebook.ipynb", as_version=4)
+    assert not any(cell.get("outputs") for cell in notebook.cells)  # what is shown is made by whoever opens it
+    NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(folder)}}).execute()
+    shown = [output for cell in notebook.cells for output in cell.get("outputs", []) if "data" in output]
+    player, caption, written = (output["data"] for output in shown)
+    assert player["text/plain"].startswith("Motion(1 person, 60 frames, 20 fps, 3.00 s")
+    assert player["text/html"].startswith("<iframe ")
+    assert len(caption["text/plain"].split()) > 3
+    assert "wave.glb" in written["text/plain"]
+    assert (folder / "wave.glb").read_bytes()[:4] == b"glTF"
