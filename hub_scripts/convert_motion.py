@@ -16,8 +16,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="motionllm convert",
         description="Convert a motion. Reads what `motionllm caption` reads (.npz, .npy, .bvh, .glb, .amc); writes "
-        ".npz (joints), .bvh (rotations, one file a person), .glb (animated mannequins), .mp4, .gif, .png (contact "
-        "sheet) and .html (viewer). The suffix chooses.",
+        ".npz (joints), .bvh (rotations, one file a person), .glb, .usd, .usda and .fbx (animated mannequins), .vrma "
+        "(for VRM avatars, one file a person), .amass.npz (pose parameters of SMPL's bodies, likewise), .mp4, .gif, "
+        ".png (contact sheet) and .html (viewer). The suffix chooses.",
         epilog="example: motionllm convert out/wave.npz wave.bvh wave.glb --fps 30 --skeleton mixamo   "
         "(`motionllm convert motion-agent --help`: the official checkpoints to our layout)",
     )
@@ -42,7 +43,9 @@ def main(argv: Sequence[str]) -> int:
     args = _parser().parse_args(argv)
     from hub_scripts.data.motion_files import load_motion
     from hub_scripts.export import check_suffix
+    from hub_scripts.export.shown_motion import shown_motion
     from modeling_motionllm.files_motionllm import ensure_folder
+    from modeling_motionllm.motion_features import HUMANML3D
 
     outputs = [Path(out) for out in args.out]
     check_export_arguments(args, [check_suffix(out) for out in outputs])
@@ -55,6 +58,8 @@ def main(argv: Sequence[str]) -> int:
         print(note, file=sys.stderr)
     if args.plant_feet:
         motion = motion.plant_feet()
+    if motion.skeleton is HUMANML3D:  # others are put on its joints by the formats that need them
+        motion = shown_motion(motion)  # so that what is written shows the same, an .npz too
     for out in outputs:
         ensure_folder(out.parent)
         for path in write_motion(motion, out, args):

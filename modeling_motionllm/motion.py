@@ -64,8 +64,8 @@ class Motion:
         seed: the random seed that made it, if any.
         model: name of the model that made it, if any.
         features: float32 (T, 263) or (T - 1, 263), the raw HumanML3D features that the joints were recovered from, if
-            any: as the model decoded them, so the joints may stand on another floor. With P people (P, T, 263). With
-            the 21 joints of KIT-ML 251 columns, in millimetres.
+            any: as the model decoded them, so the joints may stand on another floor and on bones that do not stretch.
+            With P people (P, T, 263). With the 21 joints of KIT-ML 251 columns, in millimetres.
         version: of the MotionLLM package that made it, if any.
         unknown: the probability, by the model that made it, that it has never seen what the caption asks for, if any;
             see `MotionGenerationOutput`.

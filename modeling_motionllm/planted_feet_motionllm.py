@@ -4,7 +4,7 @@ import numpy as np
 
 from .motion_features import Skeleton, skeleton_of_joints
 
-__all__ = ["legs_of", "move_foot", "plant_feet"]
+__all__ = ["ease_of_stands", "legs_of", "move_foot", "plant_feet", "stands"]
 
 _HEIGHT = 0.05  # metres above the floor, under which a toe can stand
 _SPEED = 0.6  # metres per second, under which it does
@@ -55,7 +55,7 @@ def legs_of(skeleton: Skeleton) -> list[list[int]]:
     return legs
 
 
-def _stands(toe: np.ndarray, fps: float) -> list[slice]:
+def stands(toe: np.ndarray, fps: float) -> list[slice]:
     """The frames of each time that a toe (T, 3) stands."""
     if len(toe) < 2:
         return []
@@ -70,6 +70,19 @@ def _stands(toe: np.ndarray, fps: float) -> list[slice]:
         for run in runs
         if run.stop - run.start >= max(2, _SHORTEST * fps) and np.ptp(toe[run][:, [0, 2]], axis=0).max() < _FARTHEST
     ]
+
+
+def ease_of_stands(toe: np.ndarray, fps: float) -> np.ndarray:
+    """1 in the frames (T,) in which a toe (T, 3) stands, falling to 0 within 0.25 s before and after."""
+    standing = np.zeros(len(toe), dtype=bool)
+    for run in stands(toe, fps):
+        standing[run] = True
+    if not standing.any():
+        return np.zeros(len(toe))
+    frames, every = np.flatnonzero(standing), np.arange(len(toe))
+    after = np.searchsorted(frames, every).clip(0, len(frames) - 1)
+    away = np.minimum(np.abs(frames[after] - every), np.abs(every - frames[(after - 1).clip(0)]))
+    return np.clip(1.0 - away / (_EASE * fps), 0.0, 1.0)
 
 
 def _shifts(toe: np.ndarray, runs: list[slice], fps: float) -> np.ndarray | None:

@@ -11,6 +11,7 @@ import torch
 from transformers import BatchFeature, ProcessorMixin
 
 from .errors_motionllm import MotionLLMError
+from .fixed_body_motionllm import fixed_body
 from .json_motionllm import MODEL_FIELDS, PROCESSOR_FIELDS, check_json, explain_settings
 from .motion import Motion, MotionSegment
 from .motion_features import (
@@ -351,8 +352,11 @@ class MotionLLMProcessor(MotionPromptsMixin, ProcessorMixin):
         captions: Sequence[str] | Sequence[Sequence[str]] | None = None,
         seed: int | None = None,
         given: "Motion | np.ndarray | None" = None,
+        raw: bool = False,
     ) -> list[Motion]:
         """`generate_motion`'s output to motions on the floor, several people in the world of person 1.
+
+        Their bones keep their lengths, see `fixed_body`; those of KIT-ML's skeleton are as the decoder has them.
 
         Args:
             output: R rows.
@@ -360,6 +364,7 @@ class MotionLLMProcessor(MotionPromptsMixin, ProcessorMixin):
             seed: recorded in the motions.
             given: the motion of the first people that was given to the processor; it is shown as it was recorded, on
                 the bones of the skeleton, and not as its codes tell it.
+            raw: leave bones as the decoder has them, which stretches some by centimetres.
 
         Returns:
             R motions with joints (T, 22, 3) and codes (L,) of one person, (P, T, 22, 3) and (P, L) of several, and with
@@ -372,6 +377,8 @@ class MotionLLMProcessor(MotionPromptsMixin, ProcessorMixin):
             length = int((codes[0] != -1).sum())
             features = output.features[row, :people, : length * self.frames_per_code].cpu().double()
             joints = stand_on_floor(skeleton.metres_per_unit * features_to_joints(features, skeleton).numpy())
+            if not raw and skeleton is HUMANML3D:
+                joints = stand_on_floor(fixed_body(joints, self.fps))
             kept = codes[:, :length].numpy()
             if people > 1:
                 placements = output.placements[row, :people].cpu().numpy().copy()

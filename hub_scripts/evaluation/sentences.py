@@ -92,7 +92,7 @@ def judge_sentences(
         output = model.generate_motion(
             **processor(text=batch), processor=processor, seed=seeds, engine=engine, **settings
         )
-        joints += [motion.joints for motion in processor.decode_motion(output)]
+        joints += [motion.joints for motion in processor.decode_motion(output, raw=True)]
         unknown += _values(output)
     for _, batch in _batches(others, batch_size, "not known"):
         # The first code is drawn after it is known, and nothing hangs on the rest.

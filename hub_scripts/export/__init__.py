@@ -20,9 +20,14 @@ _WRITERS = {
     ".html": ("html_viewer", "save_html"),
     ".bvh": ("bvh", "save_bvh"),
     ".glb": ("glb", "save_glb"),
+    ".vrma": ("vrma", "save_vrma"),
+    ".usd": ("usd", "save_usd"),
+    ".usda": ("usd", "save_usd"),
+    ".fbx": ("fbx", "save_fbx"),
+    ".amass.npz": ("amass", "save_amass"),
 }
 SUFFIXES = (".npz", *_WRITERS)
-_ONE_PERSON = (".bvh",)
+_ONE_PERSON = (".bvh", ".vrma", ".amass.npz")
 
 
 def check_suffix(path: str | os.PathLike[str]) -> str:
@@ -31,26 +36,29 @@ def check_suffix(path: str | os.PathLike[str]) -> str:
     Raises:
         MotionLLMError: no motion is written in such a file.
     """
-    suffix = Path(path).suffix
-    if suffix.lower() not in SUFFIXES:
+    path = Path(path)
+    ends = [suffix for suffix in SUFFIXES if path.name.lower().endswith(suffix) and path.suffix]
+    if not ends:
         raise MotionLLMError(
-            f"cannot write '{Path(path).name}': the suffix '{suffix}' is not one of {', '.join(SUFFIXES)}"
+            f"cannot write '{path.name}': the suffix '{path.suffix}' is not one of {', '.join(SUFFIXES)}"
         )
-    return suffix.lower()
+    return max(ends, key=len)
 
 
 def save_motion(motion: Motion, path: str | os.PathLike[str], **options: Any) -> Path:
     """Write `motion` in the format that the suffix of `path` names.
 
-    A motion of another skeleton than SMPL-22 is shown, and put on rigs, as `hub_scripts.skeletons.smpl` has it; `.npz`
-    keeps its own joints.
+    An `.npz` keeps the motion as it is. All other formats show it on one body of SMPL-22 with bones of fixed length,
+    see `shown_motion`: what `generate` makes and what is recorded has such a body already, and is the same in all.
 
     Args:
         motion: what to write.
-        path: ends in `.npz` (all of it, to load again), `.bvh` (skeleton and rotations of one person), `.glb` (skinned
-            mannequins with an animation), `.mp4`, `.gif`, `.png` (contact sheet) or `.html` (viewer).
-        **options: of the writer: `save_bvh`, `save_glb`, `save_video`, `save_gif`, `save_contact_sheet` or `save_html`;
-            `.npz` takes none.
+        path: ends in `.npz` (all of it, to load again), `.bvh` (skeleton and rotations of one person), `.glb`, `.usd`,
+            `.usda` or `.fbx` (skinned mannequins with an animation), `.vrma` (one person, for VRM avatars),
+            `.amass.npz` (one person, SMPL's pose parameters), `.mp4`, `.gif`, `.png` (contact sheet) or `.html`
+            (viewer).
+        **options: of the writer: `save_bvh`, `save_glb`, `save_usd`, `save_fbx`, `save_vrma`, `save_amass`,
+            `save_video`, `save_gif`, `save_contact_sheet` or `save_html`; `.npz` takes none.
 
     Returns:
         The path.
@@ -66,7 +74,9 @@ def save_motion(motion: Motion, path: str | os.PathLike[str], **options: Any) ->
         return motion.save(path)
     module_name, function_name = _WRITERS[suffix]
     writer = getattr(importlib.import_module(f".{module_name}", __name__), function_name)
-    return writer(motion, path, **options)
+    from .shown_motion import shown_motion
+
+    return writer(shown_motion(motion), path, **options)
 
 
 def save_motion_files(motion: Motion, path: str | os.PathLike[str], **options: Any) -> list[Path]:
@@ -90,7 +100,8 @@ def save_motion_files(motion: Motion, path: str | os.PathLike[str], **options: A
         if suffix == ".bvh" and motion.segments:
             written.append(save_segments(motion.segments, path.with_suffix(".json")))
         return written
+    stem, end = path.name[: -len(suffix)], path.name[-len(suffix) :]
     return [
-        save_motion(motion, path.with_name(f"{path.stem}-person{person + 1}{path.suffix}"), person=person, **options)
+        save_motion(motion, path.with_name(f"{stem}-person{person + 1}{end}"), person=person, **options)
         for person in range(motion.num_people)
     ]

@@ -9,9 +9,9 @@ from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.files_motionllm import atomic_path
 from modeling_motionllm.motion import Motion
 
-from .ik import solve_people
 from .rig import Rig, RigMotion
 from .rotations import euler_angles
+from .shown_motion import one_person, solve_people
 
 __all__ = ["build_bvh", "save_bvh"]
 
@@ -66,7 +66,7 @@ def build_bvh(motion: RigMotion, units: str = "cm", rotation_order: str = "ZXY")
     rows = _rounded(np.concatenate([motion.root_positions * scale, angles.reshape(len(angles), -1)], axis=1))
     channels = " ".join(f"{axis}rotation" for axis in rotation_order)
     header = ["HIERARCHY", *_joint_lines(rig, 0, scale, channels)]
-    header += ["MOTION", f"Frames: {len(rows)}", f"Frame Time: {1.0 / motion.fps:.8f}"]
+    header += ["MOTION", f"Frames: {len(rows)}", f"Frame Time: {1.0 / motion.fps!r}"]
     line = " ".join(["%.6f"] * rows.shape[1]) + "\n"
     return "\n".join(header) + "\n" + (line * len(rows)) % tuple(rows.ravel().tolist())
 
@@ -102,14 +102,7 @@ def save_bvh(
         MotionLLMError: bad options, joints that no skeleton can follow, or the file cannot be written.
     """
     path = Path(path)
-    if person is None and motion.num_people > 1:
-        raise MotionLLMError(
-            f"'{path.name}' can hold one person and the motion has {motion.num_people}; choose one with person=0 to "
-            f"{motion.num_people - 1}, use save_motion_files for a file each, or write .glb"
-        )
-    if person is not None and not 0 <= person < motion.num_people:
-        raise MotionLLMError(f"person is {person}; the motion has {motion.num_people}, counted from 0")
-    alone = Motion(motion.people[person or 0], motion.fps)
+    alone = one_person(motion, person, path.name)
     text = build_bvh(solve_people(alone, fps, skeleton)[0], units, rotation_order)
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="ascii", newline="\n")

@@ -18,21 +18,22 @@ from modeling_motionllm.files_motionllm import atomic_path
 from modeling_motionllm.motion import Motion, MotionSegment
 from modeling_motionllm.motion_features import resample_joints
 
-from .ik import solve_people
 from .mannequin import Mannequin, build_mannequin
 from .rig import RigMotion
+from .shown_motion import solve_people
 from .theme import RGB, person_colours
 
-__all__ = ["build_glb", "save_glb"]
+__all__ = ["GltfAsset", "add_animations", "add_skeleton", "build_glb", "clip_name", "linear", "save_glb"]
 
 _MAGIC, _VERSION, _JSON_CHUNK, _BINARY_CHUNK = 0x46546C67, 2, 0x4E4F534A, 0x004E4942
 _COMPONENTS = {"u1": 5121, "u2": 5123, "f4": 5126}  # glTF's numbers for the types that are used here
 _TYPES: dict[tuple[int, ...], str] = {(): "SCALAR", (3,): "VEC3", (4,): "VEC4", (4, 4): "MAT4"}
 _VERTICES, _INDICES = 34962, 34963
 _PEAK = 2**32 - 1
+_LONGEST_NAME = 60  # letters; Blender's names have 63 bytes
 
 
-class _Asset:
+class GltfAsset:
     """A glTF document under construction: its JSON and its binary buffer."""
 
     def __init__(self) -> None:
@@ -66,8 +67,10 @@ class _Asset:
             entry["max"] = np.atleast_1d(array.max(axis=0)).tolist()
         return self.add("accessors", entry)
 
-    def to_bytes(self) -> bytes:
+    def to_bytes(self, extensions: dict[str, Any] | None = None) -> bytes:
         document: dict[str, Any] = {"asset": {"version": "2.0", "generator": "motionllm"}, "scene": 0, **self.json}
+        if extensions:
+            document |= {"extensionsUsed": list(extensions), "extensions": extensions}
         document["buffers"] = [{"byteLength": len(self._binary)}]
         text = json.dumps(document, ensure_ascii=True, separators=(",", ":"), allow_nan=False).encode("ascii")
         text += b" " * (-len(text) % 4)
@@ -85,14 +88,14 @@ class _Asset:
         )
 
 
-def _linear(colour: RGB) -> list[float]:
+def linear(colour: RGB) -> list[float]:
     """The linear light of an sRGB colour, with alpha 1; glTF's material factors are linear."""
     encoded = np.array(colour) / 255.0
     light = np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
     return [*(round(float(channel), 5) for channel in light), 1.0]
 
 
-def _add_skeleton(asset: _Asset, person: RigMotion, name: str, height: float) -> tuple[int, list[int]]:
+def add_skeleton(asset: GltfAsset, person: RigMotion, name: str, height: float) -> tuple[int, list[int]]:
     """Nodes of a person in rest pose, the root at `height`: the armature, and one node a joint."""
     rig = person.rig
     armature = len(asset.json.get("nodes", []))
@@ -107,13 +110,13 @@ def _add_skeleton(asset: _Asset, person: RigMotion, name: str, height: float) ->
     return armature, joints
 
 
-def _add_materials(asset: _Asset, index: int, name: str) -> dict[str, int]:
+def _add_materials(asset: GltfAsset, index: int, name: str) -> dict[str, int]:
     """The three tones of a person, as everywhere else."""
     tones = person_colours(index)
     materials = {}
     for side in ("left", "right", "middle"):
         surface = {
-            "baseColorFactor": _linear(getattr(tones, side)),
+            "baseColorFactor": linear(getattr(tones, side)),
             "metallicFactor": 0.0,
             "roughnessFactor": 0.7,
         }
@@ -122,7 +125,7 @@ def _add_materials(asset: _Asset, index: int, name: str) -> dict[str, int]:
 
 
 def _add_body(
-    asset: _Asset, person: RigMotion, mannequin: Mannequin, height: float, joints: list[int], name: str, index: int
+    asset: GltfAsset, person: RigMotion, mannequin: Mannequin, height: float, joints: list[int], name: str, index: int
 ) -> int:
     """Mesh and skin of a person; returns the node that shows them."""
     rig, raised = person.rig, np.array([0.0, height, 0.0])
@@ -153,8 +156,12 @@ def _add_body(
     return asset.add("nodes", {"name": f"{name}_body", "mesh": mesh, "skin": asset.add("skins", skin)})
 
 
-def _add_animations(
-    asset: _Asset, people: Sequence[RigMotion], joints: Sequence[list[int]], path: np.ndarray | None
+def add_animations(
+    asset: GltfAsset,
+    people: Sequence[RigMotion],
+    joints: Sequence[list[int]],
+    name: str,
+    path: np.ndarray | None = None,
 ) -> None:
     """One animation that moves everybody; with a path (T, 2) of one person another one, whose armature goes it."""
     times = np.arange(len(people[0].rotations)) / people[0].fps
@@ -172,10 +179,23 @@ def _add_animations(
         for joint, node in enumerate(nodes):
             if person.rig.children(joint):  # the others never turn
                 move(node, "rotation", np.roll(person.rotations[:, joint], -1, axis=-1))  # glTF: x, y, z, w
-    asset.add("animations", {"name": "motion", "channels": [*channels], "samplers": [*samplers]})
+    asset.add("animations", {"name": name, "channels": [*channels], "samplers": [*samplers]})
     if path is not None:
         move(joints[0][0] - 1, "translation", np.insert(path, 1, 0.0, axis=1))
-        asset.add("animations", {"name": "motion with root motion", "channels": channels, "samplers": samplers})
+        asset.add("animations", {"name": f"{name} with root motion", "channels": channels, "samplers": samplers})
+
+
+def _readable(text: str) -> str:
+    """A text without the halves of characters that no file can hold."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def clip_name(caption: str | None) -> str:
+    """What programs list a motion under: its sentence, on one line and not longer than they show."""
+    name = " ".join(_readable(caption or "").split())
+    if len(name) > _LONGEST_NAME:
+        name = name[: _LONGEST_NAME + 1].rsplit(" ", 1)[0][:_LONGEST_NAME]
+    return name or "motion"
 
 
 def build_glb(
@@ -192,20 +212,20 @@ def build_glb(
         segments: what they do one after another; goes there too, with seconds.
         path: (T, 2), x and z in metres, of one person whose motion goes without it.
     """
-    asset = _Asset()
+    asset = GltfAsset()
     roots, joints = [], []
     for index, person in enumerate(people):
         name = f"person{index + 1}"
         mannequin = build_mannequin(person.rig.smpl_rest, person.rig.carriers)
         height = -float(mannequin.positions[:, 1].min())  # the rest pose stands on the ground
-        armature, nodes = _add_skeleton(asset, person, name, height)
+        armature, nodes = add_skeleton(asset, person, name, height)
         joints.append(nodes)
         # The body is no child of the armature: its skin moves it, and glTF ignores the transform of a skinned node.
         roots += [armature, _add_body(asset, person, mannequin, height, nodes, name, index)]
-    _add_animations(asset, people, joints, path)
-    scene: dict[str, Any] = {"name": "motion", "nodes": roots, "extras": {"fps": people[0].fps}}
+    add_animations(asset, people, joints, clip_name(caption), path)
+    scene: dict[str, Any] = {"name": clip_name(caption), "nodes": roots, "extras": {"fps": people[0].fps}}
     if caption:
-        scene["extras"]["caption"] = caption.encode("utf-8", "replace").decode("utf-8")
+        scene["extras"]["caption"] = _readable(caption)
     if segments:
         scene["extras"]["segments"] = [segment._asdict() for segment in segments]
     asset.add("scenes", scene)

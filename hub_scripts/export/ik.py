@@ -10,28 +10,18 @@ time, so that it neither flips nor jitters.
 import numpy as np
 
 from hub_scripts.skeletons.kinematics import rest_positions
-from hub_scripts.skeletons.smpl import smpl_motion
 from modeling_motionllm.body_motionllm import PARENTS, body_scale
 from modeling_motionllm.errors_motionllm import MotionLLMError
-from modeling_motionllm.motion import Motion
+from modeling_motionllm.fixed_body_motionllm import CHEST, PELVIS, Part, fit_rotations, nearest_known, part_shape
 from modeling_motionllm.motion_features import HUMANML3D
 
 from .hinges import hinge_axes
-from .rig import (
-    JOINT_NAMES,
-    Rig,
-    RigMotion,
-    check_fps,
-    check_skeleton,
-    rename_joints,
-    resample_rotations,
-)
+from .rig import Rig, RigMotion, check_fps
 from .rotations import align_signs, conjugate, from_matrix, multiply, rotate, slerp, swing
 
-__all__ = ["solve_people", "solve_rotations"]
+__all__ = ["solve_rotations"]
 
 _SHORTEST_BONE = 1e-3  # metres
-_SPINE2 = 6
 _X, _Y, _Z = np.eye(3)
 
 # Directions of single bones in the T-pose. Feet are set by the clip; bones of the pelvis and the chest by their shape.
@@ -39,9 +29,6 @@ _REST = {
     **{4: -_Y, 5: -_Y, 7: -_Y, 8: -_Y, 6: _Y, 9: _Y, 15: _Y},
     **{16: _X, 18: _X, 20: _X, 17: -_X, 19: -_X, 21: -_X},
 }
-# Joints with several children: themselves, their children, and left, right, bottom and top of the plane they turn with.
-_PELVIS = (0, (1, 2, 3), (1, 2), ((1, 2), (3,)))
-_CHEST = (9, (12, 13, 14), (13, 14), ((9,), (12,)))
 # Limbs: the joint they hang on, their joints, and the axis about which their hinge bends in the T-pose.
 _LIMBS = (
     (0, (1, 4, 7, 10), _X),
@@ -57,22 +44,10 @@ def _length(vectors: np.ndarray) -> np.ndarray:
     return np.linalg.norm(vectors, axis=-1, keepdims=True)
 
 
-def _nearest_known(values: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """`values` (T, ...) with the frames that are not `known` (T,) replaced by the nearest that is."""
-    if known.all() or not known.any():
-        return values
-    frames = np.flatnonzero(known)
-    after = np.searchsorted(frames, np.arange(len(known))).clip(0, len(frames) - 1)
-    before = (after - 1).clip(0)
-    index = np.arange(len(known))
-    nearer = np.where(index - frames[before] <= np.abs(frames[after] - index), frames[before], frames[after])
-    return values[nearer]
-
-
 def _directions(vectors: np.ndarray) -> np.ndarray:
     """Unit vectors of (T, 3); where one has no length it is that of the nearest frame."""
     lengths = _length(vectors)
-    return _nearest_known(vectors / np.maximum(lengths, 1e-12), lengths[:, 0] > 1e-6)
+    return nearest_known(vectors / np.maximum(lengths, 1e-12), lengths[:, 0] > 1e-6)
 
 
 def _check_lengths(lengths: np.ndarray, given: bool) -> None:
@@ -86,21 +61,14 @@ def _check_lengths(lengths: np.ndarray, given: bool) -> None:
         )
 
 
-def _shape(joints: np.ndarray, part: tuple) -> np.ndarray:
-    """Children of a joint as the clip shows them, in the axes of the part (x left, y up): (children, 3), unit."""
-    joint, children, (left, right), (bottom, top) = part
-    x = joints[:, left] - joints[:, right]
-    x = x / np.maximum(_length(x), 1e-12)
-    y = joints[:, list(top)].mean(axis=1) - joints[:, list(bottom)].mean(axis=1)
-    y = y - x * (x * y).sum(axis=-1, keepdims=True)
-    y = y / np.maximum(_length(y), 1e-12)
-    axes = np.stack([x, y, np.cross(x, y)], axis=-1)
-    shape = np.median((joints[:, list(children)] - joints[:, joint, None]) @ axes, axis=0)
+def _shape(joints: np.ndarray, part: Part) -> np.ndarray:
+    """Unit vectors (children, 3) from a joint to its children in the T-pose."""
+    shape = part_shape(joints, part)
     shape = shape / np.maximum(_length(shape), 1e-12)
     if np.linalg.svd(shape, compute_uv=False)[1] < 1e-2:
-        name = HUMANML3D.joint_names[joint]
+        name = HUMANML3D.joint_names[part.joint]
         raise MotionLLMError(f"the joints around the {name} lie on one line, so nothing tells how it is turned")
-    return shape
+    return np.asarray(shape)
 
 
 def _foot_pitch(joints: np.ndarray) -> float:
@@ -120,22 +88,13 @@ def _make_rig(joints: np.ndarray, lengths: np.ndarray) -> Rig:
     directions = np.zeros((22, 3))
     for joint, direction in (_REST | {10: foot, 11: foot}).items():
         directions[joint] = direction
-    for part in (_PELVIS, _CHEST):
-        directions[list(part[1])] = _shape(joints, part)
+    for part in (PELVIS, CHEST):
+        directions[list(part.children)] = _shape(joints, part)
     tips, scale = np.zeros((22, 3)), body_scale(joints)
     for joint, tip in _TIPS.items():
         tips[joint] = tip * scale
     offsets = directions * lengths[:, None]
     return Rig(HUMANML3D.joint_names, PARENTS, offsets, tips, rest_positions(PARENTS, offsets), tuple(range(22)))
-
-
-def _fit(offsets: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    """Rotations (T, 4) that bring `offsets` (N, 3) nearest to `targets` (T, N, 3) in the sense of least squares."""
-    left, sizes, right = np.linalg.svd(np.einsum("tni,nj->tij", targets, offsets))
-    left[..., 2] *= np.sign(np.linalg.det(left @ right))[..., None]
-    rotation = align_signs(from_matrix(left @ right))
-    # Where the targets lie on one line for a moment, the frames around say how the part is turned.
-    return align_signs(_nearest_known(rotation, sizes[:, 1] > 1e-6 * np.maximum(sizes[:, 0], 1e-12)))
 
 
 def _frames(direction: np.ndarray, axis: np.ndarray) -> np.ndarray:
@@ -193,10 +152,11 @@ def solve_rotations(joints: np.ndarray, fps: float, bone_lengths: np.ndarray | N
     world = np.zeros((len(joints), 22, 4))
     direction = np.zeros_like(joints)
     for joint in range(22):
-        if joint in (_PELVIS[0], _CHEST[0]):
-            children = list((_PELVIS if joint == 0 else _CHEST)[1])
+        if joint in (PELVIS.joint, CHEST.joint):
+            children = list((PELVIS if joint == PELVIS.joint else CHEST).children)
             origin = position[:, joint] if same else joints[:, joint]
-            world[:, joint] = _fit(rig.offsets[children], joints[:, children] - origin[:, None])
+            turns = fit_rotations(rig.offsets[children], joints[:, children] - origin[:, None])
+            world[:, joint] = align_signs(from_matrix(turns))
             position[:, children] = position[:, joint, None] + rotate(world[:, joint, None], rig.offsets[children])
         for child in rig.children(joint):
             if child in _REST or child in (10, 11):
@@ -246,25 +206,3 @@ def _turn_limbs(world: np.ndarray, direction: np.ndarray, rig: Rig, fps: float) 
     for ankle, ball in ((7, 10), (8, 11)):
         rest_foot = rig.offsets[ball] / _length(rig.offsets[ball])
         world[:, ankle] = _follow(world[:, PARENTS[ankle]], rest_foot, direction[:, ball])
-
-
-def solve_people(motion: Motion, fps: float | None = None, skeleton: str = "smpl") -> list[RigMotion]:
-    """Rotations of all people of a motion, for a file format that holds rotations.
-
-    Args:
-        motion: one person or several; of another skeleton as `smpl_motion` has it.
-        fps: frames per second of the result; the motion's own if None.
-        skeleton: whose joint names to use; "smpl", "mixamo", "cmu" or "bandai".
-
-    Raises:
-        MotionLLMError: no such skeleton, `fps` out of range, or joints that `solve_rotations` refuses.
-    """
-    check_skeleton(skeleton)
-    fps = motion.fps if fps is None else check_fps(fps)
-    people = []
-    for joints in smpl_motion(motion).people.astype(np.float64):
-        if not JOINT_NAMES[skeleton][_SPINE2]:
-            joints[:, _SPINE2] = 0.5 * (joints[:, 3] + joints[:, 9])  # a straight bone can do without its middle
-        solved = resample_rotations(solve_rotations(joints, motion.fps), fps)
-        people.append(rename_joints(solved, skeleton))
-    return people

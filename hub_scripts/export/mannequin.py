@@ -131,9 +131,10 @@ def _leg(rest: np.ndarray, s: float, side: str) -> list[_Tube]:
     thigh = [radius * s for radius in (0.076, 0.082, 0.08, 0.075, 0.068, 0.062, 0.058)]
     shin = [radius * s for radius in (0.058, 0.057, 0.058, 0.055, 0.048, 0.042, 0.039)]
     leg = _limb(_Tube(side, -_Y, _X), rest[[hip, knee, ankle]], (hip, knee), (thigh, shin), 0.09 * s)
-    # The sole is flat and level in the rest pose: so is the foot that the rig was measured on.
+    # The sole is flat and level in the rest pose: so is the foot that the rig was measured on. It is as low as the ball
+    # of the foot, since motions have their lowest joint on the floor.
     heel, toes = rest[ankle] + s * np.array([0.0, 0.0, -0.045]), rest[ball] + s * np.array([0.0, 0.0, 0.05])
-    sole, top = float(rest[ball, 1]) - 0.028 * s, float(rest[ankle, 1])
+    sole, top = float(rest[ball, 1]), float(rest[ankle, 1]) + 0.028 * s
     foot = _Tube(side, _Z, _X, caps=(0.6, 0.8))
     tall = top - sole
     for share, width, height, weights in (

@@ -128,12 +128,9 @@ class Renderer:
         tops[:, 1] = (points[..., 1] + radii.T).max(axis=-1) + 0.04 * self._scales
         return tops
 
-    def frames(self, fps: float | None = None) -> Iterator[Image.Image]:
-        """All pictures in order, resampled in time where `fps` is not the motion's own."""
-        rate = self.motion.fps / (fps or self.motion.fps)
-        count = int(np.floor((self.num_frames - 1) / rate + 1e-6)) + 1
-        for position in range(count):
-            yield self.frame(min(position * rate, self.num_frames - 1))
+    def frames(self) -> Iterator[Image.Image]:
+        """All pictures in order."""
+        return map(self.frame, range(self.num_frames))
 
     def _choose_camera(self) -> Camera:
         radii = point_radii() * self._scales[:, None, None]

@@ -19,6 +19,7 @@ try:
     from .renderer import Renderer, RenderOptions
 except ImportError as error:
     raise MotionLLMError(f"films need Pillow and PyAV ({error}); run: pip install 'motionllm[viz]'") from error
+from .shown_motion import shown_motion
 
 __all__ = ["save_gif", "save_video"]
 
@@ -29,8 +30,8 @@ _BT709, _LIMITED_RANGE = 1, 1  # FFmpeg's numbers; without them players guess th
 
 def _rate(motion: Motion, fps: float | None) -> float:
     rate = motion.fps if fps is None else float(fps)
-    if not (np.isfinite(rate) and 0.1 <= rate <= 240):
-        raise MotionLLMError(f"a film of {rate:g} frames per second; give fps between 0.1 and 240")
+    if not (np.isfinite(rate) and 1 <= rate <= 240):
+        raise MotionLLMError(f"a film of {rate:g} frames per second; give fps between 1 and 240")
     return rate
 
 
@@ -89,10 +90,10 @@ def save_video(
     path = Path(path)
     even = (size[0] + size[0] % 2, size[1] + size[1] % 2)
     rate = _rate(motion, fps)
-    renderer = Renderer(motion, RenderOptions(size=even, **options))
+    renderer = Renderer(shown_motion(motion, rate), RenderOptions(size=even, **options))
 
     def frames() -> Iterator[Any]:
-        for picture in renderer.frames(rate):
+        for picture in renderer.frames():
             frame = av.VideoFrame.from_image(picture)
             yield frame.reformat(format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG")
 
@@ -135,7 +136,7 @@ def save_gif(
     """
     path = Path(path)
     rate = min(_rate(motion, fps), _MAX_GIF_FPS)
-    renderer = Renderer(motion, RenderOptions(size=size, **options))
+    renderer = Renderer(shown_motion(motion, rate), RenderOptions(size=size, **options))
     palette = _palette(renderer)
     colours = np.zeros((256, 4), dtype=np.uint8)
     known = np.array(palette.getpalette(), dtype=np.uint8).reshape(-1, 3)
@@ -144,7 +145,7 @@ def save_gif(
     colours[: len(known), 1:] = known
 
     def frames() -> Iterator[Any]:
-        for picture in renderer.frames(rate):
+        for picture in renderer.frames():
             indices = np.asarray(picture.quantize(palette=palette, dither=Image.Dither.NONE))
             pair: Any = (indices, colours)
             yield av.VideoFrame.from_ndarray(pair, format="pal8")

@@ -11,6 +11,7 @@ import numpy as np
 from hub_scripts.generation.prompts import Prompt
 from hub_scripts.skeletons.seams import bone_lengths, carried, fade_over, lead_to, on_body, placed, with_bones
 from modeling_motionllm.errors_motionllm import MotionLLMError
+from modeling_motionllm.fixed_body_motionllm import fixed_body
 from modeling_motionllm.motion import Motion, MotionSegment
 from modeling_motionllm.motion_features import (
     HUMANML3D,
@@ -172,7 +173,8 @@ def go_on(
     bounds[-1] = (motion.num_frames + len(new) - 1) / motion.fps
     kept = _segments(motion, 0.0, start)
     segments = [MotionSegment(*one) for one in zip(sentences, bounds[:-1], bounds[1:], strict=True)]
-    return _continued(np.concatenate([joints, new[1:]]), motion.fps, [*kept, *segments], len(kept), output)
+    whole = _on_one_body(np.concatenate([joints, new[1:]]), slice(len(joints), None), motion.fps)
+    return _continued(whole, motion.fps, [*kept, *segments], len(kept), output)
 
 
 def fill_between(
@@ -211,7 +213,8 @@ def fill_between(
     stop = (len(joints) + frames - 1) / fps
     kept = _segments(first, 0.0, start)
     later = [MotionSegment(text, stop + a, stop + b) for text, a, b in _segments(second, 0.0, len(other) / fps)]
-    whole = np.concatenate([joints, new[1:-1], other])
+    made_part = slice(len(joints), len(joints) + len(new) - 2)
+    whole = _on_one_body(np.concatenate([joints, new[1:-1], other]), made_part, fps)
     return _continued(whole, fps, [*kept, MotionSegment(sentence, start, stop), *later], len(kept), output)
 
 
@@ -250,6 +253,7 @@ def edit_motion(
     new = _faded(joints[: first + 1], new, fps, joints[last:])
     whole = motion.people[0].copy()
     whole[first + 1 : last] = new[1:-1]
+    whole = _on_one_body(whole, slice(first + 1, last), fps)
     start, end = first / fps, last / fps
     kept = _segments(motion, 0.0, start)
     segments = [*kept, MotionSegment(sentence, start, end), *_segments(motion, end, motion.duration)]
@@ -381,6 +385,13 @@ def _faded(before: np.ndarray, new: np.ndarray, fps: float, after: np.ndarray | 
     share = np.linspace(0.0, 1.0, len(new))[:, None]
     lengths, goal = (bone_lengths(pose) for pose in (before[-1], before[-1] if after is None else after[0]))
     return with_bones(faded, (1 - share) * lengths + share * goal)
+
+
+def _on_one_body(joints: np.ndarray, new: slice, fps: float) -> np.ndarray:
+    """The motion (T, 22, 3) with its new part on bones that do not stretch; the rest as it is."""
+    whole = joints.copy()
+    whole[new] = fixed_body(joints, fps)[new]
+    return whole
 
 
 def _segments(motion: Motion, start: float, end: float) -> list[MotionSegment]:

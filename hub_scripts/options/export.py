@@ -13,8 +13,8 @@ __all__ = ["add_export_arguments", "check_export_arguments", "write_motion"]
 # Kept here and not asked of the writers, so that --help imports nothing.
 _SKELETONS, _UNITS = ("smpl", "mixamo", "cmu", "bandai"), ("cm", "m")
 _TAKES = {
-    "fps": (".bvh", ".glb", ".mp4", ".gif"),
-    "skeleton": (".bvh", ".glb"),
+    "fps": (".bvh", ".glb", ".vrma", ".usd", ".usda", ".fbx", ".amass.npz", ".mp4", ".gif"),
+    "skeleton": (".bvh", ".glb", ".usd", ".usda", ".fbx"),
     "units": (".bvh",),
 }
 
@@ -26,7 +26,8 @@ def add_export_arguments(parser: argparse.ArgumentParser, fps_of: str, units: bo
     )
     parser.add_argument("--fps", type=float, help=f"frames per second of {fps_of} (default: the motion's own)")
     parser.add_argument(
-        "--skeleton", help=f"joint names in .bvh and .glb, of {', '.join(_SKELETONS)} (default {_SKELETONS[0]})"
+        "--skeleton",
+        help=f"joint names in .bvh, .glb, .usd and .fbx, of {', '.join(_SKELETONS)} (default {_SKELETONS[0]})",
     )
     if units:
         parser.add_argument("--units", help=f"lengths in .bvh, {' or '.join(_UNITS)} (default {_UNITS[0]})")
@@ -63,17 +64,18 @@ def write_motion(motion: Any, path: Path, args: argparse.Namespace, resample: bo
     Returns:
         The files written, as `save_motion_files`.
     """
-    from hub_scripts.export import save_motion_files
+    from hub_scripts.export import check_suffix, save_motion_files
 
-    suffix = path.suffix.lower()
+    suffix = check_suffix(path)
     given = {name: getattr(args, name) for name in _TAKES if getattr(args, name, None) is not None}
     options = {name: value for name, value in given.items() if suffix in _TAKES[name]}
     if resample and "fps" in given and "fps" not in options:
-        from modeling_motionllm.motion_features import resample_joints
+        from hub_scripts.export.shown_motion import shown_motion
+        from modeling_motionllm.motion_features import HUMANML3D, resample_joints
 
-        joints = resample_joints(motion.joints, motion.fps, args.fps)
-        way = motion.root_path
-        way = None if way is None else resample_joints(way[:, None], motion.fps, args.fps)[:, 0]
-        # Features belong to the model's frames.
-        motion = replace(motion, joints=joints, fps=args.fps, features=None, root_path=way)
+        if motion.skeleton is HUMANML3D:
+            motion = shown_motion(motion, args.fps)
+        else:  # features belong to the model's frames
+            joints = resample_joints(motion.joints, motion.fps, args.fps)
+            motion = replace(motion, joints=joints, fps=args.fps, features=None)
     return save_motion_files(motion, path, **options)

@@ -24,7 +24,7 @@ __all__ = [
     "write_formats",
 ]
 
-_FORMATS = ("npz", "bvh", "glb", "mp4", "gif", "png", "html")
+_FORMATS = ("npz", "bvh", "glb", "vrma", "usd", "usda", "fbx", "amass.npz", "mp4", "gif", "png", "html")
 _DEFAULT_FORMATS = "npz,mp4,html"
 
 

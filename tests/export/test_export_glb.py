@@ -12,10 +12,10 @@ import pytest
 from conftest import read_golden
 
 from hub_scripts.export import save_motion
-from hub_scripts.export.ik import solve_people
 from hub_scripts.export.mannequin import build_mannequin
 from hub_scripts.export.rig import JOINT_NAMES, forward_kinematics
 from hub_scripts.export.rotations import to_matrix
+from hub_scripts.export.shown_motion import shown_motion, solve_people
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.motion import Motion
 
@@ -125,7 +125,7 @@ def test_the_skin_goes_with_the_joints(tmp_path: Path, skeleton: str) -> None:
 
 
 def test_people_stand_where_they_are_in_colours_of_their_own(tmp_path: Path) -> None:
-    motion = duet()
+    motion = shown_motion(duet())
     glb = Glb(save_motion(motion, tmp_path / "duet.glb"))
     assert [skin["name"] for skin in glb.json["skins"]] == ["person1", "person2"]
     assert len(glb.json["animations"]) == 1

@@ -62,9 +62,9 @@ def random_motion(spread: float = 1.0, people: int = 2, **options) -> Motion:
 
 
 @pytest.mark.parametrize("spread,encoding", [(0.0, "int16"), (1.0, "int16"), (200.0, "float32")])
-def test_payload_decodes_to_the_joints(tmp_path, spread, encoding):
+def test_payload_decodes_to_the_joints(spread, encoding):
     motion = random_motion(spread, fps=30.0, caption="two people meet")
-    payload = payload_of(save_motion(motion, tmp_path / "motion.html").read_text(encoding="utf-8"))
+    payload = payload_of(build_html(motion))
     assert payload["joints"]["encoding"] == encoding
     assert np.abs(joints_of(payload) - motion.people).max() <= 0.0005 + 1e-6
     assert (payload["fps"], payload["people"], payload["frames"]) == (30.0, 2, 7)

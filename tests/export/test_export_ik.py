@@ -8,7 +8,7 @@ from conftest import FIXTURES, read_golden
 
 from hub_scripts.data.bvh import forward_kinematics as bvh_positions
 from hub_scripts.data.bvh import read_bvh
-from hub_scripts.export.ik import solve_people, solve_rotations
+from hub_scripts.export.ik import solve_rotations
 from hub_scripts.export.rig import RigMotion, forward_kinematics, rename_joints, resample_rotations
 from hub_scripts.export.rotations import (
     ROTATION_ORDERS,
@@ -22,6 +22,7 @@ from hub_scripts.export.rotations import (
     swing,
     to_matrix,
 )
+from hub_scripts.export.shown_motion import solve_people
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.motion import Motion
 from modeling_motionllm.motion_features import HUMANML3D, mirror_joints

@@ -118,8 +118,6 @@ def test_frames_between_frames():
     motion = make_motion(11, speed=2.0)
     renderer = Renderer(motion, RenderOptions(size=(160, 120)))
     assert len(list(renderer.frames())) == 11
-    assert len(list(renderer.frames(60.0))) == 31
-    assert len(list(renderer.frames(10.0))) == 6
     assert renderer.frame(4.5).tobytes() not in (renderer.frame(4).tobytes(), renderer.frame(5).tobytes())
 
 

@@ -11,6 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from hub_scripts.cli import main
 from hub_scripts.evaluation.outputs import plant_features
 from hub_scripts.metrics.physics import FootSkating, MotionClips
+from modeling_motionllm.fixed_body_motionllm import fixed_body
 from modeling_motionllm.motion import Motion
 from modeling_motionllm.motion_features import HUMANML3D, KIT, features_to_joints
 from modeling_motionllm.planted_feet_motionllm import plant_feet
@@ -160,7 +161,10 @@ def test_convert(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     joints[:, [7, 10], 0] += 0.002 * np.arange(40)[:, None]
     Motion(joints, FPS).save(tmp_path / "in.npz")
     assert main(["convert", str(tmp_path / "in.npz"), str(tmp_path / "out.npz"), "--plant-feet"]) == 0
-    expected = plant_feet(joints.astype(np.float32), FPS)
-    assert_allclose(Motion.load(tmp_path / "out.npz").joints, expected, atol=1e-6)
-    assert main(["convert", str(tmp_path / "in.npz"), str(tmp_path / "same.npz")]) == 0
-    assert_array_equal(Motion.load(tmp_path / "same.npz").joints, joints.astype(np.float32))
+    planted = plant_feet(joints.astype(np.float32), FPS)
+    written = Motion.load(tmp_path / "out.npz").joints
+    assert_allclose(written, fixed_body(planted, FPS), atol=1e-6)
+    toes = [leg[-1] for leg in LEGS]
+    assert_allclose(written[:, toes], planted[:, toes], atol=1e-3)  # still in their places
+    assert main(["convert", str(tmp_path / "out.npz"), str(tmp_path / "same.npz")]) == 0
+    assert_array_equal(Motion.load(tmp_path / "same.npz").joints, written)
