@@ -38,7 +38,7 @@ def plant_feet(joints: np.ndarray, fps: float, stands_of: np.ndarray | None = No
     told = (joints if stands_of is None else stands_of).astype(np.float64).reshape(-1, *joints.shape[-3:])
     for person, teller in zip(planted.reshape(-1, *joints.shape[-3:]), told, strict=True):
         for leg in legs_of(skeleton):
-            shift = _shifts(person[:, leg[-1]], _stands(teller[:, leg[-1]], fps), fps)
+            shift = _shifts(person[:, leg[-1]], stands(teller[:, leg[-1]], fps), fps)
             if shift is not None:
                 move_foot(person, leg, np.stack([shift[:, 0], np.zeros(len(shift)), shift[:, 1]], axis=-1))
     return planted.astype(joints.dtype)

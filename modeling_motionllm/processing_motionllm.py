@@ -378,7 +378,9 @@ class MotionLLMProcessor(MotionPromptsMixin, ProcessorMixin):
             features = output.features[row, :people, : length * self.frames_per_code].cpu().double()
             joints = stand_on_floor(skeleton.metres_per_unit * features_to_joints(features, skeleton).numpy())
             if not raw and skeleton is HUMANML3D:
-                joints = stand_on_floor(fixed_body(joints, self.fps))
+                fixed = fixed_body(joints, self.fps)
+                fixed = fixed + (joints - fixed)[..., :1, :1, :]  # which starts where it started
+                joints = stand_on_floor(fixed)
             kept = codes[:, :length].numpy()
             if people > 1:
                 placements = output.placements[row, :people].cpu().numpy().copy()

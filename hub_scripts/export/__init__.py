@@ -2,6 +2,7 @@
 
 import importlib
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from modeling_motionllm.motion import Motion
 
 from .segments import save_segments
 
-__all__ = ["SUFFIXES", "check_suffix", "save_motion", "save_motion_files"]
+__all__ = ["SUFFIXES", "check_suffix", "find_writer", "save_motion", "save_motion_files"]
 
 # Suffix: module of this package and its function (motion, path, **options); imported only when needed.
 _WRITERS = {
@@ -45,6 +46,17 @@ def check_suffix(path: str | os.PathLike[str]) -> str:
     return max(ends, key=len)
 
 
+def find_writer(suffix: str) -> Callable[..., Path]:
+    """The function that writes a format, of those with a suffix other than `.npz`.
+
+    Raises:
+        MotionLLMError: a package or program that it needs is missing.
+    """
+    module_name, function_name = _WRITERS[suffix]
+    writer: Callable[..., Path] = getattr(importlib.import_module(f".{module_name}", __name__), function_name)
+    return writer
+
+
 def save_motion(motion: Motion, path: str | os.PathLike[str], **options: Any) -> Path:
     """Write `motion` in the format that the suffix of `path` names.
 
@@ -72,8 +84,7 @@ def save_motion(motion: Motion, path: str | os.PathLike[str], **options: Any) ->
         if options:
             raise MotionLLMError(f"an .npz takes no options, but {', '.join(sorted(options))} was given; leave it out")
         return motion.save(path)
-    module_name, function_name = _WRITERS[suffix]
-    writer = getattr(importlib.import_module(f".{module_name}", __name__), function_name)
+    writer = find_writer(suffix)
     from .shown_motion import shown_motion
 
     return writer(shown_motion(motion), path, **options)

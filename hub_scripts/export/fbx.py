@@ -21,7 +21,11 @@ _LONGEST = 600.0  # seconds that Blender may take
 
 
 def _command() -> list[str]:
-    """What runs a script inside Blender."""
+    """What runs a script inside Blender.
+
+    Raises:
+        MotionLLMError: there is none; so this module cannot be imported, as those whose packages are missing.
+    """
     if importlib.util.find_spec("bpy") is not None:
         return [sys.executable, str(_SCRIPT)]
     blender = shutil.which("blender")
@@ -31,6 +35,9 @@ def _command() -> list[str]:
             "version that bpy is built for), install Blender, or write .glb and import that"
         )
     return [blender, "--background", "--factory-startup", "--python-exit-code", "1", "--python", str(_SCRIPT), "--"]
+
+
+_BLENDER = _command()
 
 
 def save_fbx(motion: Motion, path: str | os.PathLike[str], *, fps: float | None = None, skeleton: str = "smpl") -> Path:
@@ -49,13 +56,13 @@ def save_fbx(motion: Motion, path: str | os.PathLike[str], *, fps: float | None 
         MotionLLMError: bad options, joints that no skeleton can follow, Blender is missing or fails, or the file cannot
             be written.
     """
-    path, command = Path(path), _command()
+    path = Path(path)
     with tempfile.TemporaryDirectory() as folder, atomic_path(path) as temporary:
         source = save_glb(motion, Path(folder) / "motion.glb", fps=fps, skeleton=skeleton)
         arguments = [str(source), str(temporary.resolve()), repr(float(fps or motion.fps))]
         try:
             run = subprocess.run(
-                [*command, *arguments], capture_output=True, text=True, errors="replace", timeout=_LONGEST, check=False
+                [*_BLENDER, *arguments], capture_output=True, text=True, errors="replace", timeout=_LONGEST, check=False
             )
         except (OSError, subprocess.TimeoutExpired) as error:
             raise MotionLLMError(f"cannot run Blender for '{path}' ({error}); write .glb and import that") from error

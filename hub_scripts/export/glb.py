@@ -16,11 +16,10 @@ import numpy as np
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.files_motionllm import atomic_path
 from modeling_motionllm.motion import Motion, MotionSegment
-from modeling_motionllm.motion_features import resample_joints
 
 from .mannequin import Mannequin, build_mannequin
 from .rig import RigMotion
-from .shown_motion import solve_people
+from .shown_motion import shown_motion, solve_people
 from .theme import RGB, person_colours
 
 __all__ = ["GltfAsset", "add_animations", "add_skeleton", "build_glb", "clip_name", "linear", "save_glb"]
@@ -253,10 +252,8 @@ def save_glb(motion: Motion, path: str | os.PathLike[str], *, fps: float | None 
         MotionLLMError: bad options, joints that no skeleton can follow, or the file cannot be written.
     """
     path = Path(path)
-    people, way = solve_people(motion, fps, skeleton), motion.root_path
-    if way is not None:
-        way = resample_joints(way[:, None], motion.fps, people[0].fps)[:, 0]
-    data = build_glb(people, motion.caption, motion.segments or (), way)
+    shown = shown_motion(motion, fps)
+    data = build_glb(solve_people(shown, None, skeleton), motion.caption, motion.segments or (), shown.root_path)
     with atomic_path(path) as temporary:
         temporary.write_bytes(data)
     return path

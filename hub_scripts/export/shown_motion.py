@@ -8,7 +8,7 @@ from hub_scripts.skeletons.smpl import smpl_motion
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.fixed_body_motionllm import fixed_body
 from modeling_motionllm.motion import Motion
-from modeling_motionllm.motion_features import HUMANML3D
+from modeling_motionllm.motion_features import HUMANML3D, resample_joints
 from modeling_motionllm.planted_feet_motionllm import legs_of, move_foot, stands
 
 from .ik import solve_rotations
@@ -49,7 +49,10 @@ def shown_motion(motion: Motion, fps: float | None = None) -> Motion:
         people = joints.reshape(-1, *joints.shape[-3:])
         resampled = np.stack([_resampled(person.astype(np.float64), motion.fps, fps) for person in people])
         joints = resampled.reshape(*joints.shape[:-3], *resampled.shape[1:])
-        return replace(motion, joints=joints, fps=fps, features=None)
+        path = motion.root_path
+        if path is not None:
+            path = resample_joints(path[:, None], motion.fps, fps)[:, 0]
+        return replace(motion, joints=joints, fps=fps, features=None, root_path=path)
     return motion if joints is motion.joints else replace(motion, joints=joints)
 
 

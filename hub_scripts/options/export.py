@@ -17,6 +17,7 @@ _TAKES = {
     "skeleton": (".bvh", ".glb", ".usd", ".usda", ".fbx"),
     "units": (".bvh",),
 }
+_BY_OTHERS = {".usd", ".usda", ".fbx"}  # written by packages and programs that may be missing
 
 
 def add_export_arguments(parser: argparse.ArgumentParser, fps_of: str, units: bool = False) -> None:
@@ -37,7 +38,8 @@ def check_export_arguments(args: argparse.Namespace, suffixes: Iterable[str]) ->
     """Check these options before work starts.
 
     Raises:
-        MotionLLMError: a value out of range, or an option that none of the files to write takes.
+        MotionLLMError: a value out of range, an option that none of the files to write takes, or a format whose package
+            or program is missing.
     """
     suffixes = set(suffixes)
     if args.fps is not None and not 1 <= args.fps <= 240:
@@ -50,6 +52,10 @@ def check_export_arguments(args: argparse.Namespace, suffixes: Iterable[str]) ->
             raise MotionLLMError(f"--{name} is '{value}'; choose one of {', '.join(choices)}")
         if suffixes.isdisjoint(_TAKES[name]):
             raise MotionLLMError(f"--{name} is for {' and '.join(_TAKES[name])}, and none is written; leave it out")
+    for suffix in sorted(suffixes & _BY_OTHERS):
+        from hub_scripts.export import find_writer
+
+        find_writer(suffix)
 
 
 def write_motion(motion: Any, path: Path, args: argparse.Namespace, resample: bool = True) -> list[Path]:
@@ -75,7 +81,8 @@ def write_motion(motion: Any, path: Path, args: argparse.Namespace, resample: bo
 
         if motion.skeleton is HUMANML3D:
             motion = shown_motion(motion, args.fps)
-        else:  # features belong to the model's frames
+        else:
             joints = resample_joints(motion.joints, motion.fps, args.fps)
-            motion = replace(motion, joints=joints, fps=args.fps, features=None)
+            # Features belong to the model's frames; paths are those of motions with 22 joints.
+            motion = replace(motion, joints=joints, fps=args.fps, features=None, root_path=None)
     return save_motion_files(motion, path, **options)

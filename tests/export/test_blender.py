@@ -99,6 +99,7 @@ def test_blender_imports_the_same_world_from_all_formats(tmp_path: Path, fps: fl
 @pytest.mark.skipif(importlib.util.find_spec("bpy") is not None, reason="bpy is installed")
 def test_without_blender_fbx_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delitem(sys.modules, "hub_scripts.export.fbx", raising=False)
     with pytest.raises(MotionLLMError, match=r"written by Blender, which is not here; run: pip install"):
         save_motion(Motion(decoded()[NAMES[0]][:8]), tmp_path / "motion.fbx")
     assert not (tmp_path / "motion.fbx").exists()

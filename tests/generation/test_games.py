@@ -139,7 +139,7 @@ def test_files_keep_the_path(tmp_path):
     data = save_motion(motion, tmp_path / "walk.glb", fps=30).read_bytes()
     asset = json.loads(data[20 : 20 + int.from_bytes(data[12:16], "little")])
     still, going = asset["animations"]
-    assert (still["name"], going["name"]) == ("motion", "motion with root motion")
+    assert (still["name"], going["name"]) == ("walks", "walks with root motion")
     assert going["channels"][:-1] == still["channels"]
     channel = going["channels"][-1]["target"]
     assert asset["nodes"][channel["node"]]["name"] == "person1"
