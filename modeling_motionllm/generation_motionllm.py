@@ -14,8 +14,6 @@ from .decoding_motionllm import (
     FusedDecoder,
     MotionEngine,
     MotionRequest,
-    choose_decoder,
-    decode_steps,
     generated_codes,
 )
 from .errors_motionllm import MotionLLMError
@@ -27,8 +25,8 @@ from .prompts_motionllm import pad_right
 from .sampling_motionllm import TextGrammar, candidate_seeds, row_seeds, sampling_steps
 from .scene_motionllm import Scene
 from .settings_motionllm import PLAIN_DECODING, CaptionSettings, MotionSettings, check_generate_options
-from .streaming_motionllm import stream_features, stream_generate
-from .turns_motionllm import tell_turns
+from .streaming_motionllm import code_steps, one_person, request_steps, stream_features
+from .turns_motionllm import stream_turns, tell_turns
 from .vocabulary_motionllm import MotionVocabulary
 
 __all__ = ["MotionGenerationMixin", "MotionGenerationOutput"]
@@ -205,6 +203,7 @@ class MotionGenerationMixin:
         input_ids: torch.Tensor,
         attention_mask: torch.Tensor | None = None,
         num_codes: torch.Tensor | int | None = None,
+        turns: torch.Tensor | None = None,
         *,
         chunk_codes: int = 5,
         generation_config: GenerationConfig | None = None,
@@ -215,7 +214,8 @@ class MotionGenerationMixin:
         """The motions of `generate_motion` in chunks, while their codes are decoded; of one person each.
 
         Chunks joined along time are what `generate_motion` gives with the same arguments. The first one comes after
-        `chunk_codes + motion_config.decoder_context` codes: a frame depends on that many codes after it.
+        `chunk_codes + motion_config.decoder_context` codes: a frame depends on that many codes after it. With `turns`
+        neither memory nor the time between chunks grows with the motion, however long it is.
 
         Args:
             chunk_codes: codes of a chunk (5 are one second); the last chunk has the rest.
@@ -223,7 +223,9 @@ class MotionGenerationMixin:
 
         Returns:
             Iterator of outputs with `codes` (R, 1, n), `attention_mask` (R, 1, n), `features` (R, 1, n *
-            frames_per_code, D) and, the same in each, `unknown` (R,); closing it ends the decoding.
+            frames_per_code, D) and `unknown` (R,), the same in each; with turns `unknown` is of the turns that are
+            done, and so are `segment_ends` (R, N), in codes from the beginning of the motion. Closing it ends the
+            decoding.
 
         Raises:
             MotionLLMError: as `generate_motion`, before the first chunk is asked for.
@@ -237,29 +239,32 @@ class MotionGenerationMixin:
         drawing = MotionSettings.of(generation_config or self.generation_config, settings)
         check_generate_options(settings)
         each, mask = drawing.num_return_sequences, attention_mask
+        seeds = row_seeds(0 if seed is None and not drawing.do_sample else seed, len(input_ids) * each)
+        if turns is not None:
+            lengths = None if num_codes is None else torch.as_tensor(num_codes)
+            return stream_turns(
+                self, input_ids.to(self.device), mask, turns, lengths,
+                chunk_codes=chunk_codes, copies=each, seeds=seeds, settings=drawing, engine=engine, options=settings,
+            )  # fmt: skip
         request = MotionRequest(
             input_ids.to(self.device),
             None if mask is None else mask.to(self.device),
             num_codes,
             drawing,
-            row_seeds(0 if seed is None and not drawing.do_sample else seed, len(input_ids) * each),
+            seeds,
             self.motion_vocabulary,
             each,
         )
-        decoder = choose_decoder(engine, self, request, settings)
-        steps = decode_steps(self, request, decoder) if decoder else stream_generate(self, request, **settings)
+        steps = request_steps(self, request, engine, settings)
         return self._chunks(steps, chunk_codes, request)
 
-    @torch.no_grad()
     def _chunks(
         self, steps: Iterator[torch.Tensor], chunk_codes: int, request: MotionRequest
     ) -> Iterator[MotionGenerationOutput]:
-        for chunk in stream_features(self.motion_vq, steps, self.motion_vocabulary, chunk_codes):
-            codes, mask, features = (value[:, None] for value in chunk)
-            people = torch.ones(len(codes), dtype=torch.long)
-            places = torch.zeros(len(codes), 1, 3, dtype=torch.float64)
+        vocabulary = self.motion_vocabulary
+        for codes, mask, features in stream_features(self.motion_vq, code_steps(steps, vocabulary), chunk_codes):
             unknown = None if request.unknown is None else request.unknown.clone().cpu()
-            yield MotionGenerationOutput(codes, mask, features, places, people, unknown=unknown)
+            yield one_person(codes, mask, features, unknown)
 
     def int8_engine(self) -> MotionEngine:
         """The fast decoder with int8 weights, for `engine`: faster on the CPU, and not quite the same (`Int8Llama`).

@@ -1,21 +1,23 @@
-"""`tell_turns`: one person does one thing after another, each turn told by a sentence and gone on to from the last."""
+"""`tell_turns`: one person does one thing after another, each turn told by a sentence and gone on to from the last;
+and `stream_turns`, which shows it while it is told."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 
-from .decoding_motionllm import MotionEngine, MotionModel, check_prompts
+from .decoding_motionllm import MotionEngine, MotionModel, MotionRequest, check_prompts
 from .errors_motionllm import MotionLLMError
 from .output_motionllm import MotionGenerationOutput
 from .processing_motionllm import MotionLLMProcessor
 from .prompts_motionllm import pad_left, pad_right
 from .scene_motionllm import Scene, derived_seed
 from .settings_motionllm import MotionSettings
+from .streaming_motionllm import ENDED, NOTHING, code_steps, one_person, request_steps, stream_features
 from .vocabulary_motionllm import MotionVocabulary
 
-__all__ = ["tell_turns"]
+__all__ = ["stream_turns", "tell_turns"]
 
 _LEAST_SECONDS = 4.0  # of the motion so far that every turn sees, if there is that much
 _TURN = 3  # the part of `derived_seed`
@@ -77,6 +79,89 @@ class _Story:
         self.ends.append(len(self.codes))
 
 
+@dataclass(frozen=True)
+class _Asked:
+    """The next turn of the motions that have one.
+
+    Args:
+        rows: of all motions, those whose turn it is.
+        inputs: `input_ids` and `attention_mask` of their prompts.
+        lengths: int64 (len(rows),) codes, or None.
+        seeds: of each.
+    """
+
+    rows: list[int]
+    inputs: dict[str, torch.Tensor]
+    lengths: torch.Tensor | None
+    seeds: list[int]
+
+
+class _Telling:
+    """R motions of one person that are told turn by turn; arguments as in `tell_turns`."""
+
+    def __init__(
+        self,
+        model: MotionModel,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor | None,
+        turns: torch.Tensor,
+        num_codes: torch.Tensor | None,
+        copies: int,
+        seeds: Sequence[int],
+        settings: MotionSettings,
+    ):
+        check_prompts(input_ids, attention_mask)
+        self.model, self.vocabulary, self.settings = model, model.motion_vocabulary, settings
+        bos = getattr(model.config.text_config, "bos_token_id", None)
+        if turns.ndim != 3 or len(turns) != len(input_ids):
+            raise MotionLLMError(
+                f"turns have shape {tuple(turns.shape)} for {len(input_ids)} prompts; make both with the processor"
+            )
+        self.lengths = _lengths(num_codes, len(input_ids), turns.shape[1] + 1)
+        self.copies, self.seeds, self.turn = copies, seeds, 0
+        real = torch.ones_like(input_ids) if attention_mask is None else attention_mask
+        self.stories: list[_Story] = []
+        for row, (ids, keep) in enumerate(zip(input_ids.cpu(), real.cpu(), strict=True)):
+            later = [[int(token) for token in turn if token != -1] for turn in turns[row].tolist()]
+            for _ in range(copies):
+                told = _story(ids[keep.bool()].tolist(), [one for one in later if one], self.vocabulary, bos)
+                self.stories.append(told)
+        self.unknown = [0.0] * len(self.stories)
+
+    def ask(self) -> _Asked | None:
+        """The next turn; None where everything is told."""
+        rows = [row for row, story in enumerate(self.stories) if story.ahead]
+        if not rows:
+            return None
+        wanted = None if self.lengths is None else self.lengths[[row // self.copies for row in rows], self.turn]
+        if wanted is not None and int(wanted.min()) < 1:
+            raise MotionLLMError(f"turn {self.turn + 1} has {int(wanted.min())} codes; give at least one for each turn")
+        config, most = self.model.config.motion_config, self.settings.max_codes
+        least = round(_LEAST_SECONDS * config.fps / config.frames_per_code) + 1  # with `</Motion>`
+        context = getattr(self.model.config.text_config, "max_position_embeddings", None) or 10**9
+        prompts = []
+        for place, row in enumerate(rows):
+            next_codes = most if wanted is None else int(wanted[place])
+            room = most - (most // 2 if wanted is None else next_codes)
+            prompts.append(self.stories[row].window(least, max(room, least), context - next_codes - 1))
+        inputs = {name: ids.to(self.model.device) for name, ids in pad_left(prompts, self.vocabulary.end).items()}
+        seeds = [self.seeds[row] if self.turn == 0 else derived_seed(self.seeds[row], self.turn, _TURN) for row in rows]
+        return _Asked(rows, inputs, wanted, seeds)
+
+    def add(self, asked: _Asked, codes: Sequence[Sequence[int]], unknown: torch.Tensor | None) -> None:
+        """Tell the codes of the turn that was asked for."""
+        for place, (row, own) in enumerate(zip(asked.rows, codes, strict=True)):
+            self.stories[row].add([code for code in own if code != -1], self.vocabulary)
+            if unknown is not None:
+                self.unknown[row] = max(self.unknown[row], float(unknown[place]))
+        self.turn += 1
+
+    @property
+    def ends(self) -> torch.Tensor:
+        """int64 (R, N): codes up to the end of each turn that was told, -1 where there are fewer."""
+        return pad_right([story.ends for story in self.stories], -1)
+
+
 def tell_turns(
     model: MotionModel,
     input_ids: torch.Tensor,
@@ -119,61 +204,93 @@ def tell_turns(
     Raises:
         MotionLLMError: prompts or lengths that do not fit together.
     """
-    check_prompts(input_ids, attention_mask)
-    vocabulary, bos = model.motion_vocabulary, getattr(model.config.text_config, "bos_token_id", None)
-    if turns.ndim != 3 or len(turns) != len(input_ids):
-        raise MotionLLMError(
-            f"turns have shape {tuple(turns.shape)} for {len(input_ids)} prompts; make both with the processor"
-        )
-    lengths = _lengths(num_codes, len(input_ids), turns.shape[1] + 1)
-    real = torch.ones_like(input_ids) if attention_mask is None else attention_mask
-    stories = []
-    for row, (ids, keep) in enumerate(zip(input_ids.cpu(), real.cpu(), strict=True)):
-        later = [[int(token) for token in turn if token != -1] for turn in turns[row].tolist()]
-        for _ in range(copies):
-            stories.append(_story(ids[keep.bool()].tolist(), [one for one in later if one], vocabulary, bos))
-    config = model.config.motion_config
-    least = round(_LEAST_SECONDS * config.fps / config.frames_per_code) + 1  # with `</Motion>`
-    context = getattr(model.config.text_config, "max_position_embeddings", None) or 10**9
-    unknown: list[float] = [0.0] * len(stories)
-    for turn in range(turns.shape[1] + 1):
-        rows = [row for row, story in enumerate(stories) if story.ahead]
-        if not rows:
-            break
-        wanted = None if lengths is None else lengths[[row // copies for row in rows], turn]
-        if wanted is not None and int(wanted.min()) < 1:
-            raise MotionLLMError(f"turn {turn + 1} has {int(wanted.min())} codes; give at least one for each turn")
-        prompts = []
-        for place, row in enumerate(rows):
-            next_codes = settings.max_codes if wanted is None else int(wanted[place])
-            room = settings.max_codes - (settings.max_codes // 2 if wanted is None else next_codes)
-            prompts.append(stories[row].window(least, max(room, least), context - next_codes - 1))
-        inputs = pad_left(prompts, vocabulary.end)
+    telling = _Telling(model, input_ids, attention_mask, turns, num_codes, copies, seeds, settings)
+    while (asked := telling.ask()) is not None:
         scene = Scene(
             model,
-            inputs["input_ids"].to(model.device),
-            inputs["attention_mask"].to(model.device),
+            asked.inputs["input_ids"],
+            asked.inputs["attention_mask"],
             copies=1,
-            people=torch.ones(len(rows), dtype=torch.long),
-            lengths=wanted,
-            seeds=[seeds[row] if turn == 0 else derived_seed(seeds[row], turn, _TURN) for row in rows],
+            people=torch.ones(len(asked.rows), dtype=torch.long),
+            lengths=asked.lengths,
+            seeds=asked.seeds,
             settings=settings,
             engine=engine,
             options=options,
             judge=judge,
         )
-        everyone = list(range(len(rows)))
+        everyone = list(range(len(asked.rows)))
         codes = scene.draw_motions(everyone, 0) if judge is None else scene.draw_best(everyone, 0)
-        for place, (row, own) in enumerate(zip(rows, codes.tolist(), strict=True)):
-            stories[row].add([code for code in own if code != -1], vocabulary)
-            if scene.unknown is not None:
-                unknown[row] = max(unknown[row], float(scene.unknown[place]))
+        telling.add(asked, codes.tolist(), scene.unknown)
     return MotionGenerationOutput.of_codes(
         model.motion_vq,
-        pad_right([story.codes for story in stories], -1)[:, None],
-        unknown=torch.tensor(unknown),
-        segment_ends=pad_right([story.ends for story in stories], -1),
+        pad_right([story.codes for story in telling.stories], -1)[:, None],
+        unknown=torch.tensor(telling.unknown),
+        segment_ends=telling.ends,
     )
+
+
+def stream_turns(
+    model: MotionModel,
+    input_ids: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    turns: torch.Tensor,
+    num_codes: torch.Tensor | None,
+    *,
+    chunk_codes: int,
+    copies: int,
+    seeds: Sequence[int],
+    settings: MotionSettings,
+    engine: str | MotionEngine = "auto",
+    options: dict[str, Any] | None = None,
+) -> Iterator[MotionGenerationOutput]:
+    """The motions of `tell_turns` in chunks, while their codes are decoded; arguments as there.
+
+    What was decoded and shown is forgotten but for its codes and what the next turn and the next frames need.
+
+    Args:
+        chunk_codes: codes of a chunk; the last one has the rest.
+        others: as in `tell_turns`.
+
+    Returns:
+        Iterator of chunks, as those of `stream_motion`; `segment_ends` and `unknown` are of the turns that are done.
+
+    Raises:
+        MotionLLMError: as `tell_turns`; what can be seen before the first turn is decoded is raised at once.
+    """
+    telling = _Telling(model, input_ids, attention_mask, turns, num_codes, copies, seeds, settings)
+
+    def begin() -> tuple[_Asked, MotionRequest, Iterator[torch.Tensor]] | None:
+        asked = telling.ask()
+        if asked is None:
+            return None
+        ids, mask = asked.inputs["input_ids"], asked.inputs["attention_mask"]
+        request = MotionRequest(ids, mask, asked.lengths, settings, asked.seeds, telling.vocabulary)
+        return asked, request, request_steps(model, request, engine, options or {})
+
+    first = begin()
+
+    def steps() -> Iterator[torch.Tensor]:
+        now = first
+        while now is not None:
+            asked, request, written = now
+            last = torch.tensor([len(telling.stories[row].ahead) == 1 for row in asked.rows])
+            codes: list[list[int]] = [[] for _ in asked.rows]
+            for own in code_steps(written, telling.vocabulary):
+                shown = torch.full((len(telling.stories),), ENDED)
+                # At the end of a turn there is nothing until the next one begins.
+                shown[asked.rows] = torch.where((own == ENDED) & ~last, NOTHING, own)
+                for row, code in zip(codes, own.tolist(), strict=True):
+                    row += [code] if code >= 0 else []
+                yield shown
+            telling.add(asked, codes, request.unknown)
+            now = begin()
+
+    def chunks() -> Iterator[MotionGenerationOutput]:
+        for codes, mask, features in stream_features(model.motion_vq, steps(), chunk_codes):
+            yield one_person(codes, mask, features, torch.tensor(telling.unknown), telling.ends)
+
+    return chunks()
 
 
 def _story(ids: list[int], later: list[list[int]], vocabulary: MotionVocabulary, bos: int | None) -> _Story:

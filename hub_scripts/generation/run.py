@@ -287,7 +287,11 @@ def _streamed(
     joined = {
         name: torch.cat([chunk[name] for chunk in chunks], dim=2) for name in ("codes", "attention_mask", "features")
     }
-    first = chunks[0]
+    last = chunks[-1]
     return MotionGenerationOutput(
-        **joined, placements=first.placements, num_people=first.num_people, unknown=first.unknown
+        **joined,
+        placements=last.placements,
+        num_people=last.num_people,
+        unknown=last.unknown,
+        segment_ends=last.segment_ends,
     )

@@ -182,8 +182,6 @@ def _check_timeline(args: argparse.Namespace) -> None:
     sentences = len(args.text) + len(args.then)
     if args.then and len(args.text) != 1:
         raise MotionLLMError(f"--then goes on from one sentence, and {len(args.text)} are given; give one")
-    if args.then and args.stream:
-        raise MotionLLMError("--stream shows the motion of one sentence; leave it out, or --then")
     if args.before is not None and (args.after is None or args.duration is None):
         raise MotionLLMError("--before is for the way between two motions; give --after and --duration with it")
     for name, value in (("--then", args.then), ("--split", args.split)):

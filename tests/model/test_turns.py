@@ -10,7 +10,7 @@ from conftest import AS_LEARNT, make_vq
 
 from hub_scripts.data.gate import ReadingOptions
 from hub_scripts.data.motion_files import load_motion
-from modeling_motionllm import output_motionllm, turns_motionllm
+from modeling_motionllm import output_motionllm, streaming_motionllm, turns_motionllm
 from modeling_motionllm.decoding_motionllm import MotionRequest
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.motion import Motion, MotionSegment
@@ -124,6 +124,55 @@ def test_the_prompt_does_not_grow_with_the_motion(model, processor, monkeypatch)
     seen.clear()
     tell(model, processor(text=[texts[:4]], duration=1.0), seed=0)
     assert max(len(own) for [own] in seen) <= 80 - 6
+
+
+@pytest.mark.parametrize("engine,chunk_codes", [("fast", 1), ("fast", 5), ("generate", 100)])
+def test_streamed_turns_are_what_generate_motion_gives(model, processor, engine, chunk_codes):
+    texts = [TURNS, TURNS[:1], TURNS[1:]]
+    for seconds in ([[1.0, 0.6, 2.0], [1.2], [0.4, 3.2]], None):
+        options = AS_LEARNT | {"seed": 5, "num_return_sequences": 2, "min_codes": 2, "max_codes": 12}
+        inputs = processor(text=texts, duration=seconds)
+        whole = model.generate_motion(**inputs, **options)
+        chunks = list(model.stream_motion(**inputs, **options, engine=engine, chunk_codes=chunk_codes))
+        joined = {
+            name: torch.cat([chunk[name] for chunk in chunks], dim=2)
+            for name in ("codes", "attention_mask", "features")
+        }
+        assert torch.equal(joined["codes"], whole.codes)
+        assert torch.equal(joined["attention_mask"], whole.attention_mask)
+        torch.testing.assert_close(joined["features"], whole.features, atol=1e-4, rtol=1e-4)
+        assert chunks[-1].segment_ends.tolist() == whole.segment_ends.tolist()
+        torch.testing.assert_close(chunks[-1].unknown, whole.unknown, rtol=1e-3, atol=1e-5)
+        assert all(chunk.codes.shape[2] == chunk_codes for chunk in chunks[:-1])
+
+
+def test_a_stream_of_turns_keeps_little_and_shows_them_as_they_come(model, processor, monkeypatch):
+    sizes: list[int] = []
+    plain = streaming_motionllm.decode_part
+
+    def noted(vq: Any, codes: torch.Tensor, *rest: int) -> torch.Tensor:
+        sizes.append(codes.shape[1])
+        return plain(vq, codes, *rest)
+
+    monkeypatch.setattr(streaming_motionllm, "decode_part", noted)
+    seen = read_prompts(monkeypatch)
+    inputs = processor(text=[[TURNS[number % 3] for number in range(12)]], duration=3.0)
+    stream = model.stream_motion(**inputs, **AS_LEARNT, seed=0)
+    first = next(stream)
+    reach = model.motion_vq.config.decoder_context
+    # The first second is there when no more is decoded than its frames depend on.
+    assert first.codes.shape[2] == 5
+    assert len(seen) == -(-(5 + reach) // 15)
+    assert sum(chunk.codes.shape[2] for chunk in stream) == 12 * 15 - 5
+    assert len(seen) == 12
+    assert max(sizes) <= 5 + 2 * reach
+
+
+def test_a_stream_of_turns_that_cannot_be_told_says_so_at_once(model, processor):
+    inputs = processor(text=[TURNS], duration=1.0)
+    for wrong in ({"turns": inputs["turns"][0]}, {"num_codes": torch.tensor([1, 2, 3])}, {"engine": "no"}):
+        with pytest.raises(MotionLLMError):
+            model.stream_motion(**inputs | wrong)
 
 
 def test_turns_go_on_from_turns_in_the_first_prompt(model, processor, monkeypatch):
