@@ -9,6 +9,7 @@ from pathlib import Path
 from huggingface_hub import HfApi, constants
 from huggingface_hub.utils import enable_progress_bars, validate_repo_id
 
+from hub_scripts.hub.card import is_local_base
 from hub_scripts.hub.errors import hub_errors
 from hub_scripts.hub.layouts import (
     LAYOUTS,
@@ -38,13 +39,19 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "folder", nargs="?", help="thin checkpoint (default: the shipped one), or with --evaluator an evaluator"
     )
-    parser.add_argument("--repo", required=True, help="user/name; created if it is not there")
+    where = parser.add_mutually_exclusive_group(required=True)
+    where.add_argument("--repo", metavar="USER/NAME", help="repository; created if it is not there")
+    where.add_argument(
+        "--space",
+        metavar="USER/NAME",
+        help="a Space instead, with the web app and the checkpoint in it (with the base model merged in, if that is a "
+        "folder of this machine)",
+    )
     parser.add_argument("--private", action="store_true", help="create the repository private")
     what = parser.add_mutually_exclusive_group()
     what.add_argument(
         "--layout",
         choices=("full", "thin", "plain"),
-        default="full",
         help="full (default): everything merged into one model, which loads without knowing its base; thin: the folder "
         "with the code beside it, without the base model's weights; plain: the language model alone, for servers",
     )
@@ -76,7 +83,12 @@ def _print_files(files: Mapping[str, Path]) -> None:
 
 def _layout(args: argparse.Namespace) -> str:
     parts = {"adapters": args.adapters_only, "vq": args.vq_only, "evaluator": args.evaluator}
-    return next((name for name, wanted in parts.items() if wanted), args.layout)
+    chosen = next((name for name, wanted in parts.items() if wanted), args.layout)
+    if args.space is None:
+        return chosen or "full"
+    if chosen is not None:
+        raise MotionLLMError(f"--space sends the web app with the checkpoint, and {chosen} was asked for; give --repo")
+    return "space"
 
 
 def main(argv: Sequence[str]) -> int:
@@ -86,42 +98,45 @@ def main(argv: Sequence[str]) -> int:
         MotionLLMError: bad input, or the Hub refused, failed, or could not be reached; the repository is as it was.
     """
     args = _parser().parse_args(argv)
-    layout = _layout(args)
+    layout, repo = _layout(args), args.repo or args.space
     folder = Path(args.folder or (DEFAULT_EVALUATOR if layout == "evaluator" else DEFAULT_CHECKPOINT))
     require_shipped(folder)
-    with hub_errors(args.repo):
-        validate_repo_id(args.repo)
-    if args.repo.count("/") != 1:
-        raise MotionLLMError(f"--repo is '{args.repo}'; give 'user/name'")
+    with hub_errors(repo):
+        validate_repo_id(repo)
+    if repo.count("/") != 1:
+        raise MotionLLMError(f"--{'space' if args.space else 'repo'} is '{repo}'; give 'user/name'")
     if layout == "evaluator":
         check_evaluator(folder)
+        merged = False
     else:
-        check_thin_checkpoint(folder, args.adapter)
+        base = check_thin_checkpoint(folder, args.adapter)["base_model_name_or_path"]
+        merged = layout in ("full", "plain") or (layout == "space" and is_local_base(base))
     if layout == "thin":
         check_public_base(folder)
-    if layout in ("full", "plain"):
+    if merged:
         if not args.allow_forbidden_license:
             check_licence(folder, args.adapter)
         others = sorted({path.name for path in (folder / ADAPTERS_FOLDER).iterdir()} - {args.adapter})
         if others:
             print(f"{layout} holds the adapter '{args.adapter}' alone, merged; --layout thin sends {others} too")
     quiet()
+    address = f"{constants.ENDPOINT}/{'spaces/' if layout == 'space' else ''}{repo}"
     if not args.dry_run:
-        with hub_errors(args.repo):  # a wrong token shows before the work, not after it
+        with hub_errors(repo):  # a wrong token shows before the work, not after it
             HfApi().whoami()
     with tempfile.TemporaryDirectory(prefix="motionllm-push-") as temporary:
-        LAYOUTS[layout].write(folder, Path(temporary), args.repo, args.adapter)
+        LAYOUTS[layout].write(folder, Path(temporary), repo, args.adapter)
         files = layout_files(Path(temporary))
         if args.dry_run:
-            print(f"would send to {constants.ENDPOINT}/{args.repo} ({layout}, revision {args.revision}):")
+            print(f"would send to {address} ({layout}, revision {args.revision}):")
             _print_files(files)
             print("nothing was sent (--dry-run)")
             return 0
         if sys.stderr.isatty():
             enable_progress_bars()
-        print(f"sending to {args.repo} ({layout}, revision {args.revision}):")
+        print(f"sending to {repo} ({layout}, revision {args.revision}):")
         _print_files(files)
         options = {"private": args.private, "revision": args.revision, "message": args.message}
-        commit, new = push_files(files, args.repo, layout, **options)
-    print(f"{'sent' if new else 'up to date'}: {constants.ENDPOINT}/{args.repo} ({commit.oid[:12]})")
+        commit, new = push_files(files, repo, layout, **options)
+    print(f"{'sent' if new else 'up to date'}: {address} ({commit.oid[:12]})")
     return 0

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub import ModelCard, ModelCardData
+from huggingface_hub import ModelCard, ModelCardData, SpaceCardData
 
 from hub_scripts.evaluation.tables import (
     T2M,
@@ -94,12 +94,12 @@ def card_metadata(
     return ModelCardData(**licence_of(data), **fields)
 
 
-def fill_card(template: str, metadata: ModelCardData, repo: str = "", **fields: Any) -> str:
+def fill_card(template: str, metadata: ModelCardData | SpaceCardData, repo: str = "", **fields: Any) -> str:
     """A card from `templates/`.
 
     Args:
         template: name of the file, without its ending.
-        metadata: of `card_metadata`.
+        metadata: of `card_metadata`, or of a Space.
         repo: what users load the model by; its last part is the `name` in the template.
         fields: of the template.
     """

@@ -23,6 +23,7 @@ from hub_scripts.hub.records import (
     read_evaluation,
     read_record,
 )
+from hub_scripts.hub.space import CHECKPOINT, CODE, write_space
 from modeling_motionllm.checkpoint_motionllm import (
     ADAPTERS_FOLDER,
     MOTION_VQ_FOLDER,
@@ -43,6 +44,7 @@ __all__ = [
 ]
 
 _WEIGHTS = "model.safetensors"
+_HANDLER = "handler.py"  # for Inference Endpoints
 # What lies at the root of a repository because an earlier push put it there.
 _OWNED = (".safetensors", ".safetensors.index.json", ".py", "SHA256SUMS")
 # What an earlier push says of its weights does not hold for others.
@@ -57,11 +59,13 @@ class Layout:
         write: (folder, target, repo, adapter name): puts the files into `target`.
         owns_folders: folders that a repository must not keep from an earlier push of another layout.
         whole: whether it is a whole repository; else it is added to what is there, and the card there stays.
+        kind: of the repository, as the Hub calls it.
     """
 
     write: Callable[[Path, Path, str, str], None]
     owns_folders: tuple[str, ...] = ()
     whole: bool = True
+    kind: str = "model"
 
     def stale(self, remote: Sequence[str], files: Mapping[str, object]) -> list[str]:
         """Files of the repository that an earlier push left and that would mislead a reader of this layout."""
@@ -227,6 +231,7 @@ def _write_full(folder: Path, target: Path, repo: str, adapter_name: str) -> Non
         model.config.base_model_name_or_path = None
     model.save_pretrained(target)
     save_processor(motionllm.MotionLLMProcessor.from_pretrained(folder), target)
+    shutil.copyfile(Path(__file__).with_name("templates") / _HANDLER, target / _HANDLER)
     records = {
         f"{ADAPTERS_FOLDER}/{adapter_name}/{TRAINING_RECORD}": TRAINING_RECORD,
         f"{ADAPTERS_FOLDER}/{adapter_name}/{ACTIONS}": ACTIONS,
@@ -284,4 +289,5 @@ LAYOUTS = {
     "vq": Layout(_write_vq),
     "evaluator": Layout(_write_evaluator),
     "plain": Layout(write_plain, owns_folders=(MOTION_VQ_FOLDER, ADAPTERS_FOLDER)),
+    "space": Layout(write_space, owns_folders=(CHECKPOINT, *CODE), kind="space"),
 }

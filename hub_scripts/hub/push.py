@@ -34,8 +34,10 @@ def _prepare_repo(api: HfApi, repo: str, layout: str, private: bool, revision: s
     Raises:
         MotionLLMError: a public repository for a private push, or a whole checkpoint where a part should go alone.
     """
-    api.create_repo(repo, private=private or None, exist_ok=True)
-    info = api.model_info(repo)
+    kind = LAYOUTS[layout].kind
+    space = {"space_sdk": "gradio"} if kind == "space" else {}
+    api.create_repo(repo, repo_type=kind, private=private or None, exist_ok=True, **space)
+    info = api.repo_info(repo, repo_type=kind)
     if private and not info.private:
         raise MotionLLMError(
             f"'{repo}' is there already and public; make it private in its settings, or choose another"
@@ -44,7 +46,7 @@ def _prepare_repo(api: HfApi, repo: str, layout: str, private: bool, revision: s
     if alone is not None and any(file.rfilename == "processor_config.json" for file in info.siblings or []):
         raise MotionLLMError(f"'{repo}' holds a whole checkpoint; push the {alone} to a repository of its own")
     if revision != constants.DEFAULT_REVISION:
-        api.create_branch(repo, branch=revision, exist_ok=True)
+        api.create_branch(repo, repo_type=kind, branch=revision, exist_ok=True)
 
 
 def push_files(
@@ -74,11 +76,11 @@ def push_files(
     Raises:
         MotionLLMError: the Hub refused, failed, or could not be reached; the repository is as it was then.
     """
-    api = HfApi(token=token)
+    api, kind = HfApi(token=token), LAYOUTS[layout].kind
     with hub_errors(repo):
         _prepare_repo(api, repo, layout, private, revision)
         for tries_left in reversed(range(_COMMIT_TRIES)):
-            head = api.model_info(repo, revision=revision)
+            head = api.repo_info(repo, repo_type=kind, revision=revision)
             remote = [file.rfilename for file in head.siblings or []]
             try:
                 # Made anew each time: they remember what the repository had, and a commit whose answer was lost counts.
@@ -86,6 +88,7 @@ def push_files(
                     repo,
                     _operations(files, LAYOUTS[layout], remote),
                     commit_message=message or f"Upload MotionLLM ({layout})",
+                    repo_type=kind,
                     revision=revision,
                     parent_commit=head.sha,
                 )

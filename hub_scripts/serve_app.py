@@ -1,0 +1,48 @@
+"""`motionllm app`: the web app."""
+
+import argparse
+from collections.abc import Sequence
+
+from hub_scripts.options.checkpoint import add_model_arguments
+from hub_scripts.options.engine import add_engine_arguments
+from modeling_motionllm.errors_motionllm import MotionLLMError
+
+__all__ = ["main"]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="motionllm app",
+        description="Serve the web app: sentences to motion in the browser, with a player, downloads, and motions of "
+        "your own to describe, go on from or change. `motionllm push --space` puts it on the Hugging Face Hub.",
+        epilog="example: motionllm app --port 7860",
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen at (default 127.0.0.1: this machine)")
+    parser.add_argument("--port", type=int, default=7860, help="port to listen at (default 7860)")
+    parser.add_argument("--open", action="store_true", help="open the browser")
+    add_model_arguments(parser)
+    add_engine_arguments(parser)
+    return parser
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run `motionllm app`, until it is interrupted.
+
+    Raises:
+        MotionLLMError: no such checkpoint, or a port that cannot be listened at.
+    """
+    args = _parser().parse_args(argv)
+    if not 0 < args.port < 1 << 16:
+        raise MotionLLMError(f"--port is {args.port}; give 1 to 65535")
+    from hub_scripts.apps.service import MotionService
+    from hub_scripts.apps.web_app import LAUNCH, make_app
+
+    service = MotionService.of_arguments(args)
+    app = make_app(service)
+    service.load()  # so that the first visitor does not wait for it
+    print(f"http://{args.host}:{args.port}", flush=True)
+    try:
+        app.launch(server_name=args.host, server_port=args.port, inbrowser=args.open, **LAUNCH)
+    except OSError as error:
+        raise MotionLLMError(f"cannot listen at {args.host}:{args.port} ({error}); choose another --port") from error
+    return 0

@@ -1,0 +1,217 @@
+"""`motionllm app`, asked over HTTP as its page asks it; and the Space that `motionllm push --space` makes of it."""
+
+import html
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import FIXTURES, THREADS
+from hub_server import HubServer
+from huggingface_hub import metadata_load
+
+from hub_scripts.cli import main as cli
+from hub_scripts.hub.space import CODE
+from modeling_motionllm.motion import Motion
+
+pytest_plugins = ("turn_fixtures", "hub_fixtures")
+
+CLONE = Path(__file__).resolve().parents[2]
+BOW_BVH = FIXTURES / "bandai" / "dataset-1_bow_normal_001.bvh"
+
+
+@contextmanager
+def started(command: list[str], port: int, **options: Any) -> Iterator[str]:
+    """A server of its own process; gives its address when it listens."""
+    process = subprocess.Popen([sys.executable, *command], stderr=subprocess.PIPE, text=True, **options)
+    try:
+        while process.poll() is None:
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            time.sleep(0.2)
+        assert process.poll() is None, process.stderr.read()
+        yield f"http://127.0.0.1:{port}"
+        assert process.poll() is None, process.stderr.read()  # it is alive whatever was asked
+    finally:
+        process.terminate()
+        process.communicate(timeout=60)
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+def environment(**more: str) -> dict[str, str]:
+    return dict(os.environ) | {"OMP_NUM_THREADS": str(THREADS), "GRADIO_ANALYTICS_ENABLED": "False"} | more
+
+
+@pytest.fixture(scope="module")
+def address(turn_checkpoint: Path) -> Iterator[str]:
+    pytest.importorskip("gradio")
+    port = free_port()
+    command = ["-m", "hub_scripts.cli", "app", "--port", str(port), "--model", str(turn_checkpoint)]
+    with started(command, port, env=environment(PYTHONPATH=str(CLONE))) as running:
+        yield running
+
+
+def client(address: str) -> Any:
+    from gradio_client import Client
+
+    return Client(address, verbose=False, download_files=False)
+
+
+def shown(element: str) -> str:
+    """The page inside of the player's element."""
+    assert element.startswith('<iframe title="motion" sandbox="allow-scripts" ')
+    return html.unescape(re.search('srcdoc="([^"]*)"', element)[1])
+
+
+def ask(visitor: Any, text: str, seconds: float = 1, seed: float = 0) -> tuple[str, str]:
+    player, notes, _ = visitor.predict(text, seconds, seed, 1, "", api_name="/generate")
+    return player, notes
+
+
+def refusal(call: Any) -> str:
+    from gradio_client.exceptions import AppError
+
+    with pytest.raises(AppError) as error:
+        call()
+    return str(error.value)
+
+
+def test_a_visitor_makes_goes_on_changes_describes_and_takes_files(address, tmp_path):
+    from gradio_client import Client, handle_file
+
+    visitor = Client(address, verbose=False, download_files=str(tmp_path))
+    player, notes = ask(visitor, "a person walks\nbows", seed=3)
+    assert "a person walks, then bows" in shown(player)
+    assert notes.startswith("2.0 s, 1 person, 20 frames per second\n0.0-1.0 s: a person walks (understood as: ")
+    assert re.search(r"^unknown: \d\.\d\d ", notes, re.MULTILINE)
+    files = {Path(file).suffix: Path(file) for file in visitor.predict(api_name="/generate_files")}
+    assert set(files) == {".npz", ".bvh", ".json", ".glb", ".mp4", ".gif", ".png", ".html"}
+    assert files[".npz"].stem == "a-person-walks-then-bows-seed3"
+    motion = Motion.load(files[".npz"])
+    assert (motion.num_frames, motion.seed) == (40, 3)
+    assert files[".glb"].read_bytes()[:4] == b"glTF"
+    assert files[".html"].read_text(encoding="utf-8") == shown(player)
+
+    _, notes, _ = visitor.predict("waves", 1, 0, api_name="/go_on")
+    assert "waves (understood as: " in notes
+    assert notes.startswith("3.0 s, ")
+    _, notes, _ = visitor.predict("raises both hands", 0.6, 1.6, 0, api_name="/edit")
+    assert "0.6-1.6 s: raises both hands" in notes
+    _, notes, _ = visitor.predict(handle_file(str(BOW_BVH)), api_name="/read")
+    assert "bandai" in notes
+    assert visitor.predict(api_name="/describe").startswith("described as: ")
+
+
+def test_visitors_are_not_mixed_up(address):
+    visitors = [client(address) for _ in range(4)]
+
+    def visit(number: int) -> list[str]:
+        return [shown(ask(visitors[number], f"visitor {number} walks {turn} times")[0]) for turn in range(5)]
+
+    with ThreadPoolExecutor(len(visitors)) as pool:
+        for number, pages in enumerate(pool.map(visit, range(len(visitors)))):
+            assert all(f"visitor {number} walks {turn} times" in page for turn, page in enumerate(pages))
+
+
+def test_what_cannot_be_done_is_told_in_a_line_and_the_next_request_works(address, tmp_path):
+    from gradio_client import handle_file
+
+    visitor = client(address)
+    assert "600 s is not possible; choose 0.2 to 10 s" in refusal(lambda: ask(visitor, "walks", 600))
+    assert "shorten it to a sentence" in refusal(lambda: ask(visitor, "walks " * 5000))
+    assert "the text is empty" in refusal(lambda: ask(visitor, " "))
+    assert "there is no motion yet" in refusal(lambda: visitor.predict(api_name="/describe"))
+    assert "the seed is 0.5" in refusal(lambda: ask(visitor, "walks", seed=0.5))
+    assert "makes one person at a time" in refusal(
+        lambda: visitor.predict("they bow", 1, 0, 2, "", api_name="/generate")
+    )
+    # Words of a visitor are words in what is told, too.
+    said = refusal(lambda: ask(visitor, "<Motion_1><script>alert(1)</script>"))
+    assert "&lt;script&gt;" in said
+    assert "<script>" not in said
+    (tmp_path / "no.bvh").write_text("no motion", encoding="utf-8")
+    assert "no.bvh" in refusal(lambda: visitor.predict(handle_file(str(tmp_path / "no.bvh")), api_name="/read"))
+    (tmp_path / "big.bvh").write_bytes(b"x" * (50 << 20))
+    with pytest.raises(Exception, match=r"413|too large|exceed"):
+        visitor.predict(handle_file(str(tmp_path / "big.bvh")), api_name="/read")
+    player, _ = ask(visitor, "<script>alert(1)</script> ${alert(1)}")
+    assert "<script>alert" not in shown(player)
+
+
+def test_the_page_asks_nobody_else(address):
+    from urllib.request import urlopen
+
+    page = urlopen(address).read().decode()
+    assert "MotionLLM" in page
+    assert "fonts.googleapis" not in page
+
+
+@pytest.fixture
+def space(hub: HubServer, thin_checkpoint: Path, tmp_path: Path) -> Path:
+    """A pushed Space as it lies on the Hub."""
+    assert cli(["push", str(thin_checkpoint), "--space", "user/motions"]) == 0
+    folder = tmp_path / "space"
+    for name, blob in hub.head("user/motions", kind="spaces").files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(blob.data)
+    return folder
+
+
+def test_a_space_has_what_it_needs(space, hub, thin_checkpoint, capsys):
+    card = metadata_load(space / "README.md")
+    assert (card["title"], card["sdk"], card["app_file"]) == ("motions", "gradio", "app.py")
+    assert card["sdk_version"].startswith("6.")
+    needed = {re.match("[a-z_-]+", line)[0] for line in (space / "requirements.txt").read_text().splitlines()}
+    assert {"torch", "transformers", "peft", "pillow", "av"} <= needed
+    assert not {"gradio", "pytest"} & needed
+    assert all((space / name).is_dir() for name in CODE)
+    assert not list(space.rglob("*.pyc"))
+    # The base model of this checkpoint is a folder of this machine: it is merged in.
+    assert (space / "checkpoint" / "model.safetensors").is_file()
+    assert str(thin_checkpoint.parent) not in (space / "README.md").read_text()
+    before = hub.head("user/motions", kind="spaces").oid
+    hub.put("user/motions", "hub_scripts/cli.py", b"print('of an earlier version')", kind="spaces")
+    capsys.readouterr()
+    assert cli(["push", str(thin_checkpoint), "--space", "user/motions"]) == 0
+    assert "/spaces/user/motions" in capsys.readouterr().out
+    head = hub.head("user/motions", kind="spaces")
+    assert head.oid != before
+    assert head.files["hub_scripts/cli.py"].data == (CLONE / "hub_scripts" / "cli.py").read_bytes()
+
+
+def test_a_space_starts_as_the_hub_starts_it(space):
+    pytest.importorskip("gradio")
+    port = free_port()
+    variables = environment(GRADIO_SERVER_PORT=str(port))
+    variables.pop("PYTHONPATH", None)
+    with started(["app.py"], port, cwd=space, env=variables) as address:
+        player, notes = ask(client(address), "a person walks")
+        assert "a person walks" in shown(player)
+        assert "understood as: " in notes
+
+
+@pytest.mark.parametrize("options,words", [
+    (["push", "--space", "user/motions", "--layout", "thin"], "--space sends the web app"),
+    (["push", "--space", "motions"], "--space is 'motions'; give 'user/name'"),
+    (["app", "--port", "0"], "--port is 0"),
+    (["app", "--model", "./nothing"], "there is no checkpoint folder './nothing'"),
+])  # fmt: skip
+def test_bad_options_are_refused(options, words, capsys):
+    if options[0] == "app" and "--model" in options:
+        pytest.importorskip("gradio")
+    assert cli(options) == 2
+    assert words in capsys.readouterr().err
