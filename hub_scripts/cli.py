@@ -19,7 +19,9 @@ COMMANDS = {
     "actions": ("list_actions", "list what a checkpoint was trained on, with counts and examples"),
     "convert": ("convert_motion", "turn a motion file into another format (.bvh, .glb, .mp4, .html ...)"),
     "view": ("view_motion", "show a motion file in the browser"),
+    "app": ("serve_app", "serve the web app: sentences to motion in the browser"),
     "mcp": ("serve_mcp", "serve motion to agents over the Model Context Protocol"),
+    "mmcp": ("serve_mmcp", "serve motion to Blender and other 3D programs (MMCP)"),
     "prepare": ("prepare_data", "turn recorded motion into a dataset"),
     "train-vq": ("train_motion_vq", "train the VQ-VAE that turns motion into codes"),
     "encode": ("encode_motions", "encode a dataset with a trained VQ-VAE, once"),
@@ -35,7 +37,7 @@ _LONGEST = 1200  # letters of an error
 # Optional packages and the extra that brings them.
 _EXTRAS = {
     **{"pyarrow": "train", "PIL": "viz", "av": "viz", "gguf": "demo"},
-    **{"sacrebleu": "eval", "rouge_score": "eval", "mcp": "mcp"},
+    **{"sacrebleu": "eval", "rouge_score": "eval", "mcp": "mcp", "gradio": "app", "motionmcp": "mmcp"},
 }
 
 # Options of 0.1 and what they are called now; commands that still have one of them are left alone.

@@ -3,7 +3,7 @@
 import argparse
 import itertools
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -117,6 +117,7 @@ class MotionService:
         parts: Sequence[str] | None = None,
         seed: int = 0,
         num_candidates: int | None = None,
+        progress: Callable[[float], None] | None = None,
     ) -> MotionAnswer:
         """A motion of one person who does one thing after another, or of several people.
 
@@ -127,11 +128,14 @@ class MotionService:
             parts: what each of them does, a sentence for each; the model says it where left out.
             seed: of the random draws; the same seed gives the same motion.
             num_candidates: of so many the best; None takes the checkpoint's default.
+            progress: called with the seconds of motion that are there, where one person does one thing and there are no
+                candidates.
 
         Raises:
             MotionLLMError: a value that the model cannot take; nothing is made then.
         """
         from hub_scripts.generation.run import generate_batch
+        from modeling_motionllm.settings_motionllm import MotionSettings
 
         job = self._job(sentences, seconds, seed)
         told = None if parts is None else list(parts)
@@ -144,9 +148,10 @@ class MotionService:
         settings: dict[str, Any] = {} if num_candidates is None else {"num_candidates": _candidates(num_candidates)}
         with self._turn:
             model, engine = self._model()
-            made = generate_batch(
-                model, self.processor, [job], people=people, parts=told, captions=True, engine=engine, **settings
-            )[0]
+            drawn = MotionSettings.of(model.generation_config, dict(settings))
+            alone = people == 1 and not told and not job.then and drawn.num_candidates == 1
+            settings |= {"progress": progress if alone else None, "engine": engine}
+            made = generate_batch(model, self.processor, [job], people=people, parts=told, captions=True, **settings)[0]
             return self._answer(made.motion, made.notes(0), job)
 
     def go_on(

@@ -109,7 +109,9 @@ def _aim(targets: np.ndarray, from_input: np.ndarray, from_rig: np.ndarray, same
     return _directions(targets - (from_rig if same_lengths else from_input))
 
 
-def solve_rotations(joints: np.ndarray, fps: float, bone_lengths: np.ndarray | None = None) -> RigMotion:
+def solve_rotations(
+    joints: np.ndarray, fps: float, bone_lengths: np.ndarray | None = None, rig: Rig | None = None
+) -> RigMotion:
     """Rotations that move a skeleton of fixed bones through given joint positions.
 
     Joints come out where they were, but for the lengths of the bones: where the clip's bones stretch or its pelvis and
@@ -121,6 +123,7 @@ def solve_rotations(joints: np.ndarray, fps: float, bone_lengths: np.ndarray | N
         fps: frames per second.
         bone_lengths: (22,), metres, root 0: the skeleton to use instead of the clip's own (the median over time). The
             path of the root is then scaled by the legs, and bones point as they do in the clip.
+        rig: the same with the shapes of pelvis, chest and feet too: a skeleton that an earlier call returned.
 
     Returns:
         Rotations and the skeleton, in T-pose, facing +Z.
@@ -137,12 +140,14 @@ def solve_rotations(joints: np.ndarray, fps: float, bone_lengths: np.ndarray | N
     own = np.zeros(22)
     own[1:] = np.median(_length(joints[:, 1:] - joints[:, list(PARENTS[1:])])[..., 0], axis=0)
     _check_lengths(own, given=False)
+    if rig is not None:
+        bone_lengths = _length(rig.offsets)[:, 0]
     lengths = own if bone_lengths is None else np.asarray(bone_lengths, dtype=np.float64)
     if lengths.shape != (22,):
         raise MotionLLMError(f"bone_lengths have shape {lengths.shape}; give 22 lengths in metres, the first 0")
     _check_lengths(lengths, given=True)
     same = bone_lengths is None
-    rig = _make_rig(joints, lengths)
+    rig = _make_rig(joints, lengths) if rig is None else rig
     legs = [4, 5, 7, 8]
     root = joints[:, 0] * (1.0 if same else lengths[legs].sum() / own[legs].sum())
 

@@ -165,8 +165,6 @@ def bad_file(kind: str, folder: Path, joints: np.ndarray) -> Path:
         np.save(path, np.array([{}], dtype=object))
     elif kind == "npy short":
         np.save(path, walk()[:3])
-    elif kind == "npy long":
-        np.save(path, np.concatenate([walk()] * 12))
     elif kind == "npz half":
         whole = Motion(joints).save(path).read_bytes()
         path.write_bytes(whole[: len(whole) // 2])
@@ -195,10 +193,8 @@ def test_bad_files_are_refused_by_name(refused, tmp_path, make_joints, kind, wor
         assert word in message
 
 
-@pytest.mark.parametrize("kind,words", [("npy short", ["too short"]), ("npy long", ["too long; cut it"])])
-def test_motions_of_the_wrong_length_are_refused(refused, tmp_path, make_joints, kind, words):
-    message = refused("caption", bad_file(kind, tmp_path, make_joints(40)))
-    assert all(word in message for word in words)
+def test_motions_that_are_too_short_are_refused(refused, tmp_path, make_joints):
+    assert "too short" in refused("caption", bad_file("npy short", tmp_path, make_joints(40)))
 
 
 @pytest.mark.parametrize("options,words", [
