@@ -1,6 +1,8 @@
 """`motionllm app`: the web app."""
 
 import argparse
+import socket
+import webbrowser
 from collections.abc import Sequence
 
 from hub_scripts.options.checkpoint import add_model_arguments
@@ -34,15 +36,21 @@ def main(argv: Sequence[str]) -> int:
     args = _parser().parse_args(argv)
     if not 0 < args.port < 1 << 16:
         raise MotionLLMError(f"--port is {args.port}; give 1 to 65535")
+    import uvicorn
+
     from hub_scripts.apps.service import MotionService
-    from hub_scripts.apps.web_app import LAUNCH, make_app
+    from hub_scripts.apps.web_app import make_app, make_site
 
     service = MotionService.of_arguments(args)
-    app = make_app(service)
+    site = make_site(make_app(service))
     service.load()  # so that the first visitor does not wait for it
-    print(f"http://{args.host}:{args.port}", flush=True)
     try:
-        app.launch(server_name=args.host, server_port=args.port, inbrowser=args.open, **LAUNCH)
+        listening = socket.create_server((args.host, args.port))
     except OSError as error:
         raise MotionLLMError(f"cannot listen at {args.host}:{args.port} ({error}); choose another --port") from error
+    address = f"http://{args.host}:{args.port}"
+    print(address, flush=True)
+    if args.open:
+        webbrowser.open(address)
+    uvicorn.Server(uvicorn.Config(site, log_level="warning")).run(sockets=[listening])
     return 0

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import gradio as gr
+from fastapi import FastAPI
 
 from hub_scripts.apps.service import MotionAnswer, MotionService
 from hub_scripts.data.motion_files import load_motion
@@ -19,9 +20,9 @@ from hub_scripts.export.html_viewer import embed_html
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.motion import Motion
 
-__all__ = ["LARGEST_UPLOAD", "LAUNCH", "make_app"]
+__all__ = ["make_app", "make_site"]
 
-LARGEST_UPLOAD = 20 << 20  # bytes
+_LARGEST_UPLOAD = 20 << 20  # bytes
 _READ = [".npz", ".npy", ".bvh", ".glb", ".gltf", ".amc"]
 _LONGEST_SHOWN = 60.0  # seconds, of an upload: what follows is made of all of it
 _KEPT_SECONDS = 3600.0  # that files wait for their download
@@ -35,17 +36,6 @@ _STYLE = """
   border-radius: 8px; background: #12182b; color: #9aa6c4}
 """
 _EMPTY = '<div class="empty-stage">The motion will play here.</div>'
-
-# How the app is launched, beside its address; nothing is asked of other hosts, fonts included.
-LAUNCH: dict[str, Any] = {
-    "css": _STYLE,
-    "theme": gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]),
-    "max_file_size": LARGEST_UPLOAD,
-    "footer_links": ["api"],
-    "ssr_mode": False,
-    "show_error": True,
-    "quiet": True,
-}
 
 
 @contextmanager
@@ -172,7 +162,7 @@ def make_app(service: MotionService) -> gr.Blocks:
         service: makes the motions.
 
     Returns:
-        The app, with its queue; `launch(**LAUNCH)` starts it.
+        The app, with its queue.
     """
     page, longest = _Page(service), service.processor.max_seconds
     with gr.Blocks(
@@ -215,7 +205,7 @@ def make_app(service: MotionService) -> gr.Blocks:
                     gr.Examples([[one] for one in examples], inputs=[text], label="Sentences that the model knows")
                 with gr.Accordion("A motion of yours, and what is done with the motion shown", open=False):
                     upload = gr.File(
-                        label=f"{' '.join(_READ)}, up to {LARGEST_UPLOAD >> 20} MB",
+                        label=f"{' '.join(_READ)}, up to {_LARGEST_UPLOAD >> 20} MB",
                         file_types=_READ,
                         type="filepath",
                         height=120,
@@ -251,3 +241,18 @@ def make_app(service: MotionService) -> gr.Blocks:
         after(partial(anew.click, page.edit), inputs=[motion, text, start, end, seed], api_name="edit")
         describe.click(page.describe, motion, notes, concurrency_id="model", concurrency_limit=1, api_name="describe")
     return app.queue(max_size=_WAITING)
+
+
+def make_site(app: gr.Blocks) -> FastAPI:
+    """The app as a site for a server of one's own: gradio's `launch` first asks the site whether it answers in time."""
+    return gr.mount_gradio_app(
+        FastAPI(openapi_url=None),
+        app,
+        path="/",
+        css=_STYLE,
+        theme=gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]),
+        max_file_size=_LARGEST_UPLOAD,
+        footer_links=["api"],
+        ssr_mode=False,
+        show_error=True,
+    )

@@ -15,7 +15,7 @@ import json, sys
 
 class Nowhere:
     def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in ("motionllm", "modeling_motionllm", "tokenization", "hub_scripts", "peft"):
+        if name.split(".")[0] in ("motionllm", "modeling_motionllm", "tokenization", "hub_scripts"):
             raise ModuleNotFoundError(name)
 
 sys.meta_path.insert(0, Nowhere())
