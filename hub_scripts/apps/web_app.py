@@ -15,7 +15,7 @@ from fastapi import FastAPI
 
 from hub_scripts.apps.service import MotionAnswer, MotionService
 from hub_scripts.data.motion_files import load_motion
-from hub_scripts.export import SUFFIXES, save_motion_files
+from hub_scripts.export import save_motion_files
 from hub_scripts.export.html_viewer import embed_html
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.motion import Motion
@@ -24,6 +24,7 @@ __all__ = ["make_app", "make_site"]
 
 _LARGEST_UPLOAD = 20 << 20  # bytes
 _READ = [".npz", ".npy", ".bvh", ".glb", ".gltf", ".amc"]
+_WRITTEN = ("npz", "bvh", "glb", "mp4", "gif", "png", "html")  # what needs no program beside
 _LONGEST_SHOWN = 60.0  # seconds, of an upload: what follows is made of all of it
 _KEPT_SECONDS = 3600.0  # that files wait for their download
 _WAITING = 100  # requests
@@ -123,7 +124,7 @@ class _Page:
         return self._shown(MotionAnswer(motion, notes))
 
     def write(self, motion: Motion | None) -> list[str]:
-        """Files of the motion in every format."""
+        """Files of the motion."""
         if motion is None:
             return []
         for old in self.files.iterdir():
@@ -132,7 +133,7 @@ class _Page:
         folder = Path(tempfile.mkdtemp(dir=self.files))
         stem = MotionAnswer(motion, []).stem
         with _told():
-            return [str(file) for suffix in SUFFIXES for file in save_motion_files(motion, folder / f"{stem}{suffix}")]
+            return [str(file) for name in _WRITTEN for file in save_motion_files(motion, folder / f"{stem}.{name}")]
 
     def _shown(self, answer: MotionAnswer) -> _Shown:
         motion = answer.motion
