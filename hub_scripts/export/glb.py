@@ -161,8 +161,11 @@ def add_animations(
     joints: Sequence[list[int]],
     name: str,
     path: np.ndarray | None = None,
+    segments: Sequence[MotionSegment] = (),
 ) -> None:
-    """One animation that moves everybody; with a path (T, 2) of one person another one, whose armature goes it."""
+    """One animation that moves everybody, with a marker where each segment begins; with a path (T, 2) of one person
+    another one, whose armature goes it.
+    """
     times = np.arange(len(people[0].rotations)) / people[0].fps
     time = asset.accessor(times.astype(np.float32), bounds=True)
     channels: list[dict[str, Any]] = []
@@ -178,10 +181,15 @@ def add_animations(
         for joint, node in enumerate(nodes):
             if person.rig.children(joint):  # the others never turn
                 move(node, "rotation", np.roll(person.rotations[:, joint], -1, axis=-1))  # glTF: x, y, z, w
-    asset.add("animations", {"name": name, "channels": [*channels], "samplers": [*samplers]})
+    told: dict[str, Any] = {}
+    if segments:
+        markers = [{"name": _readable(text), "time": start, "end": end} for text, start, end in segments]
+        told["extras"] = {"markers": markers}
+    asset.add("animations", {"name": name, "channels": [*channels], "samplers": [*samplers], **told})
     if path is not None:
         move(joints[0][0] - 1, "translation", np.insert(path, 1, 0.0, axis=1))
-        asset.add("animations", {"name": f"{name} with root motion", "channels": channels, "samplers": samplers})
+        name = f"{name} with root motion"
+        asset.add("animations", {"name": name, "channels": channels, "samplers": samplers, **told})
 
 
 def _readable(text: str) -> str:
@@ -208,7 +216,8 @@ def build_glb(
     Args:
         people: one or more, of equal length and frame rate.
         caption: what they do; goes into the `extras` of the scene.
-        segments: what they do one after another; goes there too, with seconds.
+        segments: what they do one after another; goes there too, with seconds, and names the animation, whose `extras`
+            have a marker (`name`, `time` and `end` in seconds) for each.
         path: (T, 2), x and z in metres, of one person whose motion goes without it.
     """
     asset = GltfAsset()
@@ -221,12 +230,13 @@ def build_glb(
         joints.append(nodes)
         # The body is no child of the armature: its skin moves it, and glTF ignores the transform of a skinned node.
         roots += [armature, _add_body(asset, person, mannequin, height, nodes, name, index)]
-    add_animations(asset, people, joints, clip_name(caption), path)
-    scene: dict[str, Any] = {"name": clip_name(caption), "nodes": roots, "extras": {"fps": people[0].fps}}
+    name = clip_name(", then ".join(segment.text for segment in segments if segment.text) or caption)
+    add_animations(asset, people, joints, name, path, segments)
+    scene: dict[str, Any] = {"name": name, "nodes": roots, "extras": {"fps": people[0].fps}}
     if caption:
         scene["extras"]["caption"] = _readable(caption)
     if segments:
-        scene["extras"]["segments"] = [segment._asdict() for segment in segments]
+        scene["extras"]["segments"] = [one._asdict() | {"text": _readable(one.text)} for one in segments]
     asset.add("scenes", scene)
     return asset.to_bytes()
 

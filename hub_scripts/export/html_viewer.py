@@ -52,6 +52,9 @@ def build_html(
 ) -> str:
     """The text of a page that shows `motion`; joints in it are exact to half a millimetre.
 
+    Its segments are a timeline. The state of the page can be shared as a link: `#t=1.5` and what else `docs/export.md`
+    tells.
+
     Args:
         motion: what to show.
         caption: text to show; None takes the motion's own, "" shows none.
@@ -73,6 +76,7 @@ def build_html(
         "people": motion.num_people,
         "frames": motion.num_frames,
         "caption": text or "",
+        "segments": [segment._asdict() for segment in motion.segments or ()],
         "joints": _encode_joints(motion.people),
         "scales": [round(body_scale(person), 5) for person in motion.people],
         "capsules": [

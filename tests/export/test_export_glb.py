@@ -17,7 +17,7 @@ from hub_scripts.export.rig import JOINT_NAMES, forward_kinematics
 from hub_scripts.export.rotations import to_matrix
 from hub_scripts.export.shown_motion import shown_motion, solve_people
 from modeling_motionllm.errors_motionllm import MotionLLMError
-from modeling_motionllm.motion import Motion
+from modeling_motionllm.motion import Motion, MotionSegment
 
 WALK = "dataset-1_walk_normal_002"
 COMPONENTS = {5121: "<u1", 5123: "<u2", 5126: "<f4"}
@@ -137,6 +137,25 @@ def test_people_stand_where_they_are_in_colours_of_their_own(tmp_path: Path) -> 
         middle = glb.skinned(person, 5).mean(axis=0)
         np.testing.assert_allclose(middle[[0, 2]], motion.joints[person, 5, 0, [0, 2]], atol=0.15)
     assert glb.json["scenes"][0]["extras"] == {"fps": 20.0, "caption": "two </script> ? people"}
+
+
+def test_the_animation_is_named_after_what_is_done(tmp_path: Path) -> None:
+    def animation(**options: Any) -> dict[str, Any]:
+        motion = Motion(walking().joints[:20], **options)
+        return Glb(save_motion(motion, tmp_path / "named.glb")).json["animations"][0]
+
+    assert animation()["name"] == "motion"
+    assert animation(caption="a person\nwalks")["name"] == "a person walks"
+    segments = [MotionSegment("a person walks", 0.0, 0.4), MotionSegment("bows \ud800", 0.4, 1.0)]
+    told = animation(caption="all of it", segments=segments)
+    assert told["name"] == "a person walks, then bows ?"
+    assert told["extras"]["markers"] == [
+        {"name": "a person walks", "time": 0.0, "end": 0.4},
+        {"name": "bows ?", "time": 0.4, "end": 1.0},
+    ]
+    long = animation(caption="a person " + "walks and " * 20)["name"]
+    assert len(long) <= 60
+    assert long.endswith(("walks and", "walks"))
 
 
 def test_another_frame_rate(tmp_path: Path) -> None:

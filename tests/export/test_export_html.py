@@ -3,6 +3,8 @@
 import base64
 import json
 import re
+import shutil
+import subprocess
 from html.parser import HTMLParser
 
 import numpy as np
@@ -11,7 +13,7 @@ import pytest
 from hub_scripts.export import save_motion
 from hub_scripts.export.html_viewer import build_html
 from modeling_motionllm.errors_motionllm import MotionLLMError
-from modeling_motionllm.motion import Motion
+from modeling_motionllm.motion import Motion, MotionSegment
 
 HOSTILE = "</script><script>alert(1)</script> \"quotes\" 'single' <!-- &amp; {{MOTION}} {{TITLE}} \u2028 \\ 走る"
 
@@ -124,3 +126,52 @@ def test_a_motion_shows_itself_in_a_notebook_and_nothing_else():
     assert [frame["tag"] for frame in frames] == ["iframe"]
     assert frames[0]["sandbox"] == "allow-scripts"  # without the notebook's own origin
     assert frames[0]["srcdoc"] == build_html(motion)
+
+
+SEGMENTS = [MotionSegment("a person walks", 0.0, 2.0), MotionSegment("a person bows <b>", 2.0, 4.0)]
+
+
+def test_segments_are_in_the_page():
+    joints = np.random.default_rng(0).normal(size=(80, 22, 3))
+    motion = Motion(joints, caption="walks, then bows", segments=SEGMENTS)
+    assert payload_of(build_html(motion))["segments"] == [segment._asdict() for segment in SEGMENTS]
+    assert payload_of(build_html(random_motion()))["segments"] == []
+
+
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="needs the browser Chromium")
+@pytest.mark.parametrize(
+    "state, expected",
+    [
+        ("#t=1", ("1.00", "a person walks", "true", "false", "1")),
+        ("#t=3.5&speed=0.5&loop=0&follow=1", ("3.50", "a person bows <b>", "false", "true", "0.5")),
+        ("#t=99&speed=7&view=1,2,x&follow=0", ("3.95", "a person bows <b>", "true", "false", "1")),
+        ("#t=-3&follow=1&view=0.5,0.2,4,0,0.9,0", ("0.00", "a person walks", "true", "true", "1")),
+    ],
+)
+def test_a_link_opens_the_page_in_that_state(tmp_path, golden, state, expected):
+    joints = golden["dataset-1_walk_normal_002"]["joints"]
+    joints = np.concatenate([joints, joints[::-1]] * 4)[:80]
+    page = save_motion(Motion(joints, segments=SEGMENTS), tmp_path / "page.html")
+    # What the page says of itself is written into it, as only the document can be had from outside.
+    script = (
+        "<script>setTimeout(() => { const at = (id) => document.getElementById(id);"
+        "document.title = JSON.stringify([at('now').textContent, at('caption').textContent,"
+        "at('loop').getAttribute('aria-pressed'), at('follow').getAttribute('aria-pressed'), at('speed').value,"
+        "[...document.querySelectorAll('#timeline button')].map((one) =>"
+        "[one.textContent, one.getAttribute('aria-current')]), stateHash()]); }, 500);</script>"
+    )
+    page.write_text(page.read_text(encoding="utf-8").replace("</body>", f"{script}</body>"), encoding="utf-8")
+    browser = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}"]
+    run = subprocess.run(
+        [*browser, "--virtual-time-budget=3000", "--dump-dom", page.as_uri() + state],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    *found, blocks, link = json.loads(Page(run.stdout).title)
+    assert tuple(found) == expected
+    current = "walks" if expected[1] == "a person walks" else "bows <b>"
+    assert blocks == [[text, "true" if text == current else None] for text in ("walks", "bows <b>")]
+    assert link.startswith(f"#t={expected[0]}")
+    assert ("loop=0" in link, f"follow={int(expected[3] == 'true')}" in link) == (expected[2] == "false", True)
+    assert ("view=" in link) == ("0.9" in state)
