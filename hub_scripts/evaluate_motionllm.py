@@ -14,6 +14,7 @@ from hub_scripts.evaluation.motions import RealMotion
 from hub_scripts.evaluation.protocol import evaluator_of, load_judge, read_judged_motions
 from hub_scripts.evaluation.runs import Evaluation, evaluate_reconstruction, score_values
 from hub_scripts.evaluation.sentences import judge_sentences, read_sentences, sentence_figures, sentence_report
+from hub_scripts.evaluation.sequences import measure_sequences
 from hub_scripts.evaluation.tables import T2M, print_results
 from hub_scripts.hub.card import write_evaluation
 from hub_scripts.hub.evaluation_record import kept_figures, put_sheet, record_evaluation
@@ -53,16 +54,18 @@ def main(argv: Sequence[str]) -> int:
         ensure_folder(path)
     if args.sentences is not None:
         return _judge_sentences(args)
-    summary = read_summary(args.data)
-    motions, left_out = read_judged_motions(args)
+    summary = read_summary(args.sequences or args.data)
+    motions, left_out = ([], "") if args.sequences else read_judged_motions(args)
     scenes = any(motion.num_people > 1 for motion in motions)
-    start = "scenes_" if scenes else ""
+    start = "sequences_" if args.sequences else "scenes_" if scenes else ""
     results: dict[str, Any] = {"date": datetime.now(UTC).date().isoformat(), "split": args.split, "seed": args.seed}
     results |= {f"{start or 'data_'}name": summary.get("name"), f"{start or 'data_'}sha256": summary["sha256"]}
     if args.dataset_id is not None:
         results[f"{start}dataset_id"] = args.dataset_id
-    kept = kept_figures(args.model, args.split, scenes) if args.card else {}
-    results |= _measure(args, motions, left_out, scenes)
+    kept = kept_figures(args.model, args.split, start) if args.card else {}
+    results |= (
+        measure_sequences(args, motion_settings(args)) if args.sequences else _measure(args, motions, left_out, scenes)
+    )
     print_results(results, published=summary.get("name") == "humanml3d")
     if folder is not None:
         write_evaluation(folder, results)

@@ -53,4 +53,16 @@ SAMPLE_EVALUATION: dict[str, Any] = {
         "protocol": "3 real (composed) scenes, greedy",
         "rows": {"real": {"bleu4": [40.0, 0]}, "generated": {"bleu4": [20.5, 0], "kind_words": [0.25, 0]}},
     },
+    "sequences_name": "composed-sequences",
+    "sequences_sha256": "6" * 64,
+    "sequence_generation": {
+        "sequences": 3,
+        "seams": 4,
+        "composed": True,
+        "protocol": "3 composed sequences of 7 segments, greedy",
+        "rows": {
+            "real": {"segments_done": [0.875, 0.0], "seam_speed_ratio": [0.85, 0.0]},
+            "generated": {"segments_done": [0.625, 0.0], "seam_speed_ratio": [1.12, 0.0]},
+        },
+    },
 }

@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from hub_scripts.metrics.reconstruction import batches_by_length
 from modeling_motionllm.arrays_motionllm import NpzArrays
+from modeling_motionllm.checksums_motionllm import file_sha256
 from modeling_motionllm.decoding_motionllm import MotionEngine
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.files_motionllm import atomic_path, ensure_folder
@@ -28,11 +29,14 @@ from modeling_motionllm.settings_motionllm import CaptionSettings, MotionSetting
 __all__ = [
     "GeneratedMotion",
     "OutputStore",
+    "candidates_of",
     "caption_words",
     "drawing_words",
     "generate_captions",
     "generate_motions",
+    "output_store",
     "plant_features",
+    "run_batches",
     "well_formed",
 ]
 
@@ -60,7 +64,7 @@ def drawing_words(settings: MotionSettings, people: int = 1) -> str:
     """How motions of so many people are drawn, in the words of a protocol."""
     kind = f"sampled, temperature {settings.temperature:g}, top-p {settings.top_p or 1:g}"
     guidance = f", guidance {settings.guidance_scale:g}" if settings.guidance_scale != 1 else ""
-    candidates = _candidates(settings, people)
+    candidates = candidates_of(settings, people)
     best = f", best of {candidates}" if candidates != 1 else ""
     return (kind if settings.do_sample else "greedy") + guidance + best
 
@@ -72,7 +76,7 @@ def caption_words(settings: CaptionSettings) -> str:
     return f"best of {settings.num_candidates} (the greedy one and others drawn, top-p {settings.top_p or 1:g})"
 
 
-def _candidates(settings: MotionSettings, people: int) -> int:
+def candidates_of(settings: MotionSettings, people: int) -> int:
     return settings.people_candidates if people > 1 else settings.num_candidates
 
 
@@ -112,6 +116,19 @@ class OutputStore:
             np.savez(file, **{"keys": np.array(list(outputs))}, **arrays)  # type: ignore[arg-type]
 
 
+def output_store(folder: str | None, model: str, task: str, **settings: Any) -> OutputStore:
+    """Where the outputs of a checkpoint are kept: they depend on its weights, by their hash where they are local.
+
+    Args:
+        folder: see `OutputStore`.
+        model: folder or Hub id of the checkpoint.
+        task: what it does.
+        settings: everything else that the outputs depend on.
+    """
+    weights = sorted(Path(model).rglob("*.safetensors")) if Path(model).is_dir() else []
+    return OutputStore(folder, model=[file_sha256(path) for path in weights] or model, task=task, **settings)
+
+
 def _read_outputs(path: Path) -> dict[str, Arrays]:
     """The outputs in a file of `OutputStore`.
 
@@ -147,7 +164,7 @@ def plant_features(features: np.ndarray) -> np.ndarray:
     return joints_to_features(longer, skeleton, canonicalize=False).astype(np.float32)
 
 
-def _run_batches(
+def run_batches(
     store: OutputStore | None,
     lengths: Sequence[int],
     keys: Sequence[str],
@@ -232,8 +249,8 @@ def generate_motions(
 
     # All people of a scene stand in one sequence.
     whole = [count * length for count, length in zip(people, lengths, strict=True)]
-    size = batch_size // _candidates(drawing, max(people, default=1))
-    return [GeneratedMotion(**made) for made in _run_batches(store, whole, keys, size, label, make)]
+    size = batch_size // candidates_of(drawing, max(people, default=1))
+    return [GeneratedMotion(**made) for made in run_batches(store, whole, keys, size, label, make)]
 
 
 def _standing(model: MotionLLMForCausalLM, people: int) -> MotionGenerationOutput:
@@ -284,5 +301,5 @@ def generate_captions(
     # A greedy caption is kept by its name, a drawn one by its seed too.
     drawn = drawing.do_sample or drawing.num_candidates > 1
     keys = [f"{seed + row} {name}" if drawn else name for row, name in enumerate(names)]
-    made = _run_batches(store, [motion.size for motion in people], keys, batch_size, "describe", make)
+    made = run_batches(store, [motion.size for motion in people], keys, batch_size, "describe", make)
     return [str(each["caption"]) for each in made]

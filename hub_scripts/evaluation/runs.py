@@ -11,11 +11,11 @@ from hub_scripts.captions.parsing import own_caption, tells_roles
 from hub_scripts.evaluation.motions import RealMotion
 from hub_scripts.evaluation.outputs import (
     GeneratedMotion,
-    OutputStore,
     caption_words,
     drawing_words,
     generate_captions,
     generate_motions,
+    output_store,
     plant_features,
 )
 from hub_scripts.evaluation.sheet import choose_sheet_rows, save_evaluation_sheet
@@ -24,7 +24,6 @@ from hub_scripts.metrics.caption import Captions, SentenceSimilarity
 from hub_scripts.metrics.judge import Judge
 from hub_scripts.metrics.reconstruction import Reconstruction, reconstruct, reconstruction_metrics
 from hub_scripts.metrics.score import Scenes, score_captions, score_motions
-from modeling_motionllm.checksums_motionllm import file_sha256
 from modeling_motionllm.decoding_motionllm import MotionEngine
 from modeling_motionllm.modeling_motion_vq import MotionVQModel
 from modeling_motionllm.modeling_motionllm import MotionLLMForCausalLM
@@ -100,12 +99,6 @@ class Evaluation:
         self.reconstructed = [np.stack([next(clips) for _ in motion.features]) for motion in self.motions]
         self.bins = [encode_placements(motion.placements) for motion in self.motions]
 
-    def _store(self, task: str, **settings: Any) -> OutputStore:
-        """Where the outputs of a task are kept: they depend on the weights, by their hash where they are local."""
-        weights = sorted(Path(self.name).rglob("*.safetensors")) if Path(self.name).is_dir() else []
-        hashes = [file_sha256(path) for path in weights]
-        return OutputStore(self.work, model=hashes or self.name, task=task, **settings)
-
     def _row(self, features: Sequence[np.ndarray], placements: Sequence[np.ndarray]) -> Sequence[np.ndarray] | Scenes:
         """Motions as `score_motions` takes them."""
         return Scenes(features, placements) if self.people > 1 else [people[0] for people in features]
@@ -129,7 +122,7 @@ class Evaluation:
         captions = [motion.judged_caption(index) for index, motion in enumerate(motions)]
         words = [drawing_words(drawing, self.people), *self._place_words(drawing)]
         words += [text for text in ("feet planted" if self.planted else "", self.engine_name) if text]
-        store = self._store("generation", settings=asdict(drawing), engine=self.engine_name)
+        store = output_store(self.work, self.name, "generation", settings=asdict(drawing), engine=self.engine_name)
         draws = [
             generate_motions(
                 self.model,
@@ -237,7 +230,9 @@ class Evaluation:
             self.bins,
             seed=self.seed,
             batch_size=self.batch_size,
-            store=self._store("captioning", split=self.split, data=self.data, settings=asdict(how)),
+            store=output_store(
+                self.work, self.name, "captioning", split=self.split, data=self.data, settings=asdict(how)
+            ),
             **self.caption_settings,
         )
         own = [own_caption(motion.captions, index) for index, motion in enumerate(motions)]

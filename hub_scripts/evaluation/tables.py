@@ -9,6 +9,8 @@ __all__ = [
     "GENERATION_COLUMNS",
     "PUBLISHED_NOTE",
     "RECONSTRUCTION_COLUMNS",
+    "SCENE_COLUMNS",
+    "SEQUENCE_COLUMNS",
     "T2M",
     "caption_table",
     "generation_table",
@@ -20,6 +22,7 @@ __all__ = [
     "reconstruction_table",
     "scene_caption_table",
     "scene_table",
+    "sequence_table",
 ]
 
 Table = tuple[list[str], list[list[str]]]
@@ -48,6 +51,20 @@ SCENE_COLUMNS = {
     "heading_error_deg": ("facing °", 1, 1),
     "interpenetration": ("overlap %", 100, 2),
     "foot_skating_cm": ("skating cm/s", 1, 1),
+}
+SEQUENCE_COLUMNS = {
+    "sequences_done": ("all segments done %", 100, 1),
+    "segments_done": ("segments done %", 100, 1),
+    "seam_speed": ("fastest joint at seams m/s", 1, 2),
+    "elsewhere_speed": ("fastest joint elsewhere m/s", 1, 2),
+    "seam_speed_ratio": ("fastest joint, ratio", 1, 2),
+    "seam_speed_worst": ("fastest joint, worst seam", 1, 2),
+    "seam_jerk": ("jerk at seams m/s³", 1, 1),
+    "elsewhere_jerk": ("jerk elsewhere m/s³", 1, 1),
+    "seam_jerk_ratio": ("jerk, ratio", 1, 2),
+    "seam_skating_cm": ("skating at seams cm/s", 1, 1),
+    "elsewhere_skating_cm": ("skating elsewhere cm/s", 1, 1),
+    "heading_drift_deg": ("heading drift °", 1, 1),
 }
 CAPTION_COLUMNS = {
     "bleu1": ("BLEU@1", 1, 1),
@@ -131,6 +148,15 @@ def scene_table(rows: Mapping[str, Values]) -> Table:
     return _rows(SCENE_COLUMNS, rows, _NAMES | {"real": "real (composed)"})
 
 
+def sequence_table(rows: Mapping[str, Values]) -> Table:
+    """Sequences in time, turned: a line for each figure, a column for each of the rows `real`, `reconstructed` and
+    `generated`.
+    """
+    head, body = _rows(SEQUENCE_COLUMNS, rows, _NAMES | {"real": "real (composed)"})
+    turned = [list(cells) for cells in zip(head, *body, strict=True)]
+    return turned[0], turned[1:]
+
+
 def scene_caption_table(rows: Mapping[str, Values]) -> Table:
     """Captions of scenes: the rows `real`, `shuffled` (the true caption of another scene) and `generated`."""
     names = {"real": "one true caption", "shuffled": "another scene's caption", "generated": "generated"}
@@ -180,7 +206,12 @@ def print_results(results: Mapping[str, Any], published: bool) -> None:
     if "captioning" in results:
         print(f"\ncaptioning, {results['split']}: {results['captioning']['protocol']}")
         print(plain_text(caption_table(results["captioning"]["rows"] | (published_captions() if published else {}))))
-    for name, table in (("scene_generation", scene_table), ("scene_captioning", scene_caption_table)):
+    parts = {
+        "scene_generation": scene_table,
+        "scene_captioning": scene_caption_table,
+        "sequence_generation": sequence_table,
+    }
+    for name, table in parts.items():
         if name in results:
             print(f"\n{name.replace('_', ' ')}, {results['split']}: {results[name]['protocol']}")
             print(plain_text(table(results[name]["rows"])))

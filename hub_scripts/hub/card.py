@@ -16,6 +16,7 @@ from hub_scripts.evaluation.tables import (
     reconstruction_table,
     scene_caption_table,
     scene_table,
+    sequence_table,
 )
 from hub_scripts.hub.actions import KnownAction, actions_in
 from hub_scripts.hub.eval_results import RECONSTRUCTION, eval_results, write_eval_results
@@ -286,5 +287,6 @@ def _tables(evaluation: dict[str, Any]) -> dict[str, str]:
         "caption_table": (caption_table, evaluation.get("captioning", {}).get("rows")),
         "scene_table": (scene_table, evaluation.get("scene_generation", {}).get("rows")),
         "scene_caption_table": (scene_caption_table, evaluation.get("scene_captioning", {}).get("rows")),
+        "sequence_table": (sequence_table, evaluation.get("sequence_generation", {}).get("rows")),
     }
     return {name: markdown(table(values)) if values else "" for name, (table, values) in parts.items()}

@@ -14,6 +14,7 @@ from hub_scripts.evaluation.tables import (
     GENERATION_COLUMNS,
     RECONSTRUCTION_COLUMNS,
     SCENE_COLUMNS,
+    SEQUENCE_COLUMNS,
 )
 from modeling_motionllm.files_motionllm import atomic_path, ensure_folder
 
@@ -37,6 +38,7 @@ _TASKS = {
     RECONSTRUCTION: ("motion-reconstruction", "Motion reconstruction (VQ-VAE)"),
     "scene_generation": ("scene-text-to-motion", "Text-to-motion of several people"),
     "scene_captioning": ("scene-motion-to-text", "Captioning of several people"),
+    "sequence_generation": ("sequence-text-to-motion", "Text-to-motion of one thing after another"),
 }
 # Those with rows of figures: their columns, and what the row `real` is there.
 _ROWS = {
@@ -44,6 +46,7 @@ _ROWS = {
     "captioning": (CAPTION_COLUMNS, "one true caption"),
     "scene_generation": (SCENE_COLUMNS, "real scenes"),
     "scene_captioning": (CAPTION_COLUMNS, "one true caption"),
+    "sequence_generation": (SEQUENCE_COLUMNS, "real sequences"),
 }
 RESULT_FILES = tuple(f"{EVAL_RESULTS}/{task}.yaml" for task, _ in _TASKS.values())
 
@@ -63,7 +66,7 @@ class _Figure:
     value: float
     notes: str
     reference: str = ""  # what the row `real` has there
-    composed: bool = False  # of scenes put together from clips of single people
+    composed: bool = False  # of scenes or sequences put together from clips of single people
 
     @property
     def task(self) -> str:
@@ -71,11 +74,12 @@ class _Figure:
 
     @property
     def task_name(self) -> str:
-        return _TASKS[self.part][1] + (", composed scenes" if self.composed else "")
+        return _TASKS[self.part][1] + (f", composed {self.kind}" if self.composed else "")
 
     @property
-    def of_scenes(self) -> bool:
-        return self.part.startswith("scene")
+    def kind(self) -> str:
+        """What it was measured on, where that was no clips: "scenes" or "sequences"."""
+        return next((kind for kind in ("scenes", "sequences") if self.part.startswith(kind[:-1])), "")
 
 
 def _figures(evaluation: Mapping[str, Any]) -> Iterator[_Figure]:
@@ -113,10 +117,10 @@ def _figures(evaluation: Mapping[str, Any]) -> Iterator[_Figure]:
 
 def _dataset(evaluation: Mapping[str, Any], figure: _Figure, dataset: str) -> str:
     """Hub id or name of the data that a figure was measured on; older evaluations do not name their scenes."""
-    if not figure.of_scenes:
+    if not figure.kind:
         return dataset
-    named = evaluation.get("scenes_dataset_id") or evaluation.get("scenes_name")
-    return named or f"{dataset}{'-composed' if figure.composed else ''}-scenes"
+    named = evaluation.get(f"{figure.kind}_dataset_id") or evaluation.get(f"{figure.kind}_name")
+    return named or f"{dataset}{'-composed' if figure.composed else ''}-{figure.kind}"
 
 
 def eval_results(evaluation: Mapping[str, Any], dataset: str) -> list[EvalResult]:
@@ -151,7 +155,7 @@ def result_entries(evaluation: Mapping[str, Any], dataset: str) -> dict[str, lis
     """
     entries: dict[str, list[EvalResultEntry]] = {}
     for figure in _figures(evaluation):
-        data_hash = evaluation.get("scenes_sha256" if figure.of_scenes else "data_sha256", "")
+        data_hash = evaluation.get(f"{figure.kind or 'data'}_sha256", "")
         made_on = f"split {evaluation['split']}, data SHA-256 {data_hash[:16]}"
         reference = f"{figure.reference}; " if figure.reference else ""
         entry = EvalResultEntry(

@@ -12,14 +12,26 @@ from modeling_motionllm.files_motionllm import atomic_path
 __all__ = ["kept_figures", "put_sheet", "record_evaluation"]
 
 
-def kept_figures(folder: str, split: str, scenes: bool) -> dict[str, Any]:
-    """A checkpoint's figures that stay beside new ones: those of clips where `scenes` are measured, and the other way.
+_KINDS = ("scene", "sequence")  # how the names of figures begin that are not of clips
+
+
+def _kind(name: str) -> str:
+    return next((kind for kind in _KINDS if name.startswith(kind)), "")
+
+
+def kept_figures(folder: str, split: str, measured: str) -> dict[str, Any]:
+    """A checkpoint's figures that stay beside new ones: those of clips, scenes and sequences but for what is measured.
+
+    Args:
+        folder: of the checkpoint.
+        split: of the data that is measured on.
+        measured: how the names of the new figures begin: "scenes_", "sequences_", or "" of clips.
 
     Raises:
         MotionLLMError: they are of another split.
     """
     known = read_evaluation(Path(folder)) or {}
-    kept = {name: value for name, value in known.items() if name.startswith("scene") != scenes}
+    kept = {name: value for name, value in known.items() if _kind(name) != _kind(measured)}
     if kept.keys() - {"date", "split", "seed"} and known.get("split") != split:
         raise MotionLLMError(f"'{folder}' has figures of split '{known.get('split')}'; measure that one")
     return kept

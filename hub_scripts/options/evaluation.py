@@ -1,6 +1,7 @@
 """The options of `motionllm evaluate`, and which of them go together."""
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,13 @@ def evaluation_parser() -> argparse.ArgumentParser:
         help="instead: a motion for each sentence of a column 'sentence', and whether it shows what the sentence says; "
         "with columns action, side and direction where they are known. Sentences with 'false' in a column known are of "
         "actions that the data does not show: measured is how well output.unknown tells them from the others",
+    )
+    source.add_argument(
+        "--sequences",
+        metavar="DATA",
+        help="instead: a motion for the sentences of each sequence of `motionllm prepare sequences`, one person doing "
+        "one thing after another, as long as the real ones: whether all is done, in order, and the fastest joint, jerk "
+        "and sliding feet where one thing meets the next, against elsewhere, beside the real motions",
     )
     parser.add_argument("--split", default="test", choices=["train", "val", "test"], help="default test")
     parser.add_argument("--tasks", help=f"of {','.join(TASKS)} (default: all, of scenes the last two)")
@@ -86,12 +94,15 @@ def kind_of_model(name: str) -> str:
 
 
 def check_evaluation_arguments(args: argparse.Namespace) -> None:
-    """Check these options before work starts; sets `kind`, see `kind_of_model`, and makes a set of `tasks`.
+    """Check these options before work starts.
+
+    Sets `kind`, see `kind_of_model`, and `model_is_given`, whether that is not the default; makes a set of `tasks`.
 
     Raises:
         MotionLLMError: a value out of range, or options that do not go together.
     """
     args.kind = kind_of_model(args.model)
+    args.model_is_given = args.card or args.model != evaluation_parser().get_default("model")
     asked = None if args.tasks is None else set(args.tasks.split(","))
     if not (asked or set()) <= set(TASKS):
         raise MotionLLMError(f"--tasks is '{args.tasks}'; choose from {','.join(TASKS)}")
@@ -107,7 +118,11 @@ def check_evaluation_arguments(args: argparse.Namespace) -> None:
     if args.guidance_scale is not None and not 0 < args.guidance_scale < 100:
         raise MotionLLMError(f"--guidance-scale is {args.guidance_scale:g}; give a positive number, 1 for none")
     if args.sentences is not None:
-        _check_sentence_arguments(args)
+        if args.out is not None and not args.out.endswith(".json"):
+            raise MotionLLMError(f"--out is '{args.out}'; with --sentences name a file that ends in .json")
+        _check_source(args, "--sentences", args.sentences, _OF_SENTENCES)
+    if args.sequences is not None:
+        _check_source(args, "--sequences", [args.sequences], _OF_SEQUENCES)
     if args.card and (args.kind != "checkpoint" or not Path(args.model).is_dir()):
         raise MotionLLMError(
             "--card writes into a checkpoint folder; give one with --model (for a checkpoint on the Hub there is --out "
@@ -134,18 +149,20 @@ def check_evaluation_arguments(args: argparse.Namespace) -> None:
     check_protocol(args)
 
 
-def _check_sentence_arguments(args: argparse.Namespace) -> None:
-    """Refuse what has no effect on sentences."""
+# What these can be told beside themselves.
+_OF_SENTENCES = {"model", "device", "engine", "out", "seed", "batch_size", "temperature", "guidance_scale"}
+_OF_SENTENCES |= {"num_candidates"}
+_OF_SEQUENCES = _OF_SENTENCES | {"split", "clips", "plant_feet", "work", "card", "dataset_id"}
+
+
+def _check_source(args: argparse.Namespace, source: str, given: Sequence[str], known: set[str]) -> None:
+    """Refuse what has no effect on sentences or sequences."""
     if args.kind != "checkpoint":
-        raise MotionLLMError(f"--sentences needs a checkpoint that makes motions, and '{args.model}' holds none")
-    if args.out is not None and not args.out.endswith(".json"):
-        raise MotionLLMError(f"--out is '{args.out}'; with --sentences name a file that ends in .json")
-    known = {"model", "sentences", "out", "seed", "batch_size", "temperature", "guidance_scale", "num_candidates"}
-    known |= {"device", "engine", "kind"}
-    defaults = vars(evaluation_parser().parse_args(["--sentences", *args.sentences]))
-    idle = [name for name, value in vars(args).items() if name not in known and value != defaults.get(name)]
+        raise MotionLLMError(f"{source} needs a checkpoint that makes motions, and '{args.model}' holds none")
+    defaults = vars(evaluation_parser().parse_args([source, *given]))
+    idle = [name for name, value in defaults.items() if name not in known and getattr(args, name) != value]
     if idle:
-        raise MotionLLMError(f"--{idle[0].replace('_', '-')} has no effect on --sentences; leave it out")
+        raise MotionLLMError(f"--{idle[0].replace('_', '-')} has no effect on {source}; leave it out")
 
 
 def motion_settings(args: argparse.Namespace) -> dict[str, Any]:

@@ -90,7 +90,7 @@ def test_the_figures_are_metadata_that_the_hub_reads(folder):
     metadata = yaml.safe_load((folder / "README.md").read_text().split("---")[1])
     name, results = model_index_to_eval_results(metadata["model-index"])
     assert name == "my-model"
-    clips = [result for result in results if not result.task_type.startswith("scene")]
+    clips = [result for result in results if not result.task_type.startswith(("scene", "sequence"))]
     assert {result.dataset_type for result in clips} == {"bandai-namco"}
     found = {result.metric_type: result for result in clips}
     assert found["r_precision_top3"].metric_value == 0.5
@@ -136,8 +136,18 @@ def test_figures_of_scenes_are_metadata_too(folder):
     old = {key: value for key, value in SAMPLE_EVALUATION.items() if key != "scenes_name"}
     write_evaluation(folder, old)
     assert results_of(folder)["scene_motion_to_text_bleu4"].dataset_id == "bandai-namco-composed-scenes"
-    write_evaluation(folder, SAMPLE_EVALUATION | {"dataset_id": "me/clips", "scenes_dataset_id": "me/scenes"})
-    assert {entry.dataset_id for entry in results_of(folder).values()} == {"me/clips", "me/scenes"}
+    ids = {"dataset_id": "me/clips", "scenes_dataset_id": "me/scenes", "sequences_dataset_id": "me/sequences"}
+    write_evaluation(folder, SAMPLE_EVALUATION | ids)
+    assert {entry.dataset_id for entry in results_of(folder).values()} == set(ids.values())
+
+
+def test_figures_of_sequences_are_metadata_too(folder):
+    write_evaluation(folder, SAMPLE_EVALUATION, "runs/my-model")
+    assert "| fastest joint, ratio | 0.85 | 1.12 |" in (folder / "README.md").read_text()
+    done = results_of(folder)["sequence_text_to_motion_segments_done"]
+    assert (done.dataset_id, done.value) == ("composed-sequences", 62.5)
+    for part in ("segments done %: 3 composed sequences of 7", "real sequences: 87.5", "6" * 16):
+        assert part in done.notes
 
 
 @pytest.mark.parametrize(
@@ -277,7 +287,7 @@ def test_the_card_tells_the_skeleton_of_the_model(folder):
 def test_figures_that_were_not_measured_again_go(folder):
     write_evaluation(folder, SAMPLE_EVALUATION)
     (folder / ".eval_results" / "other.yaml").write_text("[]")
-    gone = ("captioning", "reconstruction", "scene_generation", "scene_captioning")
+    gone = ("captioning", "reconstruction", "scene_generation", "scene_captioning", "sequence_generation")
     only = {key: value for key, value in SAMPLE_EVALUATION.items() if key not in gone}
     write_evaluation(folder, only | {"dataset_id": "user/bandai"})
     assert {path.name for path in (folder / ".eval_results").iterdir()} == {"text-to-motion.yaml", "other.yaml"}
@@ -294,7 +304,8 @@ def test_the_data_of_another_evaluation_is_named(folder):
     record = folder / "adapters" / "default" / "training_record.json"
     record.write_text(json.dumps(json.loads(record.read_text()) | {"data_name": "theirs"}))
     write_evaluation(folder, old)
-    assert {entry.dataset_id for entry in results_of(folder).values()} == {"theirs", "bandai-namco-composed-scenes"}
+    named = {"theirs", "bandai-namco-composed-scenes", "composed-sequences"}
+    assert {entry.dataset_id for entry in results_of(folder).values()} == named
 
 
 def test_a_card_changed_by_hand_keeps_its_text(folder):

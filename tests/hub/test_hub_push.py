@@ -266,7 +266,7 @@ def test_each_repository_has_a_card(published: Published, name: str, tmp_path: P
     assert card.data.base_model == (None if name in ("vq", "evaluator") else BASE)
     tasks = {result.task_type for result in card.data.eval_results or ()}
     everything = {"text-to-motion", "motion-to-text", "motion-reconstruction"}
-    everything |= {"scene-text-to-motion", "scene-motion-to-text"}
+    everything |= {"scene-text-to-motion", "scene-motion-to-text", "sequence-text-to-motion"}
     assert tasks == {"thin": everything, "full": everything, "vq": {"motion-reconstruction"}}.get(name, set())
     assert "{{" not in text
     assert str(tmp_path.parent) not in card.text.split("## Training")[0]
