@@ -132,8 +132,9 @@ class MotionLLMForCausalLM(MotionGenerationMixin, StrictPreTrainedModel, Generat
         codebook = motion_vq.quantizer.codebook if config.motion_rows_like_codes else None
         grow_vocabulary(language_model, vocab_size, vocabulary, config.motion_rows_seed, brought, codebook)
         model.language_model, model.motion_vq = language_model, motion_vq
-        # Where this machine keeps the base is nobody else's business.
+        # Where this machine keeps the two is nobody else's business.
         language_model.config.name_or_path = config.base_model_name_or_path or ""
+        motion_vq.config.name_or_path = config.motion_config.name_or_path = ""
         config.text_config = language_model.config
         # Collects the tied weights again: the modules they name are new.
         model.post_init()

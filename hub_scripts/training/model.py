@@ -69,6 +69,7 @@ def build_model(
     for prompt in _not_learnt(rows, known):
         processor.prompts.pop(prompt, None)
     model = MotionLLMForCausalLM.from_base(arguments.base_model, tokenizer, vq, dtype=dtype, seed=seed)
+    model.language_model.config.dtype = torch.float32  # what the adapter is for, however it was trained
     if arguments.from_scratch:
         model.language_model = AutoModelForCausalLM.from_config(model.language_model.config)
     return model, tokenizer, processor

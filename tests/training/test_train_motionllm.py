@@ -50,6 +50,9 @@ def test_training_in_bfloat16_comes_to_the_same_and_stores_fp32(training_run, tr
     stored = load_file(tmp_path / "final/adapters/default" / ADAPTER)
     assert {value.dtype for value in stored.values()} == {torch.float32}
     assert MotionLLMForCausalLM.from_pretrained(tmp_path / "final").language_model.dtype == torch.float32
+    config = json.loads((tmp_path / "final/config.json").read_text())
+    assert config["text_config"]["dtype"] == "float32"
+    assert not config["motion_config"].get("_name_or_path")
     losses = [
         [entry["eval_loss"] for entry in json.loads(path.read_text())["history"] if "eval_loss" in entry]
         for path in (run / "final/adapters/default/training_record.json" for run in (tmp_path, training_run))
