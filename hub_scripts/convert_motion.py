@@ -43,9 +43,7 @@ def main(argv: Sequence[str]) -> int:
     args = _parser().parse_args(argv)
     from hub_scripts.data.motion_files import load_motion
     from hub_scripts.export import check_suffix
-    from hub_scripts.export.shown_motion import shown_motion
     from modeling_motionllm.files_motionllm import ensure_folder
-    from modeling_motionllm.motion_features import HUMANML3D
 
     outputs = [Path(out) for out in args.out]
     check_export_arguments(args, [check_suffix(out) for out in outputs])
@@ -58,8 +56,6 @@ def main(argv: Sequence[str]) -> int:
         print(note, file=sys.stderr)
     if args.plant_feet:
         motion = motion.plant_feet()
-    if motion.skeleton is HUMANML3D:  # others are put on its joints by the formats that need them
-        motion = shown_motion(motion)  # so that what is written shows the same, an .npz too
     for out in outputs:
         ensure_folder(out.parent)
         for path in write_motion(motion, out, args):

@@ -59,7 +59,7 @@ def test_it_reads_back_as_the_same_model(thin_checkpoint, plain, model, processo
         assert (
             tokenizer(text, add_special_tokens=False)["input_ids"] == stock(text, add_special_tokens=False)["input_ids"]
         )
-    if dtype != "q8_0":  # a random model is undecided; the rounding of 8 bits can turn it
+    if dtype == "f32":  # a random model is undecided; rounding can turn it
         inputs = processor(text="a person walks forward")
         options = {"max_new_tokens": 20, "do_sample": False, "eos_token_id": model.motion_vocabulary.end}
         assert torch.equal(found.generate(**inputs, **options), model.generate(**inputs, **options))

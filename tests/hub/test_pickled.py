@@ -41,7 +41,7 @@ def test_no_layout_holds_a_pickle(layout: str, sources: dict[str, Path], hub: Hu
     assert any(name.endswith(".safetensors") for name in files)
     assert pickled_files(folder) == set()
     push_files(files, "user/name", layout)
-    _unpack(hub.head("user/name"), received)
+    _unpack(hub.head("user/name", kind="spaces" if layout == "space" else "models"), received)
     assert {path.name for path in received.rglob("*.safetensors")} == {
         path.name for path in folder.rglob("*.safetensors")
     }
