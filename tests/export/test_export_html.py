@@ -154,16 +154,17 @@ def test_a_link_opens_the_page_in_that_state(tmp_path, golden, state, expected):
     page = save_motion(Motion(joints, segments=SEGMENTS), tmp_path / "page.html")
     # What the page says of itself is written into it, as only the document can be had from outside.
     script = (
-        "<script>setTimeout(() => { const at = (id) => document.getElementById(id);"
+        "<script>setInterval(() => { const at = (id) => document.getElementById(id);"
+        "if (!at('now').textContent || document.title.startsWith('[')) return;"  # not yet unpacked, or done
         "document.title = JSON.stringify([at('now').textContent, at('caption').textContent,"
         "at('loop').getAttribute('aria-pressed'), at('follow').getAttribute('aria-pressed'), at('speed').value,"
         "[...document.querySelectorAll('#timeline button')].map((one) =>"
-        "[one.textContent, one.getAttribute('aria-current')]), stateHash()]); }, 500);</script>"
+        "[one.textContent, one.getAttribute('aria-current')]), stateHash()]); }, 100);</script>"
     )
     page.write_text(page.read_text(encoding="utf-8").replace("</body>", f"{script}</body>"), encoding="utf-8")
     browser = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}"]
     run = subprocess.run(
-        [*browser, "--virtual-time-budget=3000", "--dump-dom", page.as_uri() + state],
+        [*browser, "--virtual-time-budget=30000", "--dump-dom", page.as_uri() + state],
         capture_output=True,
         text=True,
         check=True,

@@ -11,7 +11,6 @@ from numpy.testing import assert_allclose, assert_array_equal
 from hub_scripts.cli import main
 from hub_scripts.evaluation.outputs import plant_features
 from hub_scripts.metrics.physics import FootSkating, MotionClips
-from modeling_motionllm.fixed_body_motionllm import fixed_body
 from modeling_motionllm.motion import Motion
 from modeling_motionllm.motion_features import HUMANML3D, KIT, features_to_joints
 from modeling_motionllm.planted_feet_motionllm import plant_feet
@@ -163,8 +162,6 @@ def test_convert(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["convert", str(tmp_path / "in.npz"), str(tmp_path / "out.npz"), "--plant-feet"]) == 0
     planted = plant_feet(joints.astype(np.float32), FPS)
     written = Motion.load(tmp_path / "out.npz").joints
-    assert_allclose(written, fixed_body(planted, FPS), atol=1e-6)
-    toes = [leg[-1] for leg in LEGS]
-    assert_allclose(written[:, toes], planted[:, toes], atol=1e-3)  # still in their places
+    assert_allclose(written, planted, atol=1e-6)
     assert main(["convert", str(tmp_path / "out.npz"), str(tmp_path / "same.npz")]) == 0
     assert_array_equal(Motion.load(tmp_path / "same.npz").joints, written)
