@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from hub_scripts.options.checkpoint import add_model_arguments
 from hub_scripts.options.engine import add_engine_arguments
+from hub_scripts.options.serving import add_address_arguments, check_port
 from modeling_motionllm.errors_motionllm import MotionLLMError
 
 __all__ = ["main"]
@@ -19,8 +20,7 @@ def _parser() -> argparse.ArgumentParser:
         "your own to describe, go on from or change. `motionllm push --space` puts it on the Hugging Face Hub.",
         epilog="example: motionllm app --port 7860",
     )
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen at (default 127.0.0.1: this machine)")
-    parser.add_argument("--port", type=int, default=7860, help="port to listen at (default 7860)")
+    add_address_arguments(parser, 7860)
     parser.add_argument("--open", action="store_true", help="open the browser")
     add_model_arguments(parser)
     add_engine_arguments(parser)
@@ -34,8 +34,7 @@ def main(argv: Sequence[str]) -> int:
         MotionLLMError: no such checkpoint, or a port that cannot be listened at.
     """
     args = _parser().parse_args(argv)
-    if not 0 < args.port < 1 << 16:
-        raise MotionLLMError(f"--port is {args.port}; give 1 to 65535")
+    check_port(args.port)
     import uvicorn
 
     from hub_scripts.apps.service import MotionService

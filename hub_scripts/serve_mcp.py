@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from hub_scripts.options.checkpoint import add_model_arguments
 from hub_scripts.options.engine import add_engine_arguments
-from modeling_motionllm.errors_motionllm import MotionLLMError
+from hub_scripts.options.serving import add_address_arguments, check_port
 
 __all__ = ["main"]
 
@@ -28,8 +28,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("-o", "--output-dir", default="out", help="folder for the files (default out/)")
     parser.add_argument("--http", action="store_true", help="serve HTTP instead of standard input and output")
-    parser.add_argument("--host", default="127.0.0.1", help="with --http: address to listen at (default 127.0.0.1)")
-    parser.add_argument("--port", type=int, default=8765, help="with --http: port to listen at (default 8765)")
+    add_address_arguments(parser, 8765, only_with="with --http: ")
     add_model_arguments(parser)
     add_engine_arguments(parser)
     return parser
@@ -42,8 +41,7 @@ def main(argv: Sequence[str]) -> int:
         MotionLLMError: no such checkpoint, folder or port.
     """
     args = _parser().parse_args(argv)
-    if not 0 < args.port < 1 << 16:
-        raise MotionLLMError(f"--port is {args.port}; give 1 to 65535")
+    check_port(args.port)
     from hub_scripts.apps.mcp_tools import make_server
     from hub_scripts.apps.service import MotionService
     from modeling_motionllm.files_motionllm import ensure_folder

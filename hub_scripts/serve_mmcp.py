@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from hub_scripts.options.checkpoint import add_model_arguments
 from hub_scripts.options.engine import add_engine_arguments
-from modeling_motionllm.errors_motionllm import MotionLLMError
+from hub_scripts.options.serving import add_address_arguments, check_port
 
 __all__ = ["main"]
 
@@ -17,8 +17,7 @@ def _parser() -> argparse.ArgumentParser:
         "send sentences with their durations and get rotations on one skeleton, as glTF.",
         epilog="example: motionllm mmcp --port 8000",
     )
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen at (default 127.0.0.1: this machine)")
-    parser.add_argument("--port", type=int, default=8000, help="port to listen at (default 8000)")
+    add_address_arguments(parser, 8000)
     add_model_arguments(parser)
     add_engine_arguments(parser)
     return parser
@@ -31,8 +30,7 @@ def main(argv: Sequence[str]) -> int:
         MotionLLMError: no such checkpoint, or a port that cannot be listened at.
     """
     args = _parser().parse_args(argv)
-    if not 0 < args.port < 1 << 16:
-        raise MotionLLMError(f"--port is {args.port}; give 1 to 65535")
+    check_port(args.port)
     from motionmcp import serve
 
     from hub_scripts.apps.mmcp_backbone import MotionBackbone

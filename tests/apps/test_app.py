@@ -3,13 +3,8 @@
 import html
 import os
 import re
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +12,7 @@ import pytest
 from conftest import FIXTURES, THREADS
 from hub_server import HubServer
 from huggingface_hub import metadata_load
+from started_server import free_port, started
 
 from hub_scripts.cli import main as cli
 from hub_scripts.hub.space import CODE
@@ -26,30 +22,6 @@ pytest_plugins = ("turn_fixtures", "hub_fixtures")
 
 CLONE = Path(__file__).resolve().parents[2]
 BOW_BVH = FIXTURES / "bandai" / "dataset-1_bow_normal_001.bvh"
-
-
-@contextmanager
-def started(command: list[str], port: int, **options: Any) -> Iterator[str]:
-    """A server of its own process; gives its address when it listens."""
-    process = subprocess.Popen([sys.executable, *command], stderr=subprocess.PIPE, text=True, **options)
-    try:
-        while process.poll() is None:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.2)
-        assert process.poll() is None, process.stderr.read()
-        yield f"http://127.0.0.1:{port}"
-        assert process.poll() is None, process.stderr.read()  # it is alive whatever was asked
-    finally:
-        process.terminate()
-        process.communicate(timeout=60)
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
 
 
 def environment(**more: str) -> dict[str, str]:

@@ -2,10 +2,7 @@
 
 import base64
 import os
-import socket
-import subprocess
 import sys
-import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from io import BytesIO
@@ -18,6 +15,7 @@ import pytest
 from conftest import FIXTURES, THREADS
 from mcp import Client, MCPError, StdioServerParameters
 from PIL import Image
+from started_server import free_port, started
 
 import motionllm
 from hub_scripts.cli import main as cli
@@ -148,22 +146,9 @@ def test_what_cannot_be_done_is_told_and_the_server_goes_on(thin_checkpoint, tmp
 @contextmanager
 def serving(*options: object) -> Iterator[str]:
     """A server of its own process; gives its address."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    arguments = command("--http", "--port", port, *options)
-    process = subprocess.Popen([sys.executable, *arguments], env=environment(), stderr=subprocess.PIPE, text=True)
-    try:
-        while process.poll() is None:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.2)
-        assert process.poll() is None, process.stderr.read()
-        yield f"http://127.0.0.1:{port}/mcp"
-    finally:
-        process.terminate()
-        process.communicate(timeout=60)
+    port = free_port()
+    with started(command("--http", "--port", port, *options), port, env=environment()) as where:
+        yield f"{where}/mcp"
 
 
 def test_clients_elsewhere_get_files_and_read_no_others(thin_checkpoint, tmp_path):

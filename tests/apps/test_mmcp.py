@@ -1,10 +1,6 @@
 """`motionllm mmcp`, asked by the protocol's own client: capabilities, several sentences, samples, glTF back."""
 
 import os
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +10,7 @@ import pytest
 from conftest import THREADS
 from motionmcp.client.gltf_parser import parse_gltf_samples
 from motionmcp.client.http import MmcpError, generate, get_capabilities
+from started_server import free_port, started
 
 from hub_scripts.cli import main as cli
 from hub_scripts.export.ik import solve_rotations
@@ -26,23 +23,11 @@ CLONE = Path(__file__).resolve().parents[2]
 
 @pytest.fixture(scope="module")
 def address(turn_checkpoint: Path) -> Iterator[str]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "hub_scripts.cli", "mmcp", "--port", str(port), "--model", str(turn_checkpoint)]
+    port = free_port()
+    command = ["-m", "hub_scripts.cli", "mmcp", "--port", str(port), "--model", str(turn_checkpoint)]
     environment = dict(os.environ) | {"PYTHONPATH": str(CLONE), "OMP_NUM_THREADS": str(THREADS)}
-    process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
-    try:
-        while process.poll() is None:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.2)
-        assert process.poll() is None, process.stderr.read()
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.communicate(timeout=60)
+    with started(command, port, env=environment) as where:
+        yield where
 
 
 def body(model: dict[str, Any], *segments: tuple[str, int], fps: float = 20.0, **options: Any) -> dict[str, Any]:
