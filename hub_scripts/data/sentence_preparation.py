@@ -18,6 +18,7 @@ from modeling_motionllm.errors_motionllm import MotionLLMError
 from .humanml3d_sentences import read_described_parts
 from .sentence_store import SENTENCES_SUMMARY, SentenceRow, write_sentences
 from .store import MotionRow, existing_splits, read_motions, read_summary
+from .text_tables import read_table
 from .told_motions import ToldMotion, claims_of_labels, tell_motion
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "ToldDatasets",
     "match_sentences",
     "prepare_sentences",
+    "read_no_motion",
     "sentence_table",
     "tell_datasets",
 ]
@@ -73,6 +75,7 @@ def prepare_sentences(
     data: Sequence[str | os.PathLike[str]],
     out: str | os.PathLike[str],
     overwrite: bool = False,
+    no_motion: str | os.PathLike[str] | None = None,
 ) -> SentencePreparation:
     """Match sentences that people wrote with the motions that show what they say, and write them as a sentence store.
 
@@ -81,12 +84,14 @@ def prepare_sentences(
         data: datasets of `motionllm prepare`.
         out: folder for the store.
         overwrite: replace a store that is there.
+        no_motion: table of more sentences to know nothing of, see `read_no_motion`.
 
     Raises:
         MotionLLMError: something cannot be read, two datasets of one name, or a store that is there already.
     """
     if (Path(out) / SENTENCES_SUMMARY).exists() and not overwrite:
         raise MotionLLMError(f"'{out}' holds sentences already; give --overwrite or another --out folder")
+    others = [] if no_motion is None else read_no_motion(no_motion)
     failures: list[tuple[str, str]] = []
     sentences, repeated = _sentences(texts, failures)
     near = [failure for failure in failures if "shares a moment" in failure[1]]
@@ -96,7 +101,9 @@ def prepare_sentences(
     reports: dict[str, dict[str, Any]] = {}
     for split, written in sentences.items():
         rows[split], reports[split] = match_sentences(written, told.splits.get(split, []), told.shown)
-    digest = hashlib.sha256("\n".join(text for several in sentences.values() for text in several).encode()).hexdigest()
+        rows[split] += [row for row in others if _is_val(row["sentence"]) == (split == "val")]
+    texts_read = [*(text for several in sentences.values() for text in several), *(row["sentence"] for row in others)]
+    digest = hashlib.sha256("\n".join(texts_read).encode()).hexdigest()
     summary = {
         "data_name": "humanml3d-sentences",
         "data_license": "mit",
@@ -106,10 +113,35 @@ def prepare_sentences(
         "most_motions": MOST_MOTIONS,
         "clips_near_held_out": len(near),
         "also_held_out": repeated,
+        "no_motion": len(others),
         "splits": reports,
     }
     write_sentences(out, rows, summary)
     return SentencePreparation(summary, failures)
+
+
+def read_no_motion(path: str | os.PathLike[str]) -> list[SentenceRow]:
+    """Sentences that ask for no motion, or in another language than the captions are in.
+
+    Args:
+        path: table (see `read_table`) with the columns `sentence` and `kind`, such as its language; kinds are drawn
+            about as actions are.
+
+    Raises:
+        MotionLLMError: it cannot be read, or a row lacks one of the two.
+    """
+    rows: list[SentenceRow] = []
+    for row in read_table(path).rows:
+        sentence, kind = row.text("sentence"), row.text("kind")
+        if not sentence or not kind:
+            raise MotionLLMError(f"{row.where} needs a sentence and a kind, such as its language")
+        rows.append({"sentence": sentence, "actions": [kind], "motions": [], "known": False})
+    return rows
+
+
+def _is_val(sentence: str) -> bool:
+    """One of eight sentences, the same ones always."""
+    return hashlib.sha256(sentence.encode()).digest()[0] < 32
 
 
 def _sentences(texts: str | os.PathLike[str], failures: list[tuple[str, str]]) -> tuple[dict[str, list[str]], int]:
@@ -264,6 +296,11 @@ def sentence_table(summary: dict[str, Any]) -> str:
     lines = [
         f"{summary['clips_near_held_out']:,} clips share a moment with one for testing: their sentences are not taken",
         f"{summary['also_held_out']:,} sentences for training are also said of a clip held out: not taken",
+        *(
+            [f"{summary['no_motion']:,} sentences that ask for no motion, or in another language"]
+            if summary["no_motion"]
+            else []
+        ),
     ]
     for split, report in summary["splits"].items():
         lines.append(

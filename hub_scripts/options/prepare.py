@@ -143,12 +143,21 @@ def _interhuman(args: argparse.Namespace) -> "Preparation":
 def _sentences(args: argparse.Namespace) -> "SentencePreparation":
     from hub_scripts.data.sentence_preparation import prepare_sentences
 
-    return prepare_sentences(args.texts, args.data, args.out, args.overwrite)
+    return prepare_sentences(args.texts, args.data, args.out, args.overwrite, args.no_motion)
 
 
 def _add_datasets(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data", required=True, nargs="+", metavar="DIR", help="datasets of `motionllm prepare`, of single people"
+    )
+
+
+def _add_sentences(parser: argparse.ArgumentParser) -> None:
+    _add_datasets(parser)
+    parser.add_argument(
+        "--no-motion",
+        metavar="CSV",
+        help="table of sentences that ask for no motion, or in other languages, with their kind, to know nothing of",
     )
 
 
@@ -354,7 +363,7 @@ Sentences said of a clip for validation or testing are no sentences for training
         ("TEXTS", "HumanML3D's folder, or a JSONL file (also .xz)"),
         _sentences,
         options=("overwrite",),
-        add_arguments=_add_datasets,
+        add_arguments=_add_sentences,
         epilog="The sentences are HumanML3D's (MIT, Copyright (c) 2022 Chuan Guo).\n",
     ),
 }

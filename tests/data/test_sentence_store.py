@@ -118,6 +118,25 @@ def test_equal_input_gives_equal_files_and_nothing_is_replaced_unasked(
     prepare(texts, dataset, tmp_path / "one", "--overwrite")
 
 
+def test_sentences_that_ask_for_no_motion_are_unknown(texts: Path, dataset: Path, tmp_path: Path) -> None:
+    table = tmp_path / "no_motion.csv"
+    others = {f"一个人走{number}步": "Chinese" for number in range(40)} | {"what is it?": "question"}
+    table.write_text("kind,sentence\n" + "".join(f"{kind},{text}\n" for text, kind in others.items()), encoding="utf-8")
+    prepare(texts, dataset, tmp_path / "out", "--no-motion", str(table))
+    found = {split: read_sentences(tmp_path / "out", split) for split in ("train", "val")}
+    kinds = {row["sentence"]: row for rows in found.values() for row in rows if row["sentence"] in others}
+    assert {text: row["actions"] for text, row in kinds.items()} == {text: [kind] for text, kind in others.items()}
+    assert not any(row["known"] or row["motions"] for row in kinds.values())
+    assert (
+        sum(row["sentence"] in others for row in found["train"])
+        > sum(row["sentence"] in others for row in found["val"])
+        > 0
+    )
+    table.write_text("kind,sentence\n,no kind\n", encoding="utf-8")
+    with pytest.raises(MotionLLMError, match=r"line 2 of .*no_motion.*kind"):
+        prepare(texts, dataset, tmp_path / "other", "--no-motion", str(table))
+
+
 def test_what_cannot_be_read_is_named(texts: Path, dataset: Path, tmp_path: Path) -> None:
     with pytest.raises(MotionLLMError, match="two datasets are called 'golden'"):
         main(["sentences", str(texts), "--data", str(dataset), str(dataset), "--out", str(tmp_path / "out")])
