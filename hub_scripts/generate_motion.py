@@ -14,7 +14,7 @@ from hub_scripts.generation.kept_files import KeptFiles
 from hub_scripts.generation.prompts import Prompt, in_turns, read_prompts
 from hub_scripts.generation.run import MotionRun
 from hub_scripts.options.checkpoint import check_device, load_processor, quiet
-from hub_scripts.options.engine import engine_settings, load_engine
+from hub_scripts.options.engine import engine_settings, is_server, load_engine
 from hub_scripts.options.generate import check_generate_arguments, generate_parser
 from hub_scripts.options.generation import (
     check_writing_arguments,
@@ -27,8 +27,12 @@ from modeling_motionllm.errors_motionllm import MotionLLMError
 
 if TYPE_CHECKING:
     from modeling_motionllm.motion import Motion
+    from modeling_motionllm.processing_motionllm import MotionLLMProcessor
 
 __all__ = ["main"]
+
+_FEW = 20  # sentences whose turns are shown
+_SHORTEST_TURN = 1.0  # seconds; unasked, no sentence is divided into less
 
 
 def _prompts(args: argparse.Namespace) -> list[Prompt]:
@@ -36,11 +40,30 @@ def _prompts(args: argparse.Namespace) -> list[Prompt]:
     if bool(args.text) == (args.prompts is not None):
         raise MotionLLMError("give sentences, or a file of them with --prompts, and not both")
     if args.prompts is not None:
-        prompts = read_prompts(args.prompts)
-    else:
-        seconds = None if args.duration is None or len(args.duration) == 1 else tuple(args.duration)
-        prompts = [Prompt(text, seconds, then=tuple(args.then)) for text in args.text]
-    return [in_turns(prompt) for prompt in prompts] if args.split else prompts
+        return read_prompts(args.prompts)
+    seconds = None if args.duration is None or len(args.duration) == 1 else tuple(args.duration)
+    return [Prompt(text, seconds, then=tuple(args.then)) for text in args.text]
+
+
+def _split(args: argparse.Namespace, processor: "MotionLLMProcessor", prompts: list[Prompt]) -> list[Prompt]:
+    """The prompts, with sentences that say several things in turns: where asked for, or else where that is possible."""
+    elsewhere = (args.loop, args.before, args.given, args.people != 1, is_server(args.engine))
+    unasked = args.split is None
+    if args.split is False or (unasked and (any(elsewhere) or "turn" not in processor.prompts)):
+        for prompt in prompts:
+            if isinstance(prompt.duration, tuple) and len(prompt.duration) != 1 + len(prompt.then):
+                raise MotionLLMError(f"--duration has {len(prompt.duration)} numbers for '{prompt.text}'; give one")
+        return prompts
+    split = []
+    for prompt in prompts:
+        own = in_turns(prompt, None if args.duration is None else args.duration[0])
+        if unasked and isinstance(own.duration, tuple) and min(own.duration) < _SHORTEST_TURN:
+            own = prompt
+        elif unasked and own != prompt and len(prompts) <= _FEW:
+            told = " / ".join((own.text, *own.then))
+            print(f"in {1 + len(own.then)} turns: {told} (--no-split asks for all at once)", file=sys.stderr)
+        split.append(own)
+    return split
 
 
 def main(argv: Sequence[str]) -> int:
@@ -64,6 +87,7 @@ def main(argv: Sequence[str]) -> int:
 
     rank, processes, local_rank = process_place()
     processor = load_processor(args.model)
+    prompts = _split(args, processor, prompts)
     drawing = read_drawing_settings(args)
     candidates = drawing.num_candidates if args.people == 1 else drawing.people_candidates
     if args.stream and candidates > 1:

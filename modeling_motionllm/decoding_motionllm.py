@@ -11,6 +11,7 @@ from .errors_motionllm import MotionLLMError
 from .fused_llama_motionllm import FusedLlama, fused_llama_obstacle
 from .guidance_motionllm import ClassifierFreeGuidance, guide, unconditional_context
 from .modeling_motion_vq import MotionVQModel
+from .prompts_motionllm import pad_left
 from .sampling_motionllm import MotionGrammar, SeededSampling, TypicalLength, sampling_steps
 from .settings_motionllm import PLAIN_DECODING, MotionSettings
 from .vocabulary_motionllm import MotionVocabulary
@@ -83,6 +84,7 @@ class MotionRequest:
         seeds: of the R rows.
         vocabulary: which ids are codes.
         copies: motions for each prompt.
+        turns: the codes in a prompt are of the same motion, earlier turns of it (see `unconditional_context`).
 
     Decoding fills in `unknown` with its first step: float32 (R,), as in `MotionGenerationOutput`.
 
@@ -97,6 +99,7 @@ class MotionRequest:
     seeds: Sequence[int]
     vocabulary: MotionVocabulary
     copies: int = 1
+    turns: bool = False
     unknown: torch.Tensor | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
@@ -150,10 +153,10 @@ class MotionRequest:
         """The processor that ends motions after a typical time, if their length is not told; `end` as it sees it."""
         return [TypicalLength(end)] if self.num_codes is None and self.settings.typical_length else []
 
-    def without_sentence(self, config: Any) -> torch.Tensor:
-        """Ids of the unconditional context, see `unconditional_context`."""
+    def without_sentence(self, config: Any) -> list[list[int]]:
+        """Ids of the unconditional context of each prompt, see `unconditional_context`."""
         bos = getattr(config.text_config, "bos_token_id", None)
-        return unconditional_context(self.input_ids, self.attention_mask, self.vocabulary.start, bos)
+        return unconditional_context(self.input_ids, self.attention_mask, self.vocabulary, bos, self.turns)
 
 
 class MotionDecoder(Protocol):
@@ -163,8 +166,8 @@ class MotionDecoder(Protocol):
     guidance a second one without the sentence.
     """
 
-    def begin(self, bare: torch.Tensor | None) -> torch.Tensor:
-        """Read the prompts, each once; and beside each row the ids `bare` (n,), where there are any."""
+    def begin(self, bare: list[list[int]] | None) -> torch.Tensor:
+        """Read the prompts, each once; and where there are any, for each prompt the ids `bare`, the second context."""
 
     def step(self, ids: torch.Tensor) -> torch.Tensor:
         """Read one more token id of every live row, (rows,), in all its contexts."""
@@ -280,8 +283,8 @@ def decode_with_generate(model: MotionModel, request: MotionRequest, **options: 
     if options.get("num_beams") in (None, 1):  # beams are compared as they are, each with its own end
         processors += request.ending(vocabulary.end)
     if request.guided:
-        context = request.without_sentence(model.config)
-        processors.append(ClassifierFreeGuidance(model, context, prompt_length, request.settings.guidance_scale))
+        contexts = request.without_sentence(model.config)
+        processors.append(ClassifierFreeGuidance(model, contexts, prompt_length, request.settings.guidance_scale))
     processors += request.sampling(torch.tensor(vocabulary.motion_ids))
     mask, each = request.attention_mask, request.copies
     sequences = model.generate(
@@ -353,7 +356,7 @@ class FusedDecoder:
         self.network, self.request = network, request
         self.place = request.input_ids.shape[1]  # of the next token in the cache
 
-    def begin(self, bare: torch.Tensor | None) -> torch.Tensor:
+    def begin(self, bare: list[list[int]] | None) -> torch.Tensor:
         request, network = self.request, self.network
         length, mask = request.input_ids.shape[1], request.attention_mask
         self.contexts = 1 if bare is None else 2
@@ -362,10 +365,14 @@ class FusedDecoder:
         self.pads = prompt_pads.repeat_interleave(request.copies)[:, None]
         scores = network.prefill(request.input_ids, prompt_pads, self.cache, copies=request.copies)[:, None]
         if bare is not None:
-            none = torch.zeros_like(bare[:1])
-            without = network.prefill(bare[None], none, self.cache, copies=request.rows, context=1, end=length)
+            different = bare[:1] if all(ids == bare[0] for ids in bare) else bare
+            each = request.rows // len(different)
+            padded = {name: tensor.to(self.pads.device) for name, tensor in pad_left(different, 0).items()}
+            ids, counts = padded["input_ids"], padded["attention_mask"].sum(-1)
+            pads = ids.shape[1] - counts
+            without = network.prefill(ids, pads, self.cache, copies=each, context=1, end=length)
             scores = torch.cat([scores, without[:, None]], dim=1)
-            self.pads = torch.cat([self.pads, torch.full_like(self.pads, length - len(bare))], dim=1)
+            self.pads = torch.cat([self.pads, (length - counts).repeat_interleave(each)[:, None]], dim=1)
         places = torch.arange(request.longest, device=self.pads.device)
         self.real = places >= self.pads[..., None] if bool(self.pads.any()) else None
         return scores

@@ -1,9 +1,13 @@
 """Classifier-free guidance: motion that follows its sentence more closely than the model would by itself."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from transformers import LogitsProcessor
+
+from .prompts_motionllm import pad_left
+from .vocabulary_motionllm import MotionVocabulary
 
 __all__ = ["ClassifierFreeGuidance", "guide", "unconditional_context"]
 
@@ -29,23 +33,35 @@ def guide(scores: torch.Tensor, unconditional: torch.Tensor, scale: float) -> to
 
 
 def unconditional_context(
-    input_ids: torch.Tensor, attention_mask: torch.Tensor | None, start: int, bos: int | None
-) -> torch.Tensor:
-    """What stands before the codes when there is no sentence: `<Motion>`, after BOS if the prompts begin with it.
+    input_ids: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    vocabulary: MotionVocabulary,
+    bos: int | None,
+    turns: bool = False,
+) -> list[list[int]]:
+    """What stands before the next code of each prompt when there is no sentence: the motion so far.
+
+    Were it left out, guidance would hold on to the motion so far as it does to the sentence, and who has walked would
+    walk on whatever comes next.
 
     Args:
         input_ids: (B, S) prompts, padded on the left.
         attention_mask: (B, S).
-        start: id of `<Motion>`.
+        vocabulary: which ids are codes.
         bos: id of the begin-of-text token, if the model has one.
+        turns: all codes of a prompt are of the motion so far; otherwise those after the last `<Motion>`.
 
     Returns:
-        int64 (1 or 2,).
+        For each prompt BOS if it begins with it, `<Motion>`, and the codes of the motion so far.
     """
-    column = torch.zeros_like(input_ids[:, 0]) if attention_mask is None else attention_mask.long().argmax(-1)
-    first = input_ids.gather(1, column[:, None])
-    context = [bos, start] if bos is not None and bool((first == bos).all()) else [start]
-    return torch.tensor(context, device=input_ids.device)
+    real = torch.ones_like(input_ids) if attention_mask is None else attention_mask
+    contexts = []
+    for ids, keep in zip(input_ids.cpu(), real.cpu(), strict=True):
+        tokens = ids[keep.bool()]
+        begin = 0 if turns else int((tokens == vocabulary.start).nonzero()[-1]) + 1
+        codes = tokens[begin:][vocabulary.is_code(tokens[begin:])].tolist()
+        contexts.append([*([bos] if bos is not None and tokens[0] == bos else []), vocabulary.start, *codes])
+    return contexts
 
 
 class ClassifierFreeGuidance(LogitsProcessor):
@@ -55,25 +71,33 @@ class ClassifierFreeGuidance(LogitsProcessor):
 
     Args:
         model: a causal language model.
-        context: ids before the first code, see `unconditional_context`.
+        contexts: ids before the first code of each prompt, see `unconditional_context`; rows of a prompt stand side by
+            side.
         prompt_length: tokens before the first code in what `generate` passes in.
         scale: see `guide`.
     """
 
-    def __init__(self, model: Any, context: torch.Tensor, prompt_length: int, scale: float):
-        self.model, self.context, self.prompt_length, self.scale = model, context, prompt_length, scale
+    def __init__(self, model: Any, contexts: Sequence[Sequence[int]], prompt_length: int, scale: float):
+        self.model, self.prompt_length, self.scale = model, prompt_length, scale
+        self.context = pad_left(contexts, 0)
         self.cache: Any = None
         self.read: torch.Tensor | None = None  # the ids in the cache
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        rows = input_ids.shape[0]
-        ids = torch.cat([self.context.expand(rows, -1), input_ids[:, self.prompt_length :]], dim=1)
+        written = input_ids[:, self.prompt_length :]
+        each = len(input_ids) // len(self.context["input_ids"])
+        context, real = (
+            self.context[name].to(input_ids.device).repeat_interleave(each, dim=0)
+            for name in ("input_ids", "attention_mask")
+        )
+        ids, mask = torch.cat([context, written], dim=1), torch.cat([real, torch.ones_like(written)], dim=1)
         # Beam search swaps rows; what is in the cache then belongs to other codes and is read again.
         if self.read is None or not torch.equal(self.read, ids[:, : self.read.shape[1]]):
             self.cache, self.read = None, ids[:, :0]
         output = self.model(
             input_ids=ids[:, self.read.shape[1] :],
-            attention_mask=torch.ones_like(ids),
+            attention_mask=mask,
+            position_ids=(mask.cumsum(-1) - 1).clamp_min(0)[:, self.read.shape[1] :],
             past_key_values=self.cache,
             use_cache=True,
             logits_to_keep=1,

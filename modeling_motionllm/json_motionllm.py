@@ -111,6 +111,7 @@ GENERATION_FIELDS: dict[str, Field] = {
     "guidance_scale": ("number?", 0, 1000),
     **dict.fromkeys(("people_candidates", "max_held_codes", "min_codes", "max_codes"), _COUNT),
     "typical_length": "bool?",
+    "turn_context": "bool?",
     "unknown_threshold": _SHARE,
     "caption": _DRAWING,
 }

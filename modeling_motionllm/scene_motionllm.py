@@ -54,6 +54,7 @@ class Scene:
         settings: how to draw.
         engine, options: of the motions, see `choose_decoder`.
         judge: the model's processor, where the best of several candidates for each person is kept.
+        turns: the prompts hold earlier turns of the first person.
 
     Raises:
         MotionLLMError: prompts that are none.
@@ -73,8 +74,10 @@ class Scene:
         engine: str | MotionEngine = "auto",
         options: dict[str, Any] | None = None,
         judge: MotionLLMProcessor | None = None,
+        turns: bool = False,
     ):
         check_prompts(input_ids, attention_mask)
+        self.turns = turns
         self.model, self.people, self.lengths, self.seeds = model, people, lengths, seeds
         self.settings, self.engine, self.options, self.judge = settings, engine, options or {}, judge
         self.vocabulary = model.motion_vocabulary
@@ -163,6 +166,7 @@ class Scene:
             candidate_seeds(seeds, candidates),
             self.vocabulary,
             each * candidates,
+            self.turns,
         )
         codes = decode_codes(self.model, request, self.engine, self.options)
         if person == 0 and request.unknown is not None:

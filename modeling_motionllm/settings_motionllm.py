@@ -140,6 +140,8 @@ class MotionSettings:
         min_codes, max_codes: bounds of the length where none is asked for.
         typical_length: where no length is asked for, end a motion where the model expects half of all motions of the
             sentence to have ended; False draws the end like any other token.
+        turn_context: of motions in turns, whether a turn is told what was done in the turns before it; False draws each
+            as its sentence alone, and leaves the way from one to the next to the decoder, which reads all codes in one.
 
     Raises:
         MotionLLMError: a setting out of range.
@@ -157,6 +159,7 @@ class MotionSettings:
     min_codes: int = 4
     max_codes: int = 50
     typical_length: bool = True
+    turn_context: bool = True
 
     def __post_init__(self) -> None:
         for name in ("num_return_sequences", "num_candidates", "people_candidates", "min_codes", "max_codes"):

@@ -143,7 +143,11 @@ class _Telling:
         for place, row in enumerate(rows):
             next_codes = most if wanted is None else int(wanted[place])
             room = most - (most // 2 if wanted is None else next_codes)
-            prompts.append(self.stories[row].window(least, max(room, least), context - next_codes - 1))
+            story = self.stories[row]
+            if not self.settings.turn_context and story.ends:  # what was given is gone on from even so
+                prompts.append([*story.bos, *story.ahead[0]])
+            else:
+                prompts.append(story.window(least, max(room, least), context - next_codes - 1))
         inputs = {name: ids.to(self.model.device) for name, ids in pad_left(prompts, self.vocabulary.end).items()}
         seeds = [self.seeds[row] if self.turn == 0 else derived_seed(self.seeds[row], self.turn, _TURN) for row in rows]
         return _Asked(rows, inputs, wanted, seeds)
@@ -180,10 +184,11 @@ def tell_turns(
 
     The prompt of a turn is what was told so far, as far as it fits: all codes together, the next ones included, are at
     most `settings.max_codes`, which is what a model has seen, but 4 s of the motion so far are always told, and
-    everything is within the language model's context. So time and memory of a turn do not grow with the motion.
+    everything is within the language model's context. So time and memory of a turn do not grow with the motion. Without
+    `settings.turn_context` a turn is told only what was given before the first one.
 
-    The first turn is what one sentence alone would give. Guidance compares with a motion that has neither sentence nor
-    turns before it.
+    The first turn is what one sentence alone would give. Guidance compares with the same motion so far, gone on with
+    without any sentence.
 
     Args:
         model: writes them.
@@ -218,6 +223,7 @@ def tell_turns(
             engine=engine,
             options=options,
             judge=judge,
+            turns=True,
         )
         everyone = list(range(len(asked.rows)))
         codes = scene.draw_motions(everyone, 0) if judge is None else scene.draw_best(everyone, 0)
@@ -265,7 +271,7 @@ def stream_turns(
         if asked is None:
             return None
         ids, mask = asked.inputs["input_ids"], asked.inputs["attention_mask"]
-        request = MotionRequest(ids, mask, asked.lengths, settings, asked.seeds, telling.vocabulary)
+        request = MotionRequest(ids, mask, asked.lengths, settings, asked.seeds, telling.vocabulary, turns=True)
         return asked, request, request_steps(model, request, engine, options or {})
 
     first = begin()

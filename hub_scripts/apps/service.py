@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hub_scripts.generation.jobs import Job, file_stem, plan_batches
+from hub_scripts.generation.prompts import Prompt, in_turns
 from hub_scripts.hub.version import __version__
 from modeling_motionllm.errors_motionllm import MotionLLMError
 
@@ -137,7 +138,7 @@ class MotionService:
         from hub_scripts.generation.run import generate_batch
         from modeling_motionllm.settings_motionllm import MotionSettings
 
-        job = self._job(sentences, seconds, seed)
+        job = self._job(sentences, seconds, seed, split=people == 1)
         told = None if parts is None else list(parts)
         if not job.then:
             self.processor(text=job.text, duration=job.duration, people=people, parts=told)
@@ -165,7 +166,7 @@ class MotionService:
         from hub_scripts.generation.continuing import check_source, go_on
         from hub_scripts.generation.run import MadeMotion
 
-        job = self._job(sentences, seconds, seed)
+        job = self._job(sentences, seconds, seed, split=True)
         check_source(motion, "the motion", self.processor)
         for sentence, lasting in zip(job.sentences, job.durations, strict=True):
             codes = None if lasting is None else self.processor.num_codes(lasting)
@@ -213,7 +214,10 @@ class MotionService:
             self._loaded = load_engine(self.args, self.processor)
         return self._loaded
 
-    def _job(self, sentences: Sequence[str], seconds: float | Sequence[float] | None, seed: int) -> Job:
+    def _job(
+        self, sentences: Sequence[str], seconds: float | Sequence[float] | None, seed: int, split: bool = False
+    ) -> Job:
+        """What to make; with `split` sentences that say several things are made in turns, if the model knows turns."""
         if not 1 <= len(sentences) <= MOST_SENTENCES:
             raise MotionLLMError(f"{len(sentences)} sentences in one request; give 1 to {MOST_SENTENCES}")
         if not 0 <= seed < 1 << 63:
@@ -227,7 +231,10 @@ class MotionService:
                     f"{len(seconds)} durations for {len(sentences)} sentences; give one for all, or one for each"
                 )
             duration = tuple(map(float, seconds)) if len(sentences) > 1 and len(seconds) > 1 else float(seconds[0])
-        return Job(0, sentences[0], duration, seed, "", tuple(sentences[1:]))
+        asked = Prompt(sentences[0], duration, then=tuple(sentences[1:]))
+        if split and self.knows_turns:
+            asked = in_turns(asked, duration if isinstance(duration, float) else None)
+        return Job(0, asked.text, asked.duration, seed, "", asked.then)
 
     def _answer(self, motion: "Motion", notes: list[str], job: Job) -> MotionAnswer:
         from hub_scripts.generation.nearest_actions import unknown_line

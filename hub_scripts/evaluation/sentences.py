@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from hub_scripts.captions.turns import split_into_turns
 from hub_scripts.data.text_tables import read_table
 from hub_scripts.metrics.sentences import ContentRight, JudgedSentence, SentenceMotions, SentenceToShow, roc_auc
 from modeling_motionllm.decoding_motionllm import MotionEngine
@@ -65,6 +66,8 @@ def judge_sentences(
 ) -> list[JudgedSentence]:
     """Make a motion for each known sentence, at the checkpoint's defaults and as long as it ends itself, and judge it.
 
+    Sentences that say several things are made in turns, as `motionllm generate` does, where the model knows turns.
+
     Of the others it is only asked whether the model knows them.
 
     Args:
@@ -89,8 +92,10 @@ def judge_sentences(
     unknown: list[float] = []
     for start, batch in _batches(known, max(1, batch_size // candidates), "sentences"):
         seeds = [seed + start + index for index in range(len(batch))]
+        turns = [split_into_turns(text) if "turn" in processor.prompts else [text] for text in batch]
+        texts = turns if any(len(own) > 1 for own in turns) else batch
         output = model.generate_motion(
-            **processor(text=batch), processor=processor, seed=seeds, engine=engine, **settings
+            **processor(text=texts), processor=processor, seed=seeds, engine=engine, **settings
         )
         joints += [motion.joints for motion in processor.decode_motion(output, raw=True)]
         unknown += _values(output)

@@ -79,7 +79,7 @@ def make_jobs(
     taken: set[str] = set()
     used: Counter[str] = Counter()
     for number, prompt in enumerate(prompts):
-        stem = words = file_stem(" ".join((prompt.text, *prompt.then)))
+        stem = words = file_stem(prompt.as_written or " ".join((prompt.text, *prompt.then)))
         # Sentences that would share a name are numbered.
         while stem in taken or is_others(stem if samples == 1 else f"{stem}-sample1", (prompt.text, *prompt.then)):
             used[words] += 1

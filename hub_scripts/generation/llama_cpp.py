@@ -157,7 +157,7 @@ class _Decoder:
             )
         self.ids = np.array(request.vocabulary.motion_ids)
 
-    def begin(self, bare: torch.Tensor | None) -> torch.Tensor:
+    def begin(self, bare: list[list[int]] | None) -> torch.Tensor:
         request, each, contexts = self.request, self.request.copies, self.contexts
         mask = torch.ones_like(request.input_ids) if request.attention_mask is None else request.attention_mask
         prompts = [ids[real.bool()].tolist() for ids, real in zip(request.input_ids.cpu(), mask.cpu(), strict=True)]
@@ -169,12 +169,13 @@ class _Decoder:
         scores[:, 0] = read.repeat(each, axis=0)
         self.places[:, 0] = np.repeat([len(prompt) for prompt in prompts], each)
         if bare is not None:
-            scores[:, 1] = self._prefill([(1, bare.tolist())])
-            self.places[:, 1] = len(bare)
+            without = self._prefill([(number + 1, ids) for number, ids in zip(own, bare, strict=True)])
+            scores[:, 1] = without.repeat(each, axis=0)
+            self.places[:, 1] = np.repeat([len(ids) for ids in bare], each)
         for row in range(request.rows):
             self._copy(own[row // each], row * contexts)
             if bare is not None:
-                self._copy(1, row * contexts + 1)
+                self._copy(own[row // each] + 1, row * contexts + 1)
         return self._tensor(scores)
 
     def step(self, ids: torch.Tensor) -> torch.Tensor:

@@ -23,27 +23,48 @@ class Prompt:
         duration: seconds; with `then` of each sentence, or one number for all.
         seed: of the random draws.
         then: what the person does after it, sentence by sentence.
+        as_written: the whole before it was split into these sentences.
     """
 
     text: str
     duration: float | tuple[float, ...] | None = None
     seed: int | None = None
     then: tuple[str, ...] = ()
+    as_written: str | None = None
 
 
-def in_turns(prompt: Prompt) -> Prompt:
+def in_turns(prompt: Prompt, duration: float | None = None) -> Prompt:
     """The prompt with each of its sentences that says several things as one for each of them.
 
+    A number of seconds for a sentence is shared by its turns.
+
+    Args:
+        prompt: one sentence, or several.
+        duration: seconds of each sentence, where the prompt says none.
+
     Raises:
-        MotionLLMError: it has a number of durations that is not that of the sentences.
+        MotionLLMError: it has a number of durations that is neither that of the sentences nor that of the turns.
     """
-    text, *then = (turn for sentence in (prompt.text, *prompt.then) for turn in split_into_turns(sentence))
-    if isinstance(prompt.duration, tuple) and len(prompt.duration) != len(then) + 1:
+    sentences = (prompt.text, *prompt.then)
+    turns = [split_into_turns(sentence) for sentence in sentences]
+    text, *then = (turn for own in turns for turn in own)
+    seconds = duration if prompt.duration is None else prompt.duration
+    given = seconds if isinstance(seconds, tuple) else (seconds,) * len(sentences)
+    if len(given) == len(sentences):
+        shared = [None if lasting is None else lasting / len(own) for lasting, own in zip(given, turns, strict=True)]
+        shared = [lasting for lasting, own in zip(shared, turns, strict=True) for _ in own]
+    elif len(given) == len(then) + 1:
+        shared = list(given)
+    else:
+        made = "" if len(then) + 1 == len(sentences) else f" ({', '.join((text, *then))})"
         raise MotionLLMError(
-            f"--duration has {len(prompt.duration)} numbers, and --split makes {len(then) + 1} of '{prompt.text}' "
-            f"({', '.join((text, *then))}); give one for all, or one for each"
+            f"--duration has {len(given)} numbers for '{prompt.text}', which takes {len(then) + 1}{made}; give one for "
+            "all, or one for each"
         )
-    return replace(prompt, text=text, then=tuple(then))
+    if len(then) + 1 == len(sentences):
+        return prompt
+    lasting = None if seconds is None else tuple(one for one in shared if one is not None)
+    return replace(prompt, text=text, then=tuple(then), duration=lasting, as_written=" ".join(sentences))
 
 
 def read_prompts(path: str | Path) -> list[Prompt]:

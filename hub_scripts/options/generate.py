@@ -24,7 +24,7 @@ _EPILOG = """\
 examples: motionllm generate "a person waves with the left hand" --duration 4 --seed 1 -o out/
           motionllm generate "two people greet each other" --parts "a person waves with the left hand" "a person bows"
           motionllm generate "a person walks forward" --then "bows" --then "waves with the right hand" --duration 3 2 3
-          motionllm generate "a person walks forward, then bows" --split
+          motionllm generate "a person walks forward, then bows" --duration 5
 """
 
 
@@ -53,8 +53,9 @@ def generate_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--split",
-        action="store_true",
-        help='make turns of a sentence that says several things, as --then does: "walks, then bows"',
+        action=argparse.BooleanOptionalAction,
+        help='make turns of a sentence that says several things ("walks, then bows"), as --then does '
+        "(default: where the model knows turns)",
     )
     parser.add_argument(
         "--after",
@@ -70,7 +71,8 @@ def generate_parser() -> argparse.ArgumentParser:
         "--duration",
         nargs="+",
         metavar="SECONDS",
-        help="seconds; with --then one number for all sentences, or one for each (default: typical for the sentence)",
+        help="seconds of a sentence; with --then one number for all sentences, or one for each "
+        "(default: typical for the sentence)",
     )
     add_shape_arguments(parser)
     parser.add_argument(
@@ -192,8 +194,8 @@ def _check_timeline(args: argparse.Namespace) -> None:
             raise MotionLLMError(f"{name} does not go together with --after; leave it out")
     if args.after is not None and args.people != 1:
         raise MotionLLMError(f"--after goes on from a motion of one person, and there are {args.people}; leave it out")
-    # How many turns --split makes of a sentence is seen when it is split.
-    split_later = args.split and len(args.text) == 1
+    # How many turns are made of a sentence is seen when it is split.
+    split_later = args.split is not False and len(args.text) == 1
     if (
         not split_later
         and args.duration is not None

@@ -89,21 +89,36 @@ def test_a_sentence_is_split_into_turns(turn_checkpoint, tmp_path, capsys):
         generate(turn_checkpoint, WALK, "--then", f"a person {BOW}", *options[1:], 1, 2, "-o", tmp_path / "told") == 0
     )
     [split], [told] = ((tmp_path / name).glob("*.npz") for name in ("split", "told"))
-    assert (split.name, split.read_bytes()) == (told.name, told.read_bytes())
+    assert split.read_bytes() == told.read_bytes()
+    assert (split.stem, told.stem) == (file_stem(text), file_stem(f"{WALK} a person {BOW}"))
+    # Unasked as well, and the seconds of the sentence are shared.
+    capsys.readouterr()
+    assert generate(turn_checkpoint, text, *options[1:], 4, "-o", tmp_path / "unasked") == 0
+    shown = capsys.readouterr()
+    assert f"in 2 turns: {WALK} / a person {BOW} (--no-split asks for all at once)" in shown.err
+    [unasked] = (tmp_path / "unasked").glob("*.npz")
+    assert [segment[1:] for segment in Motion.load(unasked).segments] == [(0, 2), (2, 4)]
+    assert generate(turn_checkpoint, text, "--no-split", *options[1:], 3, "-o", tmp_path / "whole") == 0
+    [whole] = (tmp_path / "whole").glob("*.npz")
+    assert (Motion.load(whole).segments, Motion.load(whole).caption) == (None, text)
+    # Nor into turns that are too short to show anything.
+    assert generate(turn_checkpoint, text, *options[1:], 1.6, "-o", tmp_path / "short") == 0
+    [short] = (tmp_path / "short").glob("*.npz")
+    assert Motion.load(short).segments is None
     # Sentences of a file, of which one says one thing.
     (tmp_path / "prompts.txt").write_text(f"{text}\n{WALK}\n")
     files = [
         "--prompts",
         tmp_path / "prompts.txt",
         *options,
-        1,
+        2,
         "-o",
         tmp_path / "some",
         "--dataset-dir",
         tmp_path / "d",
     ]
     assert generate(turn_checkpoint, *files) == 0
-    assert sorted(Motion.load(path).duration for path in (tmp_path / "some").glob("*.npz")) == [1, 2]
+    assert sorted(Motion.load(path).duration for path in (tmp_path / "some").glob("*.npz")) == [2, 2]
     rows = datasets.load_dataset(str(tmp_path / "d"), split="train", cache_dir=str(tmp_path / "cache"))
     assert sorted(len(row["segment_captions"]) for row in rows) == [1, 2]
 
@@ -112,12 +127,13 @@ def test_a_sentence_is_split_into_turns(turn_checkpoint, tmp_path, capsys):
     ([WALK, BOW, "--then", WAVE], ["--then goes on from one sentence", "2 are given"]),
     (["--then", WAVE], ["--then goes on from one sentence", "0 are given"]),
     ([WALK, "--then", WAVE, "--people", 2], ["--then is for motions of one person"]),
-    ([WALK, "--then", WAVE, "--duration", 1, 2, 3], ["--duration has 3 numbers for 2 sentences"]),
+    ([WALK, "--then", WAVE, "--duration", 1, 2, 3], ["--duration has 3 numbers", "takes 2"]),
     ([WALK, "--then", WAVE, "--duration", 1, 0], ["a duration of 0 s"]),
-    ([WALK, "--duration", 1, 2], ["--duration has 2 numbers for 1 sentences", "give one for all"]),
+    ([WALK, "--duration", 1, 2], ["--duration has 2 numbers", "takes 1", "give one for all"]),
     ([WALK, "--duration", "long"], ["--duration is 'long'; give seconds"]),
-    (["walks, then bows", "--split", "--duration", 1, 2, 3], ["has 3 numbers, and --split makes 2", "walks, bows"]),
-    ([WALK, "--split", "--duration", 1, 2], ["--duration has 2 numbers, and --split makes 1"]),
+    (["walks, then bows", "--split", "--duration", 1, 2, 3], ["--duration has 3 numbers", "takes 2", "walks, bows"]),
+    ([WALK, "--split", "--duration", 1, 2], ["--duration has 2 numbers", "takes 1"]),
+    (["walks, then bows", "--no-split", "--duration", 1, 2], ["--duration has 2 numbers", "give one for all"]),
     ([WALK, BOW, "--split", "--duration", 1, 2], ["--duration has 2 numbers for 2 sentences of motions of their own"]),
     ([WALK, "--split", "--people", 2], ["--split is for motions of one person"]),
     ([WALK, "--split", "--after", "a.npz", "--before", "b.npz", "--duration", 1], ["one sentence; leave --split out"]),

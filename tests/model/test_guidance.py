@@ -1,11 +1,14 @@
 """Classifier-free guidance: the formula, its cache, its context, and that 1 is none."""
 
+from collections.abc import Sequence
+
 import pytest
 import torch
 from conftest import SENTENCES, generate_single
 
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.guidance_motionllm import ClassifierFreeGuidance, guide, unconditional_context
+from modeling_motionllm.vocabulary_motionllm import MotionVocabulary
 
 
 def test_guidance_is_the_formula_over_the_allowed_ids():
@@ -27,18 +30,36 @@ def test_a_single_allowed_id_stays_allowed():
     assert not guided.isnan().any()
 
 
+VOCABULARY = MotionVocabulary(start=9, end=10, offset=11, codebook_size=4)
+
+
 @pytest.mark.parametrize("bos,expected", [(1, [1, 9]), (7, [9]), (None, [9])])
 def test_the_context_begins_as_the_prompts_do(bos, expected):
     prompts = torch.tensor([[0, 0, 1, 5, 9], [1, 4, 4, 4, 9]])
     mask = torch.tensor([[0, 0, 1, 1, 1], [1, 1, 1, 1, 1]])
-    assert unconditional_context(prompts, mask, 9, bos).tolist() == expected
+    assert unconditional_context(prompts, mask, VOCABULARY, bos) == [expected, expected]
 
 
-def guided_step_by_step(model, processor, text: str, num_codes: int, scale: float) -> list[int]:
-    """Greedy guided codes, by two whole forward passes for each code; no cache and no processor."""
+def test_the_context_holds_the_motion_so_far():
+    turn = torch.tensor([[1, 5, 9, 12, 14, 10, 6, 9]])  # a sentence, two codes, another sentence
+    assert unconditional_context(turn, None, VOCABULARY, 1, turns=True) == [[1, 9, 12, 14]]
+    assert unconditional_context(turn, None, VOCABULARY, 1) == [[1, 9]]  # of somebody else
+    between = torch.tensor([[1, 5, 9, 11, 10, 6, 9, 13]])  # until code 11, a sentence, from code 13 on
+    assert unconditional_context(between, None, VOCABULARY, 1) == [[1, 9, 13]]
+
+
+def guided_step_by_step(
+    model, processor, text: str, num_codes: int, scale: float, told: Sequence[int] = (), so_far: Sequence[int] = ()
+) -> list[int]:
+    """Greedy guided codes, by two whole forward passes for each code; no cache and no processor.
+
+    Args:
+        told: ids of the turns before, with what begins the text.
+        so_far: ids of their codes.
+    """
     vocabulary = model.motion_vocabulary
-    conditional = processor(text=text)["input_ids"][0].tolist()
-    unconditional = [1, vocabulary.start]  # the tests' tokenizer begins every text with token 1
+    conditional = [*told, *processor.turn_ids(text, None)] if told else processor(text=text)["input_ids"][0].tolist()
+    unconditional = [1, vocabulary.start, *so_far]  # the tests' tokenizer begins every text with token 1
     codes: list[int] = []
     allowed = slice(vocabulary.offset, vocabulary.offset + vocabulary.codebook_size)
     for _ in range(num_codes):
@@ -61,6 +82,24 @@ def test_guided_generation_equals_the_plain_computation(model, processor, scale)
         assert batch.codes[row].tolist() == expected
     plain = generate_single(model, **processor(text=SENTENCES[:3]), num_codes=12, do_sample=False)
     assert not torch.equal(batch.codes, plain.codes)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("engine", ["generate", "fast"])
+def test_a_guided_turn_is_compared_with_the_motion_so_far(model, processor, engine):
+    first, second = SENTENCES[:2]
+    counts = [5, 8]
+    output = model.generate_motion(
+        **processor(text=[[first, second], [second, first]]), num_codes=torch.tensor([counts, counts[::-1]]),
+        do_sample=False, guidance_scale=3.0, engine=engine,
+    )  # fmt: skip
+    vocabulary = model.motion_vocabulary
+    for row, (own, lengths) in enumerate((((first, second), counts), ((second, first), counts[::-1]))):
+        codes = guided_step_by_step(model, processor, own[0], lengths[0], 3.0)
+        ids = [vocabulary.offset + code for code in codes]
+        told = [*processor(text=own[0])["input_ids"][0].tolist(), *ids, vocabulary.end]
+        codes += guided_step_by_step(model, processor, own[1], lengths[1], 3.0, told, ids)
+        assert output.codes[row, 0].tolist() == codes
 
 
 def test_guided_rows_are_as_they_would_be_alone(model, processor):
@@ -92,7 +131,7 @@ def test_beam_search_keeps_lengths_and_rows_apart(model, processor):
 @torch.no_grad()
 def test_swapped_rows_are_read_again(model):
     vocabulary = model.motion_vocabulary
-    context = torch.tensor([1, vocabulary.start])
+    context = [[1, vocabulary.start]]
     codes = torch.tensor([[3, 1], [2, 5]]) + vocabulary.offset
     scores = torch.zeros(2, model.config.text_config.vocab_size)
     guidance = ClassifierFreeGuidance(model, context, 0, 2.0)

@@ -87,6 +87,28 @@ def test_engines_agree_and_batches_do_not_matter(model, processor, options):
     assert codes_of(other)[1] != codes_of(again)[1]
 
 
+def test_without_context_each_turn_is_what_its_sentence_gives(model, processor, monkeypatch):
+    options = {"do_sample": False, "guidance_scale": 2.0, "turn_context": False}
+    seconds = [1.0, 0.6, 2.0]
+    seen = read_prompts(monkeypatch)
+    output = tell(model, processor(text=[TURNS], duration=[seconds]), **options)
+    alone = [
+        codes_of(tell(model, processor(text=text, duration=lasting), **options))
+        for text, lasting in zip(TURNS, seconds, strict=True)
+    ]
+    assert codes_of(output)[0] == [code for [codes] in alone for code in codes]
+    assert seen[:3] == seen[3:]  # the prompts
+    assert output.segment_ends.tolist() == [[5, 8, 18]]
+    # What was given is gone on from even so, by the first turn.
+    vocabulary, bos = processor.vocabulary, processor._bos
+    given = [*processor.turn_ids("stand"), vocabulary.offset + 3, vocabulary.offset + 1, vocabulary.end]
+    first, second = ([*processor.turn_ids(text)] for text in TURNS[:2])
+    inputs = {"input_ids": torch.tensor([[*bos, *given, *first]]), "turns": torch.tensor([[second]])}
+    seen.clear()
+    tell(model, inputs, max_codes=9, **options)
+    assert seen == [[[*bos, *given, *first]], [[*bos, *second]]]
+
+
 def test_a_turn_is_asked_for_after_all_turns_before_it(model, processor, monkeypatch):
     seen = read_prompts(monkeypatch)
     output = tell(model, processor(text=[TURNS], duration=1.0), seed=0)
