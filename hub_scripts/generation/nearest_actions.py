@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from hub_scripts.captions.action_words import SUBJECTS, word_set
+from hub_scripts.captions.language import speaks_of_movement
 from hub_scripts.captions.sentence_content import UNKNOWN, parse_sentence
 from hub_scripts.captions.sentence_verbs import JOINERS, PREPOSITIONS
 from modeling_motionllm.settings_motionllm import unknown_threshold
@@ -63,7 +64,8 @@ def unknown_line(
     model: "MotionLLMForCausalLM",
     processor: "MotionLLMProcessor",
 ) -> str | None:
-    """One line where the model says itself that it has hardly seen what a sentence asks for, else None.
+    """One line where a sentence is no English about movement, or the model says itself that it has hardly seen what it
+    asks for, else None.
 
     Args:
         sentence: what was asked for.
@@ -71,6 +73,8 @@ def unknown_line(
         actions: gives what the checkpoint was trained on, asked only where it is needed.
         model, processor: of the checkpoint.
     """
+    if not speaks_of_movement(sentence):
+        return f"'{sentence}': few of these words are known; the model reads English sentences about movement"
     if unknown is None or unknown <= unknown_threshold(model.generation_config):
         return None
     nearest = ", ".join(nearest_actions(sentence, actions(), model, processor))
