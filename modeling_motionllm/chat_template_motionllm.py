@@ -1,7 +1,6 @@
 """A chat template that yields the prompts a model was trained with: a request of one message, sentence or motion."""
 
-from typing import Any
-
+from .processing_motionllm import MotionLLMProcessor
 from .vocabulary_motionllm import MOTION_START
 
 __all__ = ["chat_template"]
@@ -39,12 +38,8 @@ def _filled(template: str, field: str, value: str) -> str:
     return "{{- " + f"{_quoted(before)} + {value} + {_quoted(after)}" + " -}}"
 
 
-def chat_template(processor: Any) -> str:
-    """A chat template that yields exactly the prompts the model was trained with, for a request of one message.
-
-    Args:
-        processor: `MotionLLMProcessor`.
-    """
+def chat_template(processor: MotionLLMProcessor) -> str:
+    """A chat template that yields exactly the prompts the model was trained with, for a request of one message."""
     prompts, tokenizer = processor.prompts, processor.tokenizer
     begin = processor.text_to_motion_ids("a")[0] == tokenizer.bos_token_id
     bos = _quoted(tokenizer.bos_token) + " + " if begin else ""

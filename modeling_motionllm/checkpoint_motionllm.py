@@ -6,21 +6,27 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError
 from transformers.dynamic_module_utils import custom_object_save
-from transformers.utils import SAFE_WEIGHTS_INDEX_NAME, SAFE_WEIGHTS_NAME
+from transformers.utils import SAFE_WEIGHTS_INDEX_NAME, SAFE_WEIGHTS_NAME, is_peft_available
 
 from .chat_template_motionllm import chat_template
 from .checksums_motionllm import CHECKSUMS, check_checksum, read_checksums, write_checksums
-from .configuration_motionllm import MotionVQConfig
+from .configuration_motionllm import MotionLLMConfig, MotionVQConfig
 from .errors_motionllm import MotionLLMError
 from .files_motionllm import atomic_path, share_files
 from .json_motionllm import ADAPTER_FIELDS, check_json, explain_settings
 from .merging_motionllm import check_adapter, merge_plain_lora
 from .modeling_motion_vq import MotionVQModel
+from .processing_motionllm import MotionLLMProcessor
 from .strict_motionllm import explain_writing, find_file
+
+if TYPE_CHECKING:
+    from .modeling_motionllm import MotionLLMForCausalLM
+if TYPE_CHECKING and is_peft_available():  # with the question, for remote code would be taken to need what it names
+    from peft import PeftModel
 
 __all__ = [
     "ADAPTERS_FOLDER",
@@ -124,7 +130,9 @@ def adapter_rows(name: str, adapter_name: str, **hub: Any) -> set[int]:
     return set(ids) if isinstance(ids, list) else set()
 
 
-def load_adapter_into(model: Any, name: str, adapter_name: str, merge: bool, **hub: Any) -> Any:
+def load_adapter_into(
+    model: "MotionLLMForCausalLM", name: str, adapter_name: str, merge: bool, **hub: Any
+) -> "MotionLLMForCausalLM":
     """Put an adapter of a thin checkpoint into the composite model.
 
     Args:
@@ -189,14 +197,17 @@ def remove_code(folder: str | os.PathLike[str]) -> None:
 
 
 def save_thin_checkpoint(
-    folder: str | os.PathLike[str], model: Any, processor: Any, adapter_name: str = "default"
+    folder: str | os.PathLike[str],
+    model: "PeftModel",
+    processor: MotionLLMProcessor,
+    adapter_name: str = "default",
 ) -> Path:
     """Write a thin checkpoint of a composite wrapped in a PEFT adapter; data only, without code.
 
     Args:
         folder: where to write; other adapters already there stay.
-        model: `peft.PeftModel` around a `MotionLLMForCausalLM`.
-        processor: `MotionLLMProcessor`, with its tokenizer.
+        model: around a `MotionLLMForCausalLM`.
+        processor: of the model.
         adapter_name: folder under `adapters/`.
 
     Raises:
@@ -224,7 +235,7 @@ def save_thin_checkpoint(
     return folder
 
 
-def save_processor(processor: Any, folder: str | os.PathLike[str]) -> None:
+def save_processor(processor: MotionLLMProcessor, folder: str | os.PathLike[str]) -> None:
     """Write a `MotionLLMProcessor` and its tokenizer, whose chat template there is that of the training prompts."""
     saved = copy.copy(processor)  # the one in use keeps its template
     saved.tokenizer = copy.copy(processor.tokenizer)
@@ -235,7 +246,13 @@ def save_processor(processor: Any, folder: str | os.PathLike[str]) -> None:
     saved.save_pretrained(folder)
 
 
-def save_shared_parts(folder: Path, model_class: type, config: Any, motion_vq: MotionVQModel, processor: Any) -> None:
+def save_shared_parts(
+    folder: Path,
+    model_class: type,
+    config: MotionLLMConfig,
+    motion_vq: MotionVQModel,
+    processor: MotionLLMProcessor,
+) -> None:
     """Write what all adapters of a thin checkpoint share, with the code: VQ-VAE, processor, tokenizer, configuration.
 
     Args:
@@ -243,7 +260,7 @@ def save_shared_parts(folder: Path, model_class: type, config: Any, motion_vq: M
         model_class: `MotionLLMForCausalLM`, whose code goes along.
         config: of the model.
         motion_vq: the VQ-VAE.
-        processor: `MotionLLMProcessor`, with its tokenizer.
+        processor: of the model.
     """
     motion_vq.save_pretrained(folder / MOTION_VQ_FOLDER)
     for code in (folder / MOTION_VQ_FOLDER).glob("*.py"):

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import torch
-from transformers import LogitsProcessor, LogitsProcessorList
+from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList, PreTrainedModel
 
+from .configuration_motionllm import MotionLLMConfig
 from .errors_motionllm import MotionLLMError
 from .fused_llama_motionllm import FusedLlama, fused_llama_obstacle
 from .guidance_motionllm import ClassifierFreeGuidance, guide, unconditional_context
@@ -37,16 +38,16 @@ ENGINES = ("auto", "generate", "fast")
 class MotionModel(Protocol):
     """What decoding needs of the composite model."""
 
-    config: Any
-    generation_config: Any
-    language_model: Any
+    config: MotionLLMConfig
+    generation_config: GenerationConfig
+    language_model: PreTrainedModel
     motion_vq: MotionVQModel
 
     @property
     def device(self) -> torch.device: ...
     @property
     def motion_vocabulary(self) -> MotionVocabulary: ...
-    def generate(self, *args: Any, **kwargs: Any) -> Any: ...
+    def generate(self, *args: Any, **kwargs: Any) -> torch.Tensor: ...
     def label_log_likelihood(
         self, input_ids: torch.Tensor, labels: torch.Tensor, attention_mask: torch.Tensor | None = None
     ) -> torch.Tensor: ...
@@ -153,7 +154,7 @@ class MotionRequest:
         """The processor that ends motions after a typical time, if their length is not told; `end` as it sees it."""
         return [TypicalLength(end)] if self.num_codes is None and self.settings.typical_length else []
 
-    def without_sentence(self, config: Any) -> list[list[int]]:
+    def without_sentence(self, config: MotionLLMConfig) -> list[list[int]]:
         """Ids of the unconditional context of each prompt, see `unconditional_context`."""
         bos = getattr(config.text_config, "bos_token_id", None)
         return unconditional_context(self.input_ids, self.attention_mask, self.vocabulary, bos, self.turns)

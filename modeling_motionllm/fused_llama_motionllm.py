@@ -9,6 +9,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import nn
+from transformers import PreTrainedModel
 
 __all__ = ["FusedCache", "FusedLlama", "FusedMatrix", "fused_llama_obstacle"]
 
@@ -30,11 +31,11 @@ def _children(module: Any) -> set[str]:
     return {name for name, _ in module.named_children()} if isinstance(module, nn.Module) else set()
 
 
-def _name(language_model: Any) -> str:
+def _name(language_model: PreTrainedModel) -> str:
     return str(getattr(language_model.config, "model_type", type(language_model).__name__))
 
 
-def _structure_obstacle(language_model: Any) -> str | None:
+def _structure_obstacle(language_model: PreTrainedModel) -> str | None:
     base: Any = getattr(language_model, "model", None)
     head = language_model.get_output_embeddings()
     if not {"embed_tokens", "layers", "norm", "rotary_emb"} <= _children(base) or not len(base.layers):
@@ -60,7 +61,7 @@ def _structure_obstacle(language_model: Any) -> str | None:
     return None
 
 
-def fused_llama_obstacle(language_model: Any, ids: Sequence[int], length: int) -> str | None:
+def fused_llama_obstacle(language_model: PreTrainedModel, ids: Sequence[int], length: int) -> str | None:
     """Why `FusedLlama` cannot stand for a language model, or None if it can.
 
     The structure decides, not the name: the modules must be those of a Llama and nothing more. Then, once for each
@@ -88,7 +89,7 @@ def fused_llama_obstacle(language_model: Any, ids: Sequence[int], length: int) -
     return verdicts[key]
 
 
-def _is_stock_llama(language_model: Any) -> bool:
+def _is_stock_llama(language_model: PreTrainedModel) -> bool:
     """By its classes, from the model to the parts of a layer: code of anybody else's would be another class."""
     parts = [
         language_model,
@@ -99,7 +100,7 @@ def _is_stock_llama(language_model: Any) -> bool:
 
 
 @torch.no_grad()
-def _disagreement(language_model: Any, ids: Sequence[int]) -> str | None:
+def _disagreement(language_model: PreTrainedModel, ids: Sequence[int]) -> str | None:
     """Compare with the language model's own forward pass: two rows of six ids, one padded; a prefill and a step."""
     fused = FusedLlama(language_model, ids)
     device = fused.head.device
@@ -170,7 +171,7 @@ class _Layer:
     gate_up: FusedMatrix
     down: FusedMatrix
     norms: tuple[nn.Module, nn.Module]
-    activation: Any
+    activation: nn.Module
 
 
 @dataclass
@@ -220,7 +221,7 @@ class FusedLlama:
         ids: the token ids to give logits for.
     """
 
-    def __init__(self, language_model: Any, ids: Sequence[int]):
+    def __init__(self, language_model: PreTrainedModel, ids: Sequence[int]):
         base, head = language_model.model, language_model.get_output_embeddings()
         config = language_model.config
         attention = base.layers[0].self_attn

@@ -1,15 +1,16 @@
 """`MotionGenerationMixin`: motions and scenes from sentences, whole or as a stream, and captions of motions."""
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import torch
-from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList
+from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList, PreTrainedModel
 
 from .candidates_motionllm import best_captions, caption_log_likelihood
+from .configuration_motionllm import MotionLLMConfig
 from .decoding_motionllm import (
     FusedDecoder,
     MotionEngine,
@@ -35,13 +36,13 @@ __all__ = ["MotionGenerationMixin", "MotionGenerationOutput"]
 class MotionGenerationMixin:
     """`generate_motion` and `generate_caption` for a model with `generate` and `motion_vq`."""
 
-    generate: Any
-    config: Any
-    device: Any
-    language_model: Any
+    generate: Callable[..., torch.Tensor]
+    config: MotionLLMConfig
+    device: torch.device
+    language_model: PreTrainedModel
     motion_vq: MotionVQModel
-    generation_config: Any
-    label_log_likelihood: Any
+    generation_config: GenerationConfig
+    label_log_likelihood: Callable[..., torch.Tensor]
 
     @property
     def motion_vocabulary(self) -> MotionVocabulary:

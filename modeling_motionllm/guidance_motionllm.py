@@ -1,10 +1,9 @@
 """Classifier-free guidance: motion that follows its sentence more closely than the model would by itself."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
-from transformers import LogitsProcessor
+from transformers import Cache, LogitsProcessor, PreTrainedModel
 
 from .prompts_motionllm import pad_left
 from .vocabulary_motionllm import MotionVocabulary
@@ -77,10 +76,10 @@ class ClassifierFreeGuidance(LogitsProcessor):
         scale: see `guide`.
     """
 
-    def __init__(self, model: Any, contexts: Sequence[Sequence[int]], prompt_length: int, scale: float):
+    def __init__(self, model: PreTrainedModel, contexts: Sequence[Sequence[int]], prompt_length: int, scale: float):
         self.model, self.prompt_length, self.scale = model, prompt_length, scale
         self.context = pad_left(contexts, 0)
-        self.cache: Any = None
+        self.cache: Cache | None = None
         self.read: torch.Tensor | None = None  # the ids in the cache
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:

@@ -1,10 +1,10 @@
 """`Int8Llama`: the fast decoder with weights of 8 bits, which are read twice as fast as those of 16."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 import torch.nn.functional as F
+from transformers import PreTrainedModel
 
 from .errors_motionllm import MotionLLMError
 from .fused_llama_motionllm import FusedLlama, FusedMatrix, fused_llama_obstacle
@@ -27,7 +27,7 @@ class Int8Llama(FusedLlama):
         MotionLLMError: the language model is not on the CPU, or `FusedLlama` cannot stand for it.
     """
 
-    def __init__(self, language_model: Any, ids: Sequence[int]):
+    def __init__(self, language_model: PreTrainedModel, ids: Sequence[int]):
         obstacle = fused_llama_obstacle(language_model, ids, 0)
         if obstacle is None and language_model.device.type != "cpu":
             obstacle = f"its int8 matrices are for the CPU, and the model is on '{language_model.device}'"

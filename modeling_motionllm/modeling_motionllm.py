@@ -8,9 +8,16 @@ from typing import Any
 
 import torch
 from torch import nn
-from transformers import AutoModelForCausalLM, GenerationConfig, GenerationMixin
+from transformers import (
+    AutoModelForCausalLM,
+    Cache,
+    GenerationConfig,
+    GenerationMixin,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 from transformers.modeling_outputs import CausalLMOutputWithPast
-from transformers.utils import SAFE_WEIGHTS_NAME
+from transformers.utils import SAFE_WEIGHTS_NAME, ModelOutput
 
 from .base_model_motionllm import load_base_language_model
 from .checkpoint_motionllm import (
@@ -28,7 +35,7 @@ from .errors_motionllm import MotionLLMError
 from .generation_motionllm import MotionGenerationMixin
 from .json_motionllm import GENERATION_FIELDS, MODEL_FIELDS, check_json
 from .losses_motionllm import token_losses
-from .modeling_motion_vq import MotionVQModel
+from .modeling_motion_vq import MotionVQDecoderOutput, MotionVQEncoderOutput, MotionVQModel
 from .new_rows_motionllm import grow_vocabulary
 from .settings_motionllm import add_default_settings
 from .strict_motionllm import StrictPreTrainedModel, find_file, hub_options
@@ -44,6 +51,7 @@ _OF_LOADING = ("dtype", "torch_dtype", "device_map", "quantization_config")
 # Logits that the language model transforms after its output head cannot be taken from the head alone.
 _WHOLE = 8  # one in so many labels inside motions competes with the whole vocabulary in training
 _LOGIT_TRANSFORMS = ("final_logit_softcapping", "logit_scale", "logits_scaling", "logits_soft_cap")
+_DeviceMap = str | int | torch.device | dict[str, str | int | torch.device] | None
 
 
 class MotionLLMForCausalLM(MotionGenerationMixin, StrictPreTrainedModel, GenerationMixin):
@@ -79,7 +87,7 @@ class MotionLLMForCausalLM(MotionGenerationMixin, StrictPreTrainedModel, Generat
     def from_base(
         cls,
         base_model_name_or_path: str,
-        tokenizer: Any,
+        tokenizer: PreTrainedTokenizerBase,
         motion_vq: MotionVQModel,
         *,
         dtype: torch.dtype | None = None,
@@ -116,7 +124,7 @@ class MotionLLMForCausalLM(MotionGenerationMixin, StrictPreTrainedModel, Generat
     def _assemble(
         cls,
         config: MotionLLMConfig,
-        language_model: Any,
+        language_model: PreTrainedModel,
         motion_vq: MotionVQModel,
         vocab_size: int,
         brought: Collection[int] = (),
@@ -250,7 +258,7 @@ class MotionLLMForCausalLM(MotionGenerationMixin, StrictPreTrainedModel, Generat
         # Gemma reads its own vocab_size in the loss, which the inherited method would not update.
         return self.language_model.resize_token_embeddings(*args, **kwargs)
 
-    def generate(self, *args: Any, **kwargs: Any) -> Any:
+    def generate(self, *args: Any, **kwargs: Any) -> torch.Tensor | ModelOutput:
         """`generate` of transformers. The checkpoint's `guidance_scale` is for `generate_motion`: here only one counts
         that the call gives.
         """
@@ -263,7 +271,7 @@ class MotionLLMForCausalLM(MotionGenerationMixin, StrictPreTrainedModel, Generat
         input_ids: torch.LongTensor | None = None,
         attention_mask: torch.Tensor | None = None,
         position_ids: torch.LongTensor | None = None,
-        past_key_values: Any = None,
+        past_key_values: Cache | None = None,
         inputs_embeds: torch.FloatTensor | None = None,
         labels: torch.LongTensor | None = None,
         loss_weights: torch.FloatTensor | None = None,
@@ -338,7 +346,7 @@ class MotionLLMForCausalLM(MotionGenerationMixin, StrictPreTrainedModel, Generat
         inputs: dict[str, Any],
         labels: torch.Tensor,
         weights: torch.Tensor | None,
-        num_items_in_batch: Any = None,
+        num_items_in_batch: torch.Tensor | int | None = None,
         **kwargs: Any,
     ) -> CausalLMOutputWithPast:
         if self._head_is_plain() and self.language_model.config.tie_word_embeddings:
@@ -416,16 +424,16 @@ class MotionLLMForCausalLM(MotionGenerationMixin, StrictPreTrainedModel, Generat
         rows = chosen.nonzero()[:, 0]
         return -torch.zeros(len(labels), device=losses.device).index_add(0, rows, losses)
 
-    def encode_motion(self, motion: torch.Tensor, attention_mask: torch.Tensor | None = None) -> Any:
+    def encode_motion(self, motion: torch.Tensor, attention_mask: torch.Tensor | None = None) -> MotionVQEncoderOutput:
         """`MotionVQModel.encode`: raw features (B, T, D) to codes (B, L)."""
         return self.motion_vq.encode(motion, attention_mask)
 
-    def decode_motion(self, codes: torch.Tensor, attention_mask: torch.Tensor | None = None) -> Any:
+    def decode_motion(self, codes: torch.Tensor, attention_mask: torch.Tensor | None = None) -> MotionVQDecoderOutput:
         """`MotionVQModel.decode`: codes (B, L) to raw features (B, T, D)."""
         return self.motion_vq.decode(codes, attention_mask)
 
 
-def _language_model_map(device_map: Any) -> Any:
+def _language_model_map(device_map: _DeviceMap) -> _DeviceMap:
     """The part of a `device_map` that concerns the language model, with its own names for its parts."""
     if not isinstance(device_map, dict):
         return device_map
@@ -433,7 +441,7 @@ def _language_model_map(device_map: Any) -> Any:
     return {name.removeprefix("language_model").removeprefix("."): place for name, place in parts.items()}
 
 
-def _language_model_attention(config: MotionLLMConfig, asked: Any) -> str | None:
+def _language_model_attention(config: MotionLLMConfig, asked: str | dict[str, str] | None) -> str | None:
     """The implementation of attention that is asked of the language model, by argument or in the configuration."""
     if isinstance(asked, dict):
         return asked.get("text_config", asked.get(""))

@@ -2,11 +2,15 @@
 
 import math
 from collections.abc import Collection
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
+from transformers import PreTrainedModel
 
 from .vocabulary_motionllm import MotionVocabulary
+
+if TYPE_CHECKING:
+    from .modeling_motionllm import MotionLLMForCausalLM
 
 __all__ = ["grow_vocabulary", "like_codes", "ordered_noise", "trainable_rows"]
 
@@ -15,7 +19,7 @@ _OF_CODE = 0.5  # share that similar codes have in common
 
 
 def grow_vocabulary(
-    language_model: Any,
+    language_model: PreTrainedModel,
     vocab_size: int,
     vocabulary: MotionVocabulary,
     seed: int,
@@ -109,7 +113,7 @@ def ordered_noise(count: int, width: int, generator: torch.Generator, goes_round
     return _OF_FAMILY**0.5 * common + (1 - _OF_FAMILY) ** 0.5 * own
 
 
-def trainable_rows(model: Any) -> list[int] | dict[str, list[int]]:
+def trainable_rows(model: "MotionLLMForCausalLM") -> list[int] | dict[str, list[int]]:
     """The rows to train, as PEFT takes them: an output head that is not tied to the embeddings has rows of its own."""
     ids = model.motion_vocabulary.ids
     layers = (model.get_input_embeddings(), model.get_output_embeddings())

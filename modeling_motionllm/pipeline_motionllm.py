@@ -1,12 +1,16 @@
 """Pipelines that travel with a checkpoint: `pipeline("text-to-motion", ...)` and `pipeline("motion-to-text", ...)`."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from transformers import Pipeline
 
 from .motion import Motion
+
+if TYPE_CHECKING:  # both are there already when a pipeline is made
+    from .modeling_motionllm import MotionLLMForCausalLM
+    from .processing_motionllm import MotionLLMProcessor
 
 __all__ = ["MotionToTextPipeline", "TextToMotionPipeline"]
 
@@ -20,8 +24,8 @@ class _MotionPipeline(Pipeline):
     _load_feature_extractor = False
     _load_video_processor = False
 
-    model: Any
-    processor: Any
+    model: "MotionLLMForCausalLM"
+    processor: "MotionLLMProcessor"
     _preprocess_names: tuple[str, ...] = ()
 
     def _sanitize_parameters(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:

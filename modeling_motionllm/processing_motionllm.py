@@ -1,6 +1,7 @@
 """`MotionLLMProcessor`: sentences and motions to model inputs, and model outputs back to sentences and motions."""
 
 import math
+import os
 import re
 import warnings
 from collections.abc import Sequence
@@ -8,7 +9,7 @@ from typing import Any, cast
 
 import numpy as np
 import torch
-from transformers import BatchFeature, ProcessorMixin
+from transformers import BatchFeature, PreTrainedTokenizerBase, ProcessorMixin
 
 from .errors_motionllm import MotionLLMError
 from .fixed_body_motionllm import fixed_body
@@ -61,7 +62,7 @@ class MotionLLMProcessor(MotionPromptsMixin, ProcessorMixin):
 
     def __init__(
         self,
-        tokenizer: Any,
+        tokenizer: PreTrainedTokenizerBase,
         prompts: str | dict[str, str | bool] = "short",
         codebook_size: int = 512,
         frames_per_code: int = 4,
@@ -88,7 +89,9 @@ class MotionLLMProcessor(MotionPromptsMixin, ProcessorMixin):
         self.vocabulary = MotionVocabulary.from_tokenizer(tokenizer, codebook_size)
 
     @classmethod
-    def from_pretrained(cls, pretrained_model_name_or_path: Any, **kwargs: Any) -> "MotionLLMProcessor":
+    def from_pretrained(
+        cls, pretrained_model_name_or_path: str | os.PathLike[str], **kwargs: Any
+    ) -> "MotionLLMProcessor":
         """As of any processor of transformers.
 
         Raises:

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from transformers import PreTrainedTokenizerBase
 
 from .errors_motionllm import MotionLLMError
 from .vocabulary_motionllm import MOTION_END, MOTION_START, PLACEMENT_START, MotionVocabulary
@@ -75,7 +76,7 @@ _LONGEST_PROMPT = 10_000  # letters of a template
 _LONGEST_TEXT = 100_000  # letters; more are not even counted in tokens
 
 
-def check_prompts(prompts: Any) -> None:
+def check_prompts(prompts: Mapping[str, object]) -> None:
     """Make sure that prompts are templates with plain fields: a checkpoint's are filled in whatever they say.
 
     Raises:
@@ -137,7 +138,7 @@ def pad_examples(examples: Sequence[Mapping[str, list[Any]]], pad_token_id: int)
 class MotionPromptsMixin:
     """What `MotionLLMProcessor` knows of prompts: sentences, motions and scenes to ids, and back."""
 
-    tokenizer: Any
+    tokenizer: PreTrainedTokenizerBase
     vocabulary: MotionVocabulary
     prompts: dict[str, str | bool]
     frames_per_code: int

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from transformers import AutoConfig, AutoModel, AutoTokenizer
+from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from .json_motionllm import explain_settings
 from .strict_motionllm import hub_options, load_complete
@@ -50,12 +50,12 @@ class SentenceEncoder:
         try:
             options: dict[str, Any] = {"trust_remote_code": False, **hub_options(path, {})}
             with explain_settings(name):
-                self.tokenizer: Any = AutoTokenizer.from_pretrained(path, **options)
+                self.tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(path, **options)
                 AutoConfig.from_pretrained(path, **options)
             options["dtype"] = torch.float32
             # The pooler is not used: sentences are the mean of all states.
             model, _ = load_complete(AutoModel.from_pretrained, path, unneeded=("pooler.",), **options)
-            self.model: Any = model.to(device).eval()
+            self.model: PreTrainedModel = model.to(device).eval()
         except OSError as error:
             remedy = "give its folder or connect to the Hub"
             if name in _WHEELS:

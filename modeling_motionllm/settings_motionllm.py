@@ -174,11 +174,11 @@ class MotionSettings:
             check_sampling(self.temperature, self.top_k, self.top_p)
 
     @classmethod
-    def of(cls, config: Any, given: dict[str, Any]) -> "MotionSettings":
+    def of(cls, config: GenerationConfig, given: dict[str, Any]) -> "MotionSettings":
         """The settings of one call: what is `given`, then what the checkpoint says, then the defaults.
 
         Args:
-            config: the checkpoint's `GenerationConfig`.
+            config: of the checkpoint.
             given: arguments of the call; those that are settings are taken out.
         """
         stored = vars(config)
@@ -226,16 +226,16 @@ class CaptionSettings:
             check_sampling(self.temperature, self.top_k, self.top_p)
 
     @classmethod
-    def of(cls, config: Any, given: dict[str, Any]) -> "CaptionSettings":
+    def of(cls, config: GenerationConfig, given: dict[str, Any]) -> "CaptionSettings":
         """The settings of one call, as `MotionSettings.of`; the checkpoint's stand under `caption`."""
         return _resolve(cls(), getattr(config, "caption", None) or {}, given)
 
 
-def unknown_threshold(config: Any) -> float:
+def unknown_threshold(config: GenerationConfig) -> float:
     """The value of `output.unknown` above which a checkpoint has hardly seen what a sentence asks for.
 
     Args:
-        config: the checkpoint's `GenerationConfig`; 0.5 where it says nothing.
+        config: of the checkpoint; 0.5 where it says nothing.
 
     Raises:
         MotionLLMError: what it says is no probability.
@@ -247,7 +247,7 @@ def unknown_threshold(config: Any) -> float:
     return float(value)
 
 
-def add_default_settings(config: Any) -> Any:
+def add_default_settings(config: GenerationConfig) -> GenerationConfig:
     """Write the defaults of motions and captions into a `GenerationConfig` that says nothing about them yet.
 
     What a base model's configuration says about drawing is about text, and goes.

@@ -139,7 +139,7 @@ class _Cancelled(StoppingCriteria):
         return torch.full_like(input_ids[:, 0], self.event.is_set(), dtype=torch.bool)
 
 
-def stream_generate(model: Any, request: MotionRequest, **options: Any) -> Iterator[torch.Tensor]:
+def stream_generate(model: MotionModel, request: MotionRequest, **options: Any) -> Iterator[torch.Tensor]:
     """Token ids (R,) step by step from `generate`, which runs in a thread; it stops when the iterator is closed."""
     steps, cancelled = _Steps(), _Cancelled()
 

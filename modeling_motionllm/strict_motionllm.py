@@ -1,7 +1,7 @@
 """Models that are loaded whole or not at all: from safetensors, without code of the repository, with all tensors."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
@@ -67,7 +67,13 @@ def find_file(name: str, file: str, **hub: Any) -> str | None:
     )
 
 
-def load_complete(loader: Any, name: str, *args: Any, unneeded: tuple[str, ...] = (), **kwargs: Any) -> tuple[Any, Any]:
+def load_complete(
+    loader: Callable[..., tuple[PreTrainedModel, dict[str, Any]]],
+    name: str,
+    *args: Any,
+    unneeded: tuple[str, ...] = (),
+    **kwargs: Any,
+) -> tuple[PreTrainedModel, dict[str, Any]]:
     """`from_pretrained` that reads safetensors only, runs no code of the repository, and leaves no tensor to chance.
 
     Args:
@@ -127,7 +133,7 @@ def explain_writing(folder: str | os.PathLike[str]) -> Iterator[None]:
         raise MotionLLMError(f"cannot write in '{folder}' ({said}); free some space or choose another place") from error
 
 
-def check_complete(name: str, info: Any, unneeded: tuple[str, ...] = ()) -> None:
+def check_complete(name: str, info: Mapping[str, Any], unneeded: tuple[str, ...] = ()) -> None:
     """Make sure that a loaded model has all of its weights.
 
     Raises:
@@ -155,7 +161,11 @@ class StrictPreTrainedModel(PreTrainedModel):
 
     @classmethod
     def from_pretrained(
-        cls, pretrained_model_name_or_path: Any, *args: Any, output_loading_info: bool = False, **kwargs: Any
+        cls,
+        pretrained_model_name_or_path: str | os.PathLike[str] | None,
+        *args: Any,
+        output_loading_info: bool = False,
+        **kwargs: Any,
     ) -> Any:
         """As of any `PreTrainedModel`, from safetensors.
 

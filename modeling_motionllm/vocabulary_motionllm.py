@@ -1,9 +1,9 @@
 """`MotionVocabulary`: the one place that knows which token id is which motion code or placement bin."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
+from transformers import PreTrainedTokenizerBase
 
 from .configuration_motionllm import MotionLLMConfig
 from .errors_motionllm import MotionLLMError
@@ -54,7 +54,7 @@ class PlacementVocabulary:
     offset: int
 
     @classmethod
-    def from_tokenizer(cls, tokenizer: Any) -> "PlacementVocabulary | None":
+    def from_tokenizer(cls, tokenizer: PreTrainedTokenizerBase) -> "PlacementVocabulary | None":
         """Look the placement tokens up; None for a tokenizer of a single-person model, which has none.
 
         Raises:
@@ -133,7 +133,7 @@ class MotionVocabulary:
     placement: PlacementVocabulary | None = None
 
     @classmethod
-    def from_tokenizer(cls, tokenizer: Any, codebook_size: int) -> "MotionVocabulary":
+    def from_tokenizer(cls, tokenizer: PreTrainedTokenizerBase, codebook_size: int) -> "MotionVocabulary":
         """Look the motion tokens up in a tokenizer.
 
         Raises:

@@ -3,8 +3,10 @@
 import ctypes
 import logging
 import weakref
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,7 +32,7 @@ _F32 = 0  # both a type of tensors in ggml and a type of files in llama.cpp
 
 
 @cache
-def llama_cpp_library() -> Any:
+def llama_cpp_library() -> ModuleType:
     """The package llama_cpp, silenced.
 
     Raises:
@@ -244,7 +246,13 @@ class _Decoder:
             )
         return np.concatenate(found)
 
-    def _decode(self, tokens: Any, places: Any, sequences: Any, wanted: Any) -> np.ndarray:
+    def _decode(
+        self,
+        tokens: Sequence[int] | np.ndarray,
+        places: Sequence[int] | np.ndarray,
+        sequences: Sequence[int],
+        wanted: Sequence[int] | np.ndarray,
+    ) -> np.ndarray:
         """One pass over tokens at places of sequences; logits (wanted, V) after those that are `wanted`."""
         library, batch, count = self.library, self.batch, len(tokens)
         batch.n_tokens = count
@@ -272,6 +280,6 @@ class _Decoder:
         return torch.from_numpy(scores).to(self.request.input_ids.device)
 
 
-def _free(library: Any, context: Any, batch: Any) -> None:
+def _free(library: ModuleType, context: Any, batch: Any) -> None:
     library.llama_batch_free(batch)
     library.llama_free(context)

@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import motionllm  # registers the Auto classes
 from hub_scripts.hub.card import evaluated_data, has_own_card, is_local_base, render_model_card
@@ -32,6 +32,7 @@ from modeling_motionllm.checkpoint_motionllm import (
     save_shared_parts,
 )
 from modeling_motionllm.errors_motionllm import MotionLLMError
+from modeling_motionllm.strict_motionllm import StrictPreTrainedModel
 
 __all__ = [
     "LAYOUTS",
@@ -195,7 +196,10 @@ def _copy_records(folder: Path, target: Path, records: Mapping[str, str]) -> Non
             shutil.copyfile(folder / source, target / name)
 
 
-def _load_whole(model_class: Any, folder: Path) -> Any:
+_Model = TypeVar("_Model", bound=StrictPreTrainedModel)
+
+
+def _load_whole(model_class: type[_Model], folder: Path) -> _Model:
     """A model whose weight file holds exactly its tensors.
 
     Raises:

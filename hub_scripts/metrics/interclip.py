@@ -4,13 +4,16 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import nn
 
 from modeling_motionllm.errors_motionllm import MotionLLMError
+
+if TYPE_CHECKING:
+    from transformers import CLIPTokenizer
 
 __all__ = ["INTERCLIP_COLUMNS", "InterCLIP"]
 
@@ -152,7 +155,7 @@ class InterCLIP(nn.Module):
         return torch.cat(parts).cpu().numpy()
 
     @torch.no_grad()
-    def embed_texts(self, texts: Sequence[str], tokenizer: Any, batch_size: int = 32) -> np.ndarray:
+    def embed_texts(self, texts: Sequence[str], tokenizer: "CLIPTokenizer", batch_size: int = 32) -> np.ndarray:
         """Embeddings (N, 512) of sentences.
 
         The rest of the 77 places is filled with token 0, not with CLIP's own padding, and it is seen: so were the
@@ -160,7 +163,7 @@ class InterCLIP(nn.Module):
 
         Args:
             texts: N sentences.
-            tokenizer: `transformers.CLIPTokenizer` of openai/clip-vit-large-patch14-336.
+            tokenizer: of openai/clip-vit-large-patch14-336.
             batch_size: sentences at once.
         """
         context, parts = len(self.positional_embedding), []

@@ -2,7 +2,7 @@
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
 from hub_scripts.options.checkpoint import load_model
 from modeling_motionllm.errors_motionllm import MotionLLMError
@@ -94,10 +94,10 @@ def load_engine(
     if is_server(args.engine):
         from hub_scripts.generation.served import load_served
 
-        served: Any = load_served(args.engine, args.model, processor, args.served_model)
-        return served, "auto"
+        served = load_served(args.engine, args.model, processor, args.served_model)
+        return cast("MotionLLMForCausalLM", served), "auto"  # it has what the commands with --served-model call
     name, _, dtype = args.engine.partition("-")
-    model: Any = load_model(args.model, device or args.device, "bf16" if dtype == "bf16" else "fp32")
+    model = load_model(args.model, device or args.device, "bf16" if dtype == "bf16" else "fp32")
     if _is_gguf(args.engine) or name == _LLAMA_CPP:
         from hub_scripts.generation.llama_cpp import LlamaCppEngine, cached_gguf
 

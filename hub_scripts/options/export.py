@@ -4,9 +4,12 @@ import argparse
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from modeling_motionllm.errors_motionllm import MotionLLMError
+
+if TYPE_CHECKING:
+    from modeling_motionllm.motion import Motion
 
 __all__ = ["add_export_arguments", "check_export_arguments", "write_motion"]
 
@@ -58,11 +61,11 @@ def check_export_arguments(args: argparse.Namespace, suffixes: Iterable[str]) ->
         find_writer(suffix)
 
 
-def write_motion(motion: Any, path: Path, args: argparse.Namespace, resample: bool = True) -> list[Path]:
+def write_motion(motion: "Motion", path: Path, args: argparse.Namespace, resample: bool = True) -> list[Path]:
     """Write a motion with those of the options in `args` that its format takes.
 
     Args:
-        motion: the `Motion`.
+        motion: what is written.
         path: the file; its suffix is the format.
         args: with fps, skeleton and units.
         resample: whether formats that have no --fps get the joints resampled to it.
