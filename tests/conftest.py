@@ -193,6 +193,21 @@ def processor(tokenizer: MotionLLMTokenizer) -> MotionLLMProcessor:
     return MotionLLMProcessor(tokenizer, codebook_size=CODEBOOK_SIZE)
 
 
+def code_row(name: str, content: str, captions: list[str], codes: list[int]) -> dict[str, Any]:
+    """A row of a code store, of one person."""
+    return {
+        "name": name,
+        "kind": "",
+        "contents": [content],
+        "styles": ["normal"],
+        "parts": [],
+        "placement_bins": [[64, 64, 0]],
+        "mirrored": False,
+        "captions": captions,
+        "codes": [codes],
+    }
+
+
 @pytest.fixture(scope="session")
 def codes_folder(tmp_path_factory: pytest.TempPathFactory, vq_folder: Path) -> Path:
     """A code store of random codes."""
@@ -200,17 +215,12 @@ def codes_folder(tmp_path_factory: pytest.TempPathFactory, vq_folder: Path) -> P
     rng = np.random.default_rng(0)
     for split, count in (("train", 24), ("val", 4), ("test", 4)):
         rows = [
-            {
-                "name": f"{split}{index}",
-                "kind": "",
-                "contents": ["walk" if index % 3 else "jump"],
-                "styles": ["normal"],
-                "parts": [],
-                "placement_bins": [[64, 64, 0]],
-                "mirrored": False,
-                "captions": [SENTENCES[index % len(SENTENCES)], SENTENCES[(index + 1) % len(SENTENCES)]],
-                "codes": [rng.integers(0, CODEBOOK_SIZE, size=rng.integers(1, 30)).tolist()],
-            }
+            code_row(
+                f"{split}{index}",
+                "walk" if index % 3 else "jump",
+                [SENTENCES[index % len(SENTENCES)], SENTENCES[(index + 1) % len(SENTENCES)]],
+                rng.integers(0, CODEBOOK_SIZE, size=rng.integers(1, 30)).tolist(),
+            )
             for index in range(count)
         ]
         write_codes(folder, split, rows)
@@ -242,29 +252,31 @@ def dataset_folder(tmp_path_factory: pytest.TempPathFactory, golden: dict[str, d
     return write_golden_dataset(tmp_path_factory.mktemp("dataset"), golden)
 
 
+def golden_row(name: str, clip: dict[str, np.ndarray]) -> dict[str, Any]:
+    """A golden clip as a row of a prepared dataset."""
+    return {
+        "name": name,
+        "source": "bandai-namco-1",
+        "num_people": 1,
+        "contents": [name.split("_")[1]],
+        "styles": [name.split("_")[2]],
+        "mirrored": False,
+        "captions": ["a person moves"],
+        "fps": 20.0,
+        "num_frames": len(clip["joints"]),
+        "joints": clip["joints"],
+        "features": clip["features"],
+        "source_file": f"{name}.bvh",
+        "source_sha256": "0" * 64,
+    }
+
+
 def write_golden_dataset(folder: Path, golden: dict[str, dict[str, np.ndarray]]) -> Path:
     """Make a folder a prepared dataset of some golden clips, of all splits."""
     (folder / "data").mkdir(parents=True)
     names = sorted(golden, key=lambda name: len(golden[name]["joints"]))
     for split, chosen in (("train", names[:8]), ("val", names[8:10]), ("test", names[10:12])):
-        rows = [
-            {
-                "name": name,
-                "source": "bandai-namco-1",
-                "num_people": 1,
-                "contents": [name.split("_")[1]],
-                "styles": [name.split("_")[2]],
-                "mirrored": False,
-                "captions": ["a person moves"],
-                "fps": 20.0,
-                "num_frames": len(golden[name]["joints"]),
-                "joints": golden[name]["joints"],
-                "features": golden[name]["features"],
-                "source_file": f"{name}.bvh",
-                "source_sha256": "0" * 64,
-            }
-            for name in chosen
-        ]
+        rows = [golden_row(name, golden[name]) for name in chosen]
         write_shard(shard_path(folder, split, 0, 1), rows)
     write_summary(folder, {})
     return folder

@@ -10,6 +10,18 @@ __all__ = ["BASE", "use_hub"]
 
 BASE = "user/base"
 
+# The first lines of programs that run where only the Hub knows our code: this package cannot be imported.
+WITHOUT_PACKAGE = """
+import json, os, sys
+
+class Nowhere:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in ("motionllm", "modeling_motionllm", "tokenization", "hub_scripts"):
+            raise ModuleNotFoundError(name)
+
+sys.meta_path.insert(0, Nowhere())
+"""
+
 
 def use_hub(patch: pytest.MonkeyPatch, hub: HubServer, token: str = "hf_user") -> None:
     """Let `huggingface_hub` in this process talk to the test Hub; it reads its settings from these constants."""

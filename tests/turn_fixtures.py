@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import CODEBOOK_SIZE, go_on_training
+from conftest import CODEBOOK_SIZE, code_row, go_on_training
 
 from hub_scripts.data.codes import weights_hash, write_codes, write_codes_summary
 
@@ -17,15 +17,13 @@ def sequence_codes(tmp_path_factory: pytest.TempPathFactory, vq_folder: Path) ->
     for split, count in (("train", 8), ("val", 2), ("test", 2)):
         rows = [
             {
-                "name": f"{split}{index}",
+                **code_row(
+                    f"{split}{index}",
+                    "walk",
+                    ["a person walks forward and then bows"],
+                    rng.integers(0, CODEBOOK_SIZE, size=12).tolist(),
+                ),
                 "kind": "two",
-                "contents": ["walk"],
-                "styles": ["normal"],
-                "parts": [],
-                "placement_bins": [[64, 64, 0]],
-                "mirrored": False,
-                "captions": ["a person walks forward and then bows"],
-                "codes": [rng.integers(0, CODEBOOK_SIZE, size=12).tolist()],
                 "segment_captions": [["a person walks forward"], ["the person bows slowly"]],
                 "segment_ends": [5 + index % 3, 12],
             }

@@ -67,17 +67,12 @@ def make_world(folder: Path) -> World:
     draw = np.random.default_rng(0)
     for split, count in (("train", 12), ("val", 2)):
         rows: list[Any] = [
-            {
-                "name": f"{split}{index}",
-                "kind": "",
-                "contents": ["walk"],
-                "styles": ["normal"],
-                "parts": [],
-                "placement_bins": [[64, 64, 0]],
-                "mirrored": False,
-                "captions": [conftest.SENTENCES[index % len(conftest.SENTENCES)]],
-                "codes": [draw.integers(0, conftest.CODEBOOK_SIZE, size=9).tolist()],
-            }
+            conftest.code_row(
+                f"{split}{index}",
+                "walk",
+                [conftest.SENTENCES[index % len(conftest.SENTENCES)]],
+                draw.integers(0, conftest.CODEBOOK_SIZE, size=9).tolist(),
+            )
             for index in range(count)
         ]
         write_codes(codes, split, rows)

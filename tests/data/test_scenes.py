@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import golden_row
 from datasets import load_dataset
 
 from hub_scripts.captions.scene_words import SENTENCES
@@ -31,23 +32,7 @@ def clips_folder(tmp_path_factory: pytest.TempPathFactory, golden) -> Path:
     (folder / "data").mkdir()
     for split in ("train", "test"):
         rows = [
-            {
-                "name": name,
-                "source": "bandai-namco-1",
-                "num_people": 1,
-                "contents": [name.split("_")[1]],
-                "styles": [name.split("_")[2]],
-                "mirrored": False,
-                "captions": ["a person moves"],
-                "fps": 20.0,
-                "num_frames": len(clip["joints"]),
-                "joints": clip["joints"],
-                "features": clip["features"],
-                "source_file": f"{name}.bvh",
-                "source_sha256": "0" * 64,
-            }
-            for name, clip in sorted(golden.items())
-            if (name in TEST_ONLY) == (split == "test")
+            golden_row(name, clip) for name, clip in sorted(golden.items()) if (name in TEST_ONLY) == (split == "test")
         ]
         write_shard(shard_path(folder, split, 0, 1), rows)
     write_summary(folder, {})

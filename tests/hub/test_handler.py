@@ -7,18 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hub_client import WITHOUT_PACKAGE
 
 from hub_scripts.export_checkpoint import main as export
 
-ENDPOINT = """
-import json, sys
-
-class Nowhere:
-    def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in ("motionllm", "modeling_motionllm", "tokenization", "hub_scripts"):
-            raise ModuleNotFoundError(name)
-
-sys.meta_path.insert(0, Nowhere())
+ENDPOINT = (
+    WITHOUT_PACKAGE
+    + """
 import torch
 torch.set_num_threads(1)
 sys.path.insert(0, sys.argv[1])
@@ -33,6 +28,7 @@ for request in json.load(sys.stdin):
         answers.append(f"refused: {error}")
 print("ANSWERS" + json.dumps(answers))
 """
+)
 
 
 @pytest.fixture(scope="module")

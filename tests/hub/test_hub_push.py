@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hub_client import BASE, use_hub
+from hub_client import BASE, WITHOUT_PACKAGE, use_hub
 from hub_repos import Blob
 from hub_server import HubServer
 from huggingface_hub import HfApi, ModelCard, close_session
@@ -37,16 +37,9 @@ pytest_plugins = ("hub_fixtures",)
 THIN = ("--layout", "thin")
 PROMPTS = ["a person walks forward", "the person bows slowly"]
 
-# Runs where only the Hub knows our code: the first lines make this package impossible to import.
-CLIENT = """
-import json, os, sys
-
-class Nowhere:
-    def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in ("motionllm", "modeling_motionllm", "tokenization", "hub_scripts"):
-            raise ModuleNotFoundError(name)
-
-sys.meta_path.insert(0, Nowhere())
+CLIENT = (
+    WITHOUT_PACKAGE
+    + """
 import numpy as np
 import torch
 from safetensors.torch import save_file
@@ -105,6 +98,7 @@ save_file(logits, logits_file)
 report["foreign modules"] = sorted({m.split(".")[0] for m in sys.modules} & {"motionllm", "modeling_motionllm"})
 print("REPORT" + json.dumps(report))
 """
+)
 
 
 @dataclass
