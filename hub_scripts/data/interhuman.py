@@ -25,8 +25,7 @@ from .composed.drawing import MAX_FRAMES
 from .preparation import Preparation
 from .recordings import explain_reading, read_bytes
 from .splits import SPLITS
-from .store import MotionRow, put_in_place, start_dataset, write_card, write_shard, write_summary
-from .workers import batched
+from .store import MotionRow, finish_dataset, start_dataset, write_shards
 
 __all__ = ["interhuman_joints", "mirror_text", "prepare_interhuman"]
 
@@ -78,22 +77,15 @@ def prepare_interhuman(
     shards: dict[str, list[Path]] = {}
     counts: dict[str, Counter[str]] = {}
     for split, names in lists.items():
-        names = names[:limit]
-        rows = _rows(source, split, tqdm(names, desc=f"reading {split}", unit=" scenes"), mirror, failures)
-        for batch in batched(rows, _SCENES_PER_SHARD):
-            path = work / f"{split}-{len(shards.get(split, [])):05d}.arrow"
-            write_shard(path, batch)
-            shards.setdefault(split, []).append(path)
-            made = counts.setdefault(split, Counter())
-            made["rows"] += len(batch)
-            made["scenes"] += sum(not row["mirrored"] for row in batch)
-            made["frames"] += sum(row["num_frames"] for row in batch)
+        bar = tqdm(names[:limit], desc=f"reading {split}", unit=" scenes")
+        rows = _rows(source, split, bar, mirror, failures)
+        paths, made = write_shards(work, split, rows, _SCENES_PER_SHARD, "scenes")
+        if paths:
+            shards[split], counts[split] = paths, made
     if not shards:
         shutil.rmtree(work)
         return Preparation(None, failures)
-    put_in_place(folder, shards)
     card = dataset_card("interhuman")
-    write_card(folder, shards, card)
     summary = {
         "name": "interhuman",
         "type": "scenes",
@@ -108,9 +100,7 @@ def prepare_interhuman(
         },
         "left_out": dict(failures),
     }
-    written = write_summary(folder, summary)
-    shutil.rmtree(work)
-    return Preparation(written, failures)
+    return Preparation(finish_dataset(folder, shards, card, summary), failures)
 
 
 def interhuman_joints(path: str | os.PathLike[str]) -> np.ndarray:

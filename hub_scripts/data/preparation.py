@@ -23,7 +23,7 @@ from modeling_motionllm.placement_motionllm import join_people, mirror_people, s
 from .recordings import explain_reading
 from .sources import Clip, MotionSource, Recording
 from .splits import SPLITS
-from .store import MotionRow, put_in_place, start_dataset, write_card, write_shard, write_summary
+from .store import MotionRow, finish_dataset, start_dataset, write_shard
 from .workers import batched, in_order, workers
 
 __all__ = ["Preparation", "prepare"]
@@ -97,8 +97,6 @@ def prepare(
             shutil.rmtree(work)
             return Preparation(None, reading.failures, reading.notes, reading.noted)
         shards, counts = _write_shards(source, reading.clips, mirror, work, pool, num_proc)
-    put_in_place(folder, shards)
-    write_card(folder, shards, source.card())
     summary = {
         "name": source.name,
         "license": source.license,
@@ -111,8 +109,7 @@ def prepare(
         "notes": dict(reading.notes),
         "noted": reading.noted,
     }
-    written = write_summary(folder, summary)
-    shutil.rmtree(work)
+    written = finish_dataset(folder, shards, source.card(), summary)
     return Preparation(written, reading.failures, reading.notes, reading.noted)
 
 

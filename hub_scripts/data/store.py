@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import shutil
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypedDict, cast
@@ -24,6 +25,7 @@ from modeling_motionllm.placement_motionllm import split_people
 from .cards import DatasetCard
 from .splits import SPLITS, Split
 from .tables import ColumnType, read_table, table_columns, table_features, write_table
+from .workers import batched
 
 __all__ = [
     "SUMMARY",
@@ -33,6 +35,7 @@ __all__ = [
     "dataset_columns",
     "dataset_hash",
     "existing_splits",
+    "finish_dataset",
     "put_in_place",
     "read_motions",
     "read_summary",
@@ -41,6 +44,7 @@ __all__ = [
     "start_dataset",
     "write_card",
     "write_shard",
+    "write_shards",
     "write_summary",
 ]
 
@@ -320,6 +324,35 @@ def write_summary(folder: str | os.PathLike[str], summary: dict[str, Any]) -> di
     with atomic_path(Path(folder) / SUMMARY) as temporary:
         temporary.write_text(json.dumps(whole, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     return whole
+
+
+def write_shards(
+    work: Path, split: str, rows: Iterable[MotionRow], per_shard: int, unit: str
+) -> tuple[list[Path], Counter[str]]:
+    """Write the rows of a split into the folder of unfinished work, as they come, `per_shard` to a file.
+
+    Returns:
+        The files in order, and the counts `rows`, `frames` and, without mirrored copies, `unit`.
+    """
+    shards: list[Path] = []
+    made: Counter[str] = Counter()
+    for batch in batched(rows, per_shard):
+        shards.append(work / f"{split}-{len(shards):05d}.arrow")
+        write_shard(shards[-1], batch)
+        made.update({"rows": len(batch), "frames": sum(row["num_frames"] for row in batch)})
+        made[unit] += sum(not row["mirrored"] for row in batch)
+    return shards, made
+
+
+def finish_dataset(
+    folder: Path, shards: dict[str, list[Path]], card: DatasetCard, summary: dict[str, Any]
+) -> dict[str, Any]:
+    """Put finished shards in place, with card and summary, and remove the work folder; returns the summary written."""
+    put_in_place(folder, shards)
+    write_card(folder, shards, card)
+    written = write_summary(folder, summary)
+    shutil.rmtree(folder / UNFINISHED_WORK)
+    return written
 
 
 def read_summary(folder: str | os.PathLike[str]) -> dict[str, Any]:

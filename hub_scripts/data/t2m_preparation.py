@@ -16,9 +16,8 @@ from modeling_motionllm.motion_features import SKELETONS, Skeleton
 from .cards import dataset_card
 from .preparation import Preparation
 from .recordings import explain_reading
-from .store import MotionRow, put_in_place, start_dataset, write_card, write_shard, write_summary
+from .store import MotionRow, finish_dataset, start_dataset, write_shards
 from .t2m import read_lists, read_rows, read_statistics
-from .workers import batched
 
 __all__ = ["prepare_t2m"]
 
@@ -58,22 +57,16 @@ def prepare_t2m(
     counts: dict[str, Counter[str]] = {}
     for split, names in lists.items():
         bar = tqdm(names[:limit], desc=f"reading {split}", unit=" motions")
-        for batch in batched(sums.see(_rows(source, bar, skeleton, _NAMES[kind], failures, notes)), _ROWS_PER_SHARD):
-            path = work / f"{split}-{len(shards.get(split, [])):05d}.arrow"
-            write_shard(path, batch)
-            shards.setdefault(split, []).append(path)
-            made = counts.setdefault(split, Counter())
-            made["rows"] += len(batch)
-            made["clips"] += sum(not row["mirrored"] for row in batch)
-            made["frames"] += sum(row["num_frames"] for row in batch)
+        rows = sums.see(_rows(source, bar, skeleton, _NAMES[kind], failures, notes))
+        paths, made = write_shards(work, split, rows, _ROWS_PER_SHARD, "clips")
+        if paths:
+            shards[split], counts[split] = paths, made
     failures.sort()
     if not shards:
         shutil.rmtree(work)
         return Preparation(None, failures, notes)
     if statistics is not None and limit is None and sums.far_from(*statistics):
         notes["Mean.npy is not the mean of these motions: are some missing, or from elsewhere?"] += 1
-    put_in_place(folder, shards)
-    write_card(folder, shards, card)
     summary = {
         "name": _NAMES[kind],
         "license": card.license,
@@ -84,9 +77,7 @@ def prepare_t2m(
         "left_out": dict(failures),
         "notes": dict(notes),
     }
-    written = write_summary(folder, summary)
-    shutil.rmtree(work)
-    return Preparation(written, failures, notes)
+    return Preparation(finish_dataset(folder, shards, card, summary), failures, notes)
 
 
 def _rows(

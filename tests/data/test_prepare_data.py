@@ -222,7 +222,7 @@ def test_a_dataset_stays_until_the_new_one_is_whole(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("hub_scripts.data.preparation.put_in_place", stop)
+        patch.setattr("hub_scripts.data.preparation.finish_dataset", stop)
         with pytest.raises(KeyboardInterrupt):
             main([*arguments, "--overwrite", "--no-mirror"])
     assert {name: data for name, data in files(tmp_path).items() if not name.startswith(".prepare")} == before

@@ -101,7 +101,7 @@ def test_splits_are_kept_apart(folder: Path) -> None:
 def test_the_same_again_and_continued(
     folder: Path, clips_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sequences_module, "put_in_place", _stop)
+    monkeypatch.setattr(sequences_module, "finish_dataset", _stop)
     with pytest.raises(KeyboardInterrupt):
         main(_arguments(clips_folder, tmp_path / "out"))
     monkeypatch.undo()

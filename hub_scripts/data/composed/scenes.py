@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import shutil
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +21,7 @@ from modeling_motionllm.placement_motionllm import encode_placements, join_peopl
 from ..cards import dataset_card
 from ..preparation import Preparation
 from ..splits import SPLITS
-from ..store import MotionRow, dataset_hash, put_in_place, start_dataset, write_card, write_shard, write_summary
+from ..store import MotionRow, dataset_hash, finish_dataset, start_dataset, write_shard
 from ..workers import batched, in_order, workers
 from .clips import FPS, ClipPool, load_pool
 from .drawing import Actor
@@ -106,10 +105,7 @@ def prepare_pairs(
     }
     if not any(made["scenes"] for made in per_split.values()):
         raise MotionLLMError(f"no scene could be composed of the clips in '{data}'; prepare more of them")
-    put_in_place(folder, shards)
-    write_card(folder, shards, card)
-    written = write_summary(folder, summary)
-    shutil.rmtree(work)
+    written = finish_dataset(folder, shards, card, summary)
     notes = Counter({f"drawn again: {reason}": count for reason, count in written["drawn_again"].items()})
     for split, numbers in written["splits"].items():
         for kind, count in numbers["given_up"].items():

@@ -4,7 +4,6 @@ import hashlib
 import json
 import os
 import random
-import shutil
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,12 +23,10 @@ from ..splits import SPLITS
 from ..store import (
     MotionRow,
     dataset_hash,
-    put_in_place,
+    finish_dataset,
     read_summary,
     start_dataset,
-    write_card,
     write_shard,
-    write_summary,
 )
 from ..workers import batched, in_order, workers
 from .chains import Chain, compose_chain
@@ -119,10 +116,7 @@ def prepare_sequences(
         "splits": {split: _summed(per_split[split]) for split in shards},
         "drawn_again": {name: count for name, count in sorted(tries.items()) if name != "sequences"},
     }
-    put_in_place(folder, shards)
-    write_card(folder, shards, card)
-    written = write_summary(folder, summary)
-    shutil.rmtree(work)
+    written = finish_dataset(folder, shards, card, summary)
     notes = Counter({f"drawn again: {reason}": count for reason, count in written["drawn_again"].items()})
     for name, made in per_split.items():
         if made["given up"]:
