@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from transformers import HfArgumentParser, set_seed
+from transformers import set_seed
 
 from hub_scripts.data.store import dataset_hash, read_summary
 from hub_scripts.hub.part_cards import write_evaluator_card
@@ -31,7 +31,9 @@ from hub_scripts.training.evaluator import (
 )
 from hub_scripts.training.trainer import (
     check_resume,
+    num_examples,
     only_training,
+    parse_training,
     read_training_record,
     run_record,
     training_outcome,
@@ -49,21 +51,16 @@ def main(argv: Sequence[str]) -> int:
     Raises:
         MotionLLMError: no data, evaluator or sentence encoder there, or a setting out of range.
     """
-    parser = HfArgumentParser(
-        (EvaluatorArguments, EvaluatorTrainingArguments),
-        prog="motionllm train-evaluator",
-        description=__doc__,
-        allow_abbrev=False,
-    )
-    arguments, training = parser.parse_args_into_dataclasses(list(argv))
+    command = "motionllm train-evaluator"
+    arguments, training = parse_training(argv, command, __doc__, (EvaluatorArguments, EvaluatorTrainingArguments))
     with only_training(training):
-        return _train(arguments, training, "motionllm train-evaluator " + " ".join(argv))
+        return _train(arguments, training, " ".join([command, *argv]))
 
 
 def _train(arguments: EvaluatorArguments, training: EvaluatorTrainingArguments, command: str) -> int:
     data_sha256, summaries = dataset_hash(*arguments.data), [read_summary(folder) for folder in arguments.data]
     run = run_record(arguments, training, data=data_sha256)
-    resume = check_resume(training, training.resume, run)
+    resume = check_resume(training, run)
     quiet()
     motions = read_datasets(arguments.data, alone=arguments.evaluator is None)
     splits = list(motions)
@@ -91,7 +88,6 @@ def _train(arguments: EvaluatorArguments, training: EvaluatorTrainingArguments, 
     def measure(model: MotionTextEvaluator, split: str, repeats: int = 20) -> dict[str, Score]:
         return real_scores(model, motions[split], sentences, repeats, tokens.get(split))
 
-    size = training.max_steps * training.train_batch_size * training.gradient_accumulation_steps * training.world_size
     trainer = EvaluatorTrainer(
         model=model,
         args=training,
@@ -100,7 +96,7 @@ def _train(arguments: EvaluatorArguments, training: EvaluatorTrainingArguments, 
             sentences,
             model.config.contents,
             model.config.styles,
-            size,
+            num_examples(training),
             training.seed,
             arguments.max_frames,
             arguments.balance,

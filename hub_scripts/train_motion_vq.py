@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from transformers import HfArgumentParser, set_seed
+from transformers import set_seed
 
 from hub_scripts.data.store import (
     MotionRow,
@@ -23,7 +23,9 @@ from hub_scripts.training.motion_vq import (
 )
 from hub_scripts.training.trainer import (
     check_resume,
+    num_examples,
     only_training,
+    parse_training,
     read_training_record,
     run_record,
     training_outcome,
@@ -37,17 +39,15 @@ __all__ = ["main"]
 
 def main(argv: list[str]) -> int:
     """Train from the command line; see `motionllm train-vq --help`."""
-    parser = HfArgumentParser(
-        (VQArguments, VQTrainingArguments), prog="motionllm train-vq", description=__doc__, allow_abbrev=False
-    )
-    arguments, training = parser.parse_args_into_dataclasses(argv)
+    command = "motionllm train-vq"
+    arguments, training = parse_training(argv, command, __doc__, (VQArguments, VQTrainingArguments))
     if arguments.init_from is None and arguments.continuous_steps >= training.max_steps:
         raise MotionLLMError(
             f"--continuous-steps is {arguments.continuous_steps} of {training.max_steps} steps, so that no codebook "
             "would be made; give fewer, or more --max-steps"
         )
     with only_training(training):
-        return _train(arguments, training, "motionllm train-vq " + " ".join(argv))
+        return _train(arguments, training, " ".join([command, *argv]))
 
 
 def _read(folder: str, split: str) -> list[MotionRow]:
@@ -59,7 +59,7 @@ def _read(folder: str, split: str) -> list[MotionRow]:
 def _train(arguments: VQArguments, training: VQTrainingArguments, command: str) -> int:
     summaries = [read_summary(folder) for folder in arguments.data]
     run = run_record(arguments, training, data=dataset_hash(*arguments.data))
-    resume = check_resume(training, training.resume, run)
+    resume = check_resume(training, run)
     set_seed(training.seed)
 
     shortest = MotionVQConfig().frames_per_code  # shorter clips have no code
@@ -79,14 +79,13 @@ def _train(arguments: VQArguments, training: VQTrainingArguments, command: str) 
     model = build_vq(arguments, clips)
     print(f"{len(clips)} train clips, {len(eval_clips)} val clips, {model.num_parameters() / 1e6:.2f} M parameters")
 
-    windows_needed = training.max_steps * training.train_batch_size * training.gradient_accumulation_steps
     trainer = MotionVQTrainer(
         model=model,
         args=training,
         train_dataset=MotionWindows(
             datasets,
             arguments.window,
-            windows_needed * training.world_size,
+            num_examples(training),
             training.seed,
             arguments.dataset_balance,
         ),

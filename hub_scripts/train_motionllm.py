@@ -2,11 +2,9 @@
 
 from collections.abc import Sequence
 
-from transformers import HfArgumentParser
-
 from hub_scripts.training.arguments import ModelArguments, MotionLLMTrainingArguments, check_arguments
 from hub_scripts.training.motionllm import MotionLLMTraining
-from hub_scripts.training.trainer import only_training
+from hub_scripts.training.trainer import only_training, parse_training
 
 __all__ = ["main"]
 
@@ -17,13 +15,11 @@ def main(argv: Sequence[str]) -> int:
     Raises:
         MotionLLMError: bad input.
     """
-    parser = HfArgumentParser(
-        (ModelArguments, MotionLLMTrainingArguments), prog="motionllm train", description=__doc__, allow_abbrev=False
-    )
-    arguments, options = parser.parse_args_into_dataclasses(list(argv))
+    command = "motionllm train"
+    arguments, options = parse_training(argv, command, __doc__, (ModelArguments, MotionLLMTrainingArguments))
     check_arguments(arguments, options)
     with only_training(options):
-        return _train(MotionLLMTraining(arguments, options, command="motionllm train " + " ".join(argv)))
+        return _train(MotionLLMTraining(arguments, options, command=" ".join([command, *argv])))
 
 
 def _train(training: MotionLLMTraining) -> int:

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass, field
 
-from transformers import TrainingArguments
-
 from hub_scripts.hub.card import is_local_base
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.prompts_motionllm import PROMPT_PRESETS
+
+from .trainer import ModelTrainingArguments
 
 __all__ = ["ModelArguments", "MotionLLMTrainingArguments", "check_arguments"]
 
@@ -54,7 +54,7 @@ class ModelArguments:
 
 
 @dataclass
-class MotionLLMTrainingArguments(TrainingArguments):
+class MotionLLMTrainingArguments(ModelTrainingArguments):
     """Trainer arguments with defaults for this model."""
 
     output_dir: str = field(default="runs/motionllm", metadata={"help": "Trainer checkpoints; the model in final/."})
@@ -62,20 +62,14 @@ class MotionLLMTrainingArguments(TrainingArguments):
     per_device_train_batch_size: int = field(default=16)
     per_device_eval_batch_size: int = field(default=16)
     learning_rate: float = field(default=1e-3)
-    lr_scheduler_type: str = field(default="cosine")
     warmup_steps: float = field(default=50)
     weight_decay: float = field(default=0.0)
     logging_steps: float = field(default=20)
-    eval_strategy: str = field(default="steps")
     eval_steps: float | None = field(default=250)
     save_steps: float = field(default=100)
-    save_total_limit: int | None = field(default=2)
     train_sampling_strategy: str = field(default="group_by_length")
-    report_to: str = field(default="none")
     prediction_loss_only: bool = field(default=True)
-    remove_unused_columns: bool = field(default=False)
     hub_strategy: str = field(default="end", metadata={"help": "Only 'end': the finished thin checkpoint is pushed."})
-    resume: bool = field(default=False, metadata={"help": "Go on from the last checkpoint in output_dir."})
 
 
 def check_arguments(arguments: ModelArguments, training: MotionLLMTrainingArguments) -> None:

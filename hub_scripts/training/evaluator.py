@@ -11,8 +11,10 @@ import numpy as np
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
+from torch import nn
 from torch.utils.data import Dataset
-from transformers import TrainingArguments
+from transformers import TrainerControl
+from transformers.utils import ModelOutput
 
 from hub_scripts.data.splits import SPLITS
 from hub_scripts.data.store import existing_splits
@@ -21,7 +23,7 @@ from hub_scripts.metrics.base import Metric, Score, repeat
 from hub_scripts.metrics.embedding import Diversity, EmbeddedMotions, LabelAccuracy, MMDist, RPrecision
 from hub_scripts.metrics.judge import MotionJudge, load_sentence_encoder, pad_people
 from hub_scripts.training.motion_vq import feature_statistics
-from hub_scripts.training.trainer import ModelTrainer
+from hub_scripts.training.trainer import ModelTrainer, ModelTrainingArguments
 from modeling_motionllm.configuration_evaluator import MotionTextEvaluatorConfig
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.files_motionllm import atomic_path
@@ -77,24 +79,18 @@ class EvaluatorArguments:
 
 
 @dataclass
-class EvaluatorTrainingArguments(TrainingArguments):
+class EvaluatorTrainingArguments(ModelTrainingArguments):
     """Trainer arguments with defaults for this model."""
 
     output_dir: str = field(default="runs/evaluator", metadata={"help": "Checkpoints, logs and the final model."})
     max_steps: int = field(default=400)
     per_device_train_batch_size: int = field(default=96)
     learning_rate: float = field(default=1e-3)
-    lr_scheduler_type: str = field(default="cosine")
     warmup_steps: float = field(default=40)
     weight_decay: float = field(default=0.01)
     logging_steps: float = field(default=20)
-    eval_strategy: str = field(default="steps")
     eval_steps: float | None = field(default=100)
     save_steps: float = field(default=50)
-    save_total_limit: int | None = field(default=2)
-    report_to: str = field(default="none")
-    remove_unused_columns: bool = field(default=False)
-    resume: bool = field(default=False, metadata={"help": "Go on from the last checkpoint in output_dir."})
 
 
 def read_datasets(folders: Sequence[str], alone: bool) -> dict[str, list[RealMotion]]:
@@ -282,14 +278,16 @@ class EvaluatorTrainer(ModelTrainer):
         measure: model to scores, of the val split.
     """
 
-    control: Any
+    control: TrainerControl
 
     def __init__(self, *args: Any, measure: Callable[[MotionTextEvaluator], dict[str, Score]], **kwargs: Any):
         super().__init__(*args, **kwargs)
         self.measure = measure
         self.parts: dict[str, list[float]] = {"contrastive_loss": [], "content_loss": [], "style_loss": []}
 
-    def compute_loss(self, model: Any, inputs: dict, return_outputs: bool = False, **kwargs: Any) -> Any:
+    def compute_loss(
+        self, model: nn.Module, inputs: dict[str, torch.Tensor], return_outputs: bool = False, **kwargs: Any
+    ) -> torch.Tensor | tuple[torch.Tensor, ModelOutput]:
         outputs = model(**inputs)
         for name, values in self.parts.items():
             if name in outputs:

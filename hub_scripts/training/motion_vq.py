@@ -5,8 +5,10 @@ from typing import Any, cast
 
 import numpy as np
 import torch
+from torch import nn
 from torch.utils.data import Dataset
-from transformers import TrainingArguments
+from transformers import TrainerControl
+from transformers.utils import ModelOutput
 
 from hub_scripts.data.codes import weights_hash
 from hub_scripts.metrics.reconstruction import check_columns, reconstruction_metrics
@@ -16,7 +18,7 @@ from modeling_motionllm.modeling_motion_vq import MotionVQModel
 from modeling_motionllm.motion_features import feature_groups, skeleton_of_features
 from modeling_motionllm.processing_motionllm import pad_features
 
-from .trainer import ModelTrainer
+from .trainer import ModelTrainer, ModelTrainingArguments
 
 __all__ = [
     "MotionVQTrainer",
@@ -76,25 +78,19 @@ class VQArguments:
 
 
 @dataclass
-class VQTrainingArguments(TrainingArguments):
+class VQTrainingArguments(ModelTrainingArguments):
     """Trainer arguments with defaults for this model."""
 
     output_dir: str = field(default="runs/motion_vq", metadata={"help": "Checkpoints, logs and the final model."})
     max_steps: int = field(default=20000)
     per_device_train_batch_size: int = field(default=32)
     learning_rate: float = field(default=1e-3)
-    lr_scheduler_type: str = field(default="cosine")
     warmup_steps: float = field(default=200)
     weight_decay: float = field(default=0.0)
     adam_beta2: float = field(default=0.99)
     logging_steps: float = field(default=100)
-    eval_strategy: str = field(default="steps")
     eval_steps: float | None = field(default=1000)
     save_steps: float = field(default=1000)
-    save_total_limit: int | None = field(default=2)
-    report_to: str = field(default="none")
-    remove_unused_columns: bool = field(default=False)
-    resume: bool = field(default=False, metadata={"help": "Go on from the last checkpoint in output_dir."})
 
 
 class MotionWindows(Dataset):
@@ -156,14 +152,16 @@ def feature_statistics(clips: list[np.ndarray]) -> tuple[torch.Tensor, torch.Ten
 class MotionVQTrainer(ModelTrainer):
     """Trainer that logs the parts of the loss and evaluates on whole clips."""
 
-    control: Any
+    control: TrainerControl
 
     def __init__(self, *args: Any, eval_clips: list[np.ndarray], continuous_steps: int = 0, **kwargs: Any):
         super().__init__(*args, **kwargs)
         self.eval_clips, self.continuous_steps = eval_clips, continuous_steps
         self.parts: dict[str, list[float]] = {}
 
-    def compute_loss(self, model: Any, inputs: dict, return_outputs: bool = False, **kwargs: Any) -> Any:
+    def compute_loss(
+        self, model: nn.Module, inputs: dict[str, torch.Tensor], return_outputs: bool = False, **kwargs: Any
+    ) -> torch.Tensor | tuple[torch.Tensor, ModelOutput]:
         vq = self.accelerator.unwrap_model(model)
         started = bool(vq.quantizer.initialized)
         if not started and model.training and self.state.global_step >= self.continuous_steps:

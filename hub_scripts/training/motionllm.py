@@ -29,6 +29,7 @@ from .trainer import (
     TRAINING_RECORD,
     ModelTrainer,
     check_resume,
+    num_examples,
     read_training_record,
     run_record,
     training_outcome,
@@ -61,7 +62,7 @@ class MotionLLMTraining:
     def __init__(self, arguments: ModelArguments, training: MotionLLMTrainingArguments, command: str):
         self.arguments, self.training, self.command = arguments, training, command
         run = run_record(arguments, training, **_read_hashes(arguments))
-        self.resume = check_resume(training, training.resume, run)
+        self.resume = check_resume(training, run)
         set_seed(training.seed)
         rows, sentences = read_rows(arguments, "train")
         low = training.bf16 and not arguments.train_all
@@ -218,7 +219,7 @@ def training_examples(
     return MotionTextExamples(
         rows,
         processor,
-        training.max_steps * training.train_batch_size * training.gradient_accumulation_steps * training.world_size,
+        num_examples(training),
         training.seed,
         sentences,
         **_shares(arguments),

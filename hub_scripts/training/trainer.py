@@ -6,17 +6,19 @@ import platform
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import accelerate
 import peft
 import torch
 import transformers
 from safetensors import SafetensorError
+from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import Dataset, Sampler
-from transformers import Trainer, TrainingArguments
+from transformers import HfArgumentParser, Trainer, TrainingArguments
 from transformers.trainer_pt_utils import LengthGroupedSampler
 from transformers.trainer_utils import TrainOutput, rotate_checkpoints
 
@@ -30,13 +32,28 @@ from .checkpoints import UNFINISHED, check_same_run, find_checkpoint, finish_che
 __all__ = [
     "TRAINING_RECORD",
     "ModelTrainer",
+    "ModelTrainingArguments",
     "check_resume",
+    "num_examples",
     "only_training",
+    "parse_training",
     "read_training_record",
     "run_record",
     "training_outcome",
     "write_training_record",
 ]
+
+
+@dataclass
+class ModelTrainingArguments(TrainingArguments):
+    """Trainer arguments, with the defaults that all our models share."""
+
+    lr_scheduler_type: str = field(default="cosine")
+    eval_strategy: str = field(default="steps")
+    save_total_limit: int | None = field(default=2)
+    report_to: str = field(default="none")
+    remove_unused_columns: bool = field(default=False)
+    resume: bool = field(default=False, metadata={"help": "Go on from the last checkpoint in output_dir."})
 
 
 class ModelTrainer(Trainer):
@@ -64,7 +81,7 @@ class ModelTrainer(Trainer):
         size = self.args.train_batch_size * self.args.gradient_accumulation_steps * self.args.world_size
         return LengthGroupedSampler(size, lengths=dataset.lengths())
 
-    def _run_epoch(self, model: Any, *args: Any, **kwargs: Any) -> Any:
+    def _run_epoch(self, model: nn.Module, *args: Any, **kwargs: Any) -> Any:
         model.train()  # all of it, also what was loaded in evaluation mode
         with _steady(model):
             return super()._run_epoch(model, *args, **kwargs)
@@ -84,7 +101,7 @@ class ModelTrainer(Trainer):
     def _get_output_dir(self, trial: Any) -> str:
         return self._hidden or super()._get_output_dir(trial)
 
-    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+    def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
         folder, name = Path(self._get_output_dir(trial)), f"checkpoint-{self.state.global_step}"
         try:
             if self.args.should_save:
@@ -115,7 +132,7 @@ class ModelTrainer(Trainer):
             self.state.best_model_checkpoint = str(folder / name)
             self.state.save_to_json(str(folder / UNFINISHED / name / "trainer_state.json"))
 
-    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
         try:
             super()._load_from_checkpoint(resume_from_checkpoint, model)
         except (RuntimeError, ValueError, SafetensorError) as error:
@@ -142,6 +159,30 @@ def _steady(model: torch.nn.Module) -> Iterator[None]:
         del model.train
 
 
+_Arguments = TypeVar("_Arguments")
+_Training = TypeVar("_Training", bound=ModelTrainingArguments)
+
+
+def parse_training(
+    argv: Sequence[str], command: str, description: str | None, kinds: tuple[type[_Arguments], type[_Training]]
+) -> tuple[_Arguments, _Training]:
+    """The options of a command that trains: its own, and those of the Trainer.
+
+    Args:
+        argv: as typed, without the command.
+        command: such as `motionllm train`.
+        description: for its help.
+        kinds: the dataclasses that hold them.
+    """
+    parser = HfArgumentParser(kinds, prog=command, description=description, allow_abbrev=False)
+    return parser.parse_args_into_dataclasses(list(argv))
+
+
+def num_examples(training: TrainingArguments) -> int:
+    """How many examples a whole training sees, in all of its processes together."""
+    return training.max_steps * training.train_batch_size * training.gradient_accumulation_steps * training.world_size
+
+
 def run_record(arguments: Any, training: TrainingArguments, **data: Any) -> dict[str, Any]:
     """What must be the same when a training goes on: the settings of model and data, the seed and the batch.
 
@@ -165,16 +206,15 @@ def only_training(training: TrainingArguments) -> AbstractContextManager[Any]:
     return only_one(training.output_dir) if training.should_save else nullcontext()
 
 
-def check_resume(training: TrainingArguments, resume: bool, run: Mapping[str, Any]) -> str | None:
+def check_resume(training: ModelTrainingArguments, run: Mapping[str, Any]) -> str | None:
     """The checkpoint to go on from, or None for a fresh start; broken ones are named and left out.
 
     Args:
-        training: of the Trainer.
-        resume: whether to go on.
+        training: of the Trainer; its `resume` says whether to go on.
         run: what the training is begun with, see `run_record`.
 
     Raises:
-        MotionLLMError: `resume` without a whole checkpoint or with other data or settings, or a fresh start in a folder
+        MotionLLMError: --resume without a whole checkpoint or with other data or settings, or a fresh start in a folder
             that already holds some.
     """
     if not 0 <= training.seed < 1 << 32:
@@ -182,10 +222,10 @@ def check_resume(training: TrainingArguments, resume: bool, run: Mapping[str, An
     folder = ensure_folder(training.output_dir)
     last, broken = find_checkpoint(folder)
     told = ", ".join(f"{name}: {wrong}" for name, wrong in broken.items())
-    if resume and last is None:
+    if training.resume and last is None:
         what = f"no whole checkpoint ({told})" if broken else "no checkpoint"
         raise MotionLLMError(f"'{folder}' holds {what} to resume from; start without --resume")
-    if last is not None and not resume:
+    if last is not None and not training.resume:
         raise MotionLLMError(f"'{folder}' already holds {last.name}; add --resume or choose another --output-dir")
     if broken:
         print(f"left out in '{folder}': {told}", file=sys.stderr)
