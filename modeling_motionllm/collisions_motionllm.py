@@ -52,17 +52,16 @@ def body_gaps(joints: np.ndarray) -> np.ndarray:
     return gaps
 
 
-def interpenetration_share(joints: np.ndarray, tolerance: float = OVERLAP_TOLERANCE) -> float:
-    """Share of frames, 0 to 1, in which two people overlap by more than `tolerance` metres.
+def interpenetration_share(joints: np.ndarray) -> float:
+    """Share of frames, 0 to 1, in which two people overlap by more than `OVERLAP_TOLERANCE`.
 
     Args:
         joints: (P, T, 22, 3) metres, in one world.
-        tolerance: depth that does not count.
 
     Raises:
         MotionLLMError: wrong shape, or NaN.
     """
-    return float((body_gaps(joints) < -tolerance).mean())
+    return float((body_gaps(joints) < -OVERLAP_TOLERANCE).mean())
 
 
 def _capsule_gap(one: np.ndarray, other: np.ndarray, one_scale: float, other_scale: float) -> np.ndarray:

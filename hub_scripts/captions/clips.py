@@ -261,8 +261,8 @@ def _measure_hands(content: str, body: np.ndarray, facts: _Facts) -> None:
         facts.extras.append(often)
 
 
-def _swings(body: np.ndarray, wrist: int, least: float = 0.08) -> int:
-    """How often a raised hand changes its sideways direction, counting swings of at least `least` metres."""
+def _swings(body: np.ndarray, wrist: int) -> int:
+    """How often a raised hand changes its sideways direction, counting swings of at least 8 cm."""
     heading = _heading(body)
     arm = body[:, wrist] - body[:, _NECK]
     sideways = turned(arm[:, 0], arm[:, 2], -heading)[0]
@@ -270,8 +270,8 @@ def _swings(body: np.ndarray, wrist: int, least: float = 0.08) -> int:
     turns, direction, low, high = 0, 0, np.inf, -np.inf
     for value in sideways[raised]:
         low, high = min(low, value), max(high, value)
-        if direction <= 0 and value > low + least:
+        if direction <= 0 and value > low + 0.08:
             turns, direction, high = turns + 1, 1, value
-        elif direction >= 0 and value < high - least:
+        elif direction >= 0 and value < high - 0.08:
             turns, direction, low = turns + 1, -1, value
     return turns

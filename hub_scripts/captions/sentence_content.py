@@ -90,11 +90,6 @@ class SentenceContent:
         names = tuple(action.name for action in self.actions)
         return tuple(name for name in names if name != "stand") or names
 
-    @property
-    def is_known(self) -> bool:
-        """Whether every action has a name."""
-        return UNKNOWN not in self.names
-
 
 _RISING = re.compile(r"^(back )?(up|upright)\b(?! (and )?(in|with|still))")
 _BETWEEN = PREPOSITIONS | JOINERS - {"and"} | {"to", "back"}

@@ -144,19 +144,18 @@ def _base(verb: str) -> str | None:
     return next((base for base in bases if base and inflect(f"[{base}]", "s") == verb), None)
 
 
-def describe_segment(said: Sequence[Said], style: str, rng: random.Random, count: int = 4) -> list[str]:
-    """Sentences for one segment alone; up to `count`, all different, the first plain.
+def describe_segment(said: Sequence[Said], style: str, rng: random.Random) -> list[str]:
+    """Sentences for one segment alone; up to four, all different, the first plain.
 
     Args:
         said: ways to say it, the plainest first.
         style: label that all of the sequence has; "normal" for none.
         rng: chooses.
-        count: most sentences.
     """
     sentences = [f"a person {said[0].third}"]
     ways = rng.sample(said, len(said))
     for way in [*ways, *ways]:
-        if len(sentences) >= count:
+        if len(sentences) == 4:
             break
         who, ending = _styled(style, rng)
         sentence = f"{who} {way.third}{ending}"

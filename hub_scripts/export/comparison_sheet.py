@@ -22,6 +22,9 @@ except ImportError as error:
 
 __all__ = ["Comparison", "draw_comparison_sheet", "save_comparison_sheet"]
 
+_TITLES = ("generated", "real motion")
+_PANEL = (112, 136)  # width and height, pixels
+_THEME = "light"
 _TRAVEL = 1.5  # metres, from which on a motion is drawn on its path
 _FROM_THE_SIDE = -80.0  # degrees; who walks on from the start walks to the right
 _COLOURS = 96  # of the palette: pictures of one body and one floor have few
@@ -36,24 +39,14 @@ class Comparison:
     right: Motion
 
 
-def draw_comparison_sheet(
-    rows: Sequence[Comparison],
-    titles: tuple[str, str] = ("generated", "real motion"),
-    *,
-    count: int = 5,
-    panel: tuple[int, int] = (112, 136),
-    theme: str = "light",
-) -> Image.Image:
+def draw_comparison_sheet(rows: Sequence[Comparison], count: int = 5) -> Image.Image:
     """Draw each row's sentence, and below it frames of its two motions, spread evenly over each.
 
     Motions that lead away are drawn in one picture each, seen from the side: the person at these moments on its path.
 
     Args:
         rows: what to compare, from top to bottom.
-        titles: of the left and of the right motions.
         count: panels of one motion.
-        panel: width and height of one panel in pixels.
-        theme: "dark" or "light".
 
     Raises:
         MotionLLMError: no rows, or `count` not between 1 and 64.
@@ -62,7 +55,7 @@ def draw_comparison_sheet(
         raise MotionLLMError("a comparison of no motions; give at least one")
     if not 1 <= count <= 64:
         raise MotionLLMError(f"count is {count}; give 1 to 64 panels for a motion")
-    colours, (width, height) = to_theme(theme), panel
+    colours, (width, height) = to_theme(_THEME), _PANEL
     gap, line = 2, max(18, round(0.17 * height))
     middle = 8 * gap  # between the two motions
     strip = count * (width + gap) - gap
@@ -70,7 +63,7 @@ def draw_comparison_sheet(
     sheet = Image.new("RGB", (2 * gap + 2 * strip + middle, line + len(rows) * (line + height + gap)), colours.sky)
     pen = ImageDraw.Draw(sheet)
     lefts = (gap, gap + strip + middle)
-    for left, title in zip(lefts, titles, strict=True):
+    for left, title in zip(lefts, _TITLES, strict=True):
         pen.text((left + 2 * gap, 0.5 * line), title, font=font, fill=colours.muted, anchor="lm")
     radius = 0.09 * line
     wide = 2 * (5.2 * radius + small.getlength("right")) + 5.2 * radius
@@ -83,9 +76,9 @@ def draw_comparison_sheet(
         travels = max(_travel(row.left, count), _travel(row.right, count)) > _TRAVEL
         for left, motion in zip(lefts, (row.left, row.right), strict=True):
             picture = (
-                draw_path(motion, count, (strip, height), theme, small, azimuth=_FROM_THE_SIDE, elevation=28.0)
+                draw_path(motion, count, (strip, height), _THEME, small, azimuth=_FROM_THE_SIDE, elevation=28.0)
                 if travels
-                else draw_frames(motion, count, panel, theme, gap, small)
+                else draw_frames(motion, count, _PANEL, _THEME, gap, small)
             )
             sheet.paste(picture, (left, top + line))
         top += line + height + gap

@@ -16,15 +16,17 @@ if TYPE_CHECKING:
 
 __all__ = ["Job", "file_stem", "make_jobs", "plan_batches", "process_place"]
 
+_LONGEST_STEM = 48  # letters
 
-def file_stem(text: str, limit: int = 48) -> str:
+
+def file_stem(text: str) -> str:
     """A file name from a sentence: its words, in any script, joined by hyphens; of a long one the first, and a hash."""
     text = unicodedata.normalize("NFC", text.lower())
     # Marks are vowels and tones of many scripts, and no part of `\\w`.
     kept = "".join(sign if sign.isalnum() or unicodedata.category(sign)[0] == "M" else "-" for sign in text)
     words = re.sub("-+", "-", kept).strip("-")
-    if len(words) > limit:
-        words = f"{words[: limit - 7].rsplit('-', 1)[0]}-{hashlib.sha256(words.encode()).hexdigest()[:6]}"
+    if len(words) > _LONGEST_STEM:
+        words = f"{words[: _LONGEST_STEM - 7].rsplit('-', 1)[0]}-{hashlib.sha256(words.encode()).hexdigest()[:6]}"
     return words or "motion"
 
 

@@ -131,16 +131,13 @@ def _compare(shapes: Mapping[str, Any], names: Mapping[str, str], state: Mapping
         raise MotionLLMError(f"{what} does not fit: " + "; ".join(report))
 
 
-def convert_llm(
-    state: Mapping[str, Any], model: MotionLLMForCausalLM, adapter: str, alpha: float | None = None
-) -> PeftModel:
+def convert_llm(state: Mapping[str, Any], model: MotionLLMForCausalLM, adapter: str) -> PeftModel:
     """An official adapter around a fresh composite, with the rows of the new tokens.
 
     Args:
         state: what `motionllm.pth` holds.
         model: composite on the same base; its new rows are overwritten.
         adapter: `t2m` or `m2t`.
-        alpha: LoRA alpha; the rank by default, as in the official options.
 
     Raises:
         MotionLLMError: the rows or the adapter do not fit the base model.
@@ -155,7 +152,7 @@ def convert_llm(
     config = LoraConfig(
         task_type="CAUSAL_LM",
         r=rank,
-        lora_alpha=rank if alpha is None else alpha,
+        lora_alpha=rank,  # as in the official options
         target_modules=sorted({match["module"].rpartition(".")[-1] for match, _ in chosen}),
         trainable_token_indices=trained_rows,
     )
@@ -176,7 +173,7 @@ def convert_llm(
     return peft_model.eval()
 
 
-def _set_new_rows(state: Mapping[str, Any], model: MotionLLMForCausalLM) -> Any:
+def _set_new_rows(state: Mapping[str, Any], model: MotionLLMForCausalLM) -> list[int] | dict[str, list[int]]:
     """Put the rows of the new tokens into the model; returns the rows for PEFT to train."""
     ids = model.motion_vocabulary.ids
     layers: dict[str, Any] = {"embeddings": model.get_input_embeddings(), "lm_head": model.get_output_embeddings()}

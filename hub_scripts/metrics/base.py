@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 import numpy as np
-from tqdm import tqdm
 
 from modeling_motionllm.errors_motionllm import MotionLLMError
 
-__all__ = ["Better", "Metric", "Score", "repeat"]
+__all__ = ["Better", "LabelMetric", "Metric", "Score", "repeat"]
 
 Better = Literal["higher", "lower", "like real"]
 SampleT = TypeVar("SampleT")
@@ -46,6 +45,22 @@ class Metric(ABC, Generic[SampleT]):
         """The values of `columns`; every random choice comes from `rng`."""
 
 
+class LabelMetric(Metric[SampleT]):
+    """A metric of one kind of label.
+
+    Args:
+        kind: `content` or `style`.
+
+    Raises:
+        MotionLLMError: another kind.
+    """
+
+    def __init__(self, kind: str):
+        if kind not in ("content", "style"):
+            raise MotionLLMError(f"there is no label '{kind}'; choose content or style")
+        self.kind = kind
+
+
 @dataclass(frozen=True)
 class Score:
     """A mean over repeats and the half width of its 95 % interval (0 for one repeat)."""
@@ -69,7 +84,6 @@ def repeat(
     sample: Callable[[int], Any],
     repeats: int = 20,
     seed: int = 0,
-    progress: bool = False,
 ) -> dict[str, Score]:
     """Measure `repeats` times, as the T2M protocol does.
 
@@ -79,7 +93,6 @@ def repeat(
             only what the metrics draw themselves (pools, pairs) changes.
         repeats: 20 in the protocol.
         seed: repeat r draws with a seed made of this and r.
-        progress: show a progress bar.
 
     Returns:
         Column to score.
@@ -90,7 +103,7 @@ def repeat(
     if repeats < 1:
         raise MotionLLMError(f"repeats is {repeats}; measure at least once")
     values: dict[str, list[float]] = {}
-    for number in tqdm(range(repeats), desc="repeats", disable=not progress):
+    for number in range(repeats):
         drawn = sample(number)
         for metric in metrics:
             for column, value in metric(drawn, seed=seed * 1_000_003 + number).items():

@@ -16,7 +16,7 @@ from hub_scripts.captions.parsing import (
     plain_style,
     scene_contents,
 )
-from hub_scripts.metrics.base import Metric
+from hub_scripts.metrics.base import LabelMetric, Metric
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.sentence_encoder import SentenceEncoder
 
@@ -189,23 +189,15 @@ class SentenceSimilarity(Metric[Captions]):
         return [float(np.mean(best))]
 
 
-class CaptionLabelAccuracy(Metric[Captions]):
+class CaptionLabelAccuracy(LabelMetric[Captions]):
     """Share of captions that name the true content (or style) of the motion, in the words of the Bandai-Namco captions.
 
     A caption that names several labels with the same words counts if one of them is the true one; one that names no
     content counts as wrong, and one that names no style as "normal". Captions in other words than the data's are not
     understood: beside `content_words` stands the share that named any content at all, `content_words_named`.
-
-    Args:
-        kind: `content` or `style`.
     """
 
     name, units, better = "words", "share", "higher"
-
-    def __init__(self, kind: str):
-        if kind not in ("content", "style"):
-            raise MotionLLMError(f"there is no label '{kind}'; choose content or style")
-        self.kind = kind
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hub_scripts.metrics.base import Metric
+from hub_scripts.metrics.base import LabelMetric, Metric
 from modeling_motionllm.errors_motionllm import MotionLLMError
 
 __all__ = [
@@ -202,19 +202,10 @@ class Multimodality(Metric[EmbeddedMotions]):
         return [float(np.linalg.norm(groups[:, one[chosen]] - groups[:, other[chosen]], axis=-1).mean())]
 
 
-class LabelAccuracy(Metric[EmbeddedMotions]):
-    """Share of motions that a classifier takes for the content (or style) that was asked for.
-
-    Args:
-        kind: `content` or `style`.
-    """
+class LabelAccuracy(LabelMetric[EmbeddedMotions]):
+    """Share of motions that a classifier takes for the content (or style) that was asked for."""
 
     name, units, better = "accuracy", "share", "higher"
-
-    def __init__(self, kind: str):
-        if kind not in ("content", "style"):
-            raise MotionLLMError(f"there is no label '{kind}'; choose content or style")
-        self.kind = kind
 
     @property
     def columns(self) -> tuple[str, ...]:

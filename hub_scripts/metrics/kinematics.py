@@ -12,6 +12,8 @@ __all__ = ["Kinematics", "longest_run"]
 PELVIS, HEAD, NECK = 0, 15, 12
 HIPS, KNEES, ANKLES, TOES = (1, 2), (4, 5), (7, 8), (10, 11)  # left, right
 SHOULDERS, ELBOWS, WRISTS = (16, 17), (18, 19), (20, 21)
+_RAISED = -0.25  # metres above the shoulder (negative: below) from which on a hand that waves is up
+_WOBBLE = 0.015  # metres; shorter ways of a hand are none
 
 
 class Kinematics:
@@ -181,23 +183,21 @@ class Kinematics:
         """Speed (T, ...) of places (T, ..., 3), m/s, lightly smoothed."""
         return np.linalg.norm(np.gradient(self.smooth(track, 0.04), axis=0), axis=-1) * self.fps
 
-    def swings(self, hand: int, height: float = -0.25, least: float = 0.015) -> int:
+    def swings(self, hand: int) -> int:
         """How many ways to and fro a hand makes while it is up: up to 6 for raising it once, more for waving.
 
         What takes longer than about a second is left out first, so that small waves of a raised hand count.
 
         Args:
             hand: 0 left, 1 right.
-            height: above the shoulder (negative: below) the hand counts as up, metres.
-            least: shorter ways are none, metres.
         """
-        start, end = longest_run(self.hand_height[:, hand] > height)
+        start, end = longest_run(self.hand_height[:, hand] > _RAISED)
         if end - start < 0.3 * self.fps:
             return 0
         track = self.smooth(self.hands[:, hand], 0.04)[start:end]
         track = track - self.smooth(track, 0.3)
         _, _, axes = np.linalg.svd(track - track.mean(axis=0), full_matrices=False)
-        return max(len(_swing_sizes(track @ axis, least)) for axis in axes[:2])
+        return max(len(_swing_sizes(track @ axis)) for axis in axes[:2])
 
 
 def longest_run(mask: np.ndarray) -> tuple[int, int]:
@@ -210,18 +210,18 @@ def longest_run(mask: np.ndarray) -> tuple[int, int]:
     return int(starts[best]), int(ends[best])
 
 
-def _swing_sizes(signal: np.ndarray, least: float) -> list[float]:
-    """Ways between turning points of a signal, leaving out wobbles smaller than `least`."""
+def _swing_sizes(signal: np.ndarray) -> list[float]:
+    """Ways between turning points of a signal, leaving out wobbles."""
     points = [float(signal[0])]
     furthest, direction = points[0], 0
     for value in map(float, signal[1:]):
         if direction == 0:
-            if abs(value - points[0]) > least:
+            if abs(value - points[0]) > _WOBBLE:
                 furthest, direction = value, 1 if value > points[0] else -1
         elif (value - furthest) * direction > 0:
             furthest = value
-        elif (furthest - value) * direction > least:
+        elif (furthest - value) * direction > _WOBBLE:
             points.append(furthest)
             furthest, direction = value, -direction
     points.append(furthest)
-    return [float(size) for size in np.abs(np.diff(points)) if size > least]
+    return [float(size) for size in np.abs(np.diff(points)) if size > _WOBBLE]

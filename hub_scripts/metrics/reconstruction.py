@@ -72,7 +72,6 @@ def reconstruction_metrics(
     model: MotionVQModel,
     clips: Iterable[np.ndarray],
     batch_size: int = 32,
-    progress: bool = False,
     made: Reconstruction | None = None,
 ) -> dict[str, float]:
     """Encode and decode whole clips and compare joint positions.
@@ -81,7 +80,6 @@ def reconstruction_metrics(
         model: the VQ-VAE.
         clips: raw features (T_i, D).
         batch_size: clips per batch.
-        progress: show a progress bar.
         made: what `reconstruct` made of these clips, if it has been done.
 
     Returns:
@@ -93,7 +91,7 @@ def reconstruction_metrics(
         MotionLLMError: as `reconstruct`.
     """
     clips = list(clips)
-    made = made or reconstruct(model, clips, batch_size, progress)
+    made = made or reconstruct(model, clips, batch_size)
     skeleton = skeleton_of_features(model.config.input_dim)
     sums, frames, steps, drifts = np.zeros(3), 0, 0, []
     for batch in batches_by_length([len(clip) for clip in clips], batch_size):

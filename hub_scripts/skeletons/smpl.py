@@ -1,6 +1,5 @@
 """SMPL-22: a motion of another skeleton as its 22 joints, and the pose that SMPL's rotations are relative to."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -26,18 +25,15 @@ _REST = {
 }
 
 
-def smpl_rest_offsets(lengths: Sequence[float] | np.ndarray = HUMANML3D.bone_lengths or ()) -> np.ndarray:
+def smpl_rest_offsets() -> np.ndarray:
     """The bones of a body in the pose that SMPL's rotations are relative to: Y up, facing +Z, the left at +X.
 
     They are ours (directions by hand, lengths those of HumanML3D's target body), not those of a body model.
 
-    Args:
-        lengths: (22,) metres, 0 for the root.
-
     Returns:
         float64 (22, 3), from the parent to each joint, metres; zero for the root.
     """
-    offsets = np.zeros((HUMANML3D.num_joints, 3))
+    offsets, lengths = np.zeros((HUMANML3D.num_joints, 3)), HUMANML3D.bone_lengths or ()
     for index, joint in enumerate(HUMANML3D.joint_names[1:], start=1):
         direction = np.array(_REST[joint.replace("right_", "left_")])
         direction = direction * ([-1.0, 1.0, 1.0] if joint.startswith("right_") else 1.0)
