@@ -20,6 +20,9 @@ from hub_scripts.skeletons import kinematics
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.motion_features import FASTEST
 
+from .bvh_text import decode_names, exact_rate, plain_text
+from .gate import ReadingOptions, cut_part
+
 __all__ = ["Bvh", "forward_kinematics", "parse_bvh", "read_bvh", "rest_positions", "with_end_sites"]
 
 _MAX_DEPTH = 1000
@@ -29,7 +32,7 @@ _FRAMES_AT_A_TIME = 2048  # bounds the memory that forward kinematics takes
 _CHANNELS = frozenset(f"{axis}{kind}" for axis in "XYZ" for kind in ("position", "rotation"))
 _MOTION_LINE = re.compile(rb"^[ \t]*MOTION[ \t]*$", re.MULTILINE | re.IGNORECASE)
 _MOTION_HEAD = re.compile(
-    rb"\s*Frames[ \t]*:[ \t]*(\S+)[ \t]*\n\s*Frame[ \t]*Time[ \t]*:[ \t]*(\S+)[ \t]*(?:\n|\Z)", re.IGNORECASE
+    rb"\s*Frames[ \t]*:?[ \t]*(\S+)[ \t]*\n\s*Frame[ \t]*Time[ \t]*:?[ \t]*(\S+)[ \t]*(?:\n|\Z)", re.IGNORECASE
 )
 _MOST_ROWS_OFF = 0.1  # of the rows; one more or less than announced is a slip of the program that wrote them
 _EXPORT_AGAIN = "export it again as a plain BVH file"
@@ -61,9 +64,9 @@ class Bvh:
 
     @property
     def fps(self) -> float:
-        """Frames per second; a rounded frame time such as 0.0333333 counts as the whole number it stands for."""
+        """Frames per second, a whole number where it is nearly one."""
         fps = 1.0 / self.frame_time
-        return float(round(fps)) if abs(fps - round(fps)) < 1e-3 * fps else fps
+        return float(round(fps)) if abs(fps - round(fps)) < 1e-4 * fps else fps
 
 
 def read_bvh(path: str | os.PathLike[str]) -> Bvh:
@@ -79,28 +82,32 @@ def read_bvh(path: str | os.PathLike[str]) -> Bvh:
     return parse_bvh(data, os.fspath(path))
 
 
-def parse_bvh(data: bytes, name: str) -> Bvh:
-    """Parse the bytes of a BVH file; `name` is what error messages call it.
+def parse_bvh(data: bytes, name: str, options: ReadingOptions | None = None) -> Bvh:
+    """Parse the bytes of a BVH file.
+
+    Args:
+        data: of the file.
+        name: what error messages call it.
+        options: what is known of it. Its `fps` goes before the frame time of the file, which may be none then, and
+            only frames from `start` to `end` have to be numbers.
 
     Raises:
         MotionLLMError: empty, binary or truncated data, counts that disagree, values that are no finite numbers.
     """
     if not data.strip():
         raise MotionLLMError(f"'{name}' is empty; {_EXPORT_AGAIN}")
-    start = data[:4096].removeprefix(b"\xef\xbb\xbf").lstrip()
+    data, notes = plain_text(data)
+    start = data[:4096].lstrip()
     if b"\0" in start or not start.upper().startswith(b"HIERARCHY"):
         raise MotionLLMError(f"'{name}' is not a BVH file (it does not start with HIERARCHY); {_EXPORT_AGAIN}")
-    data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n") if b"\r" in data else data
     split = _MOTION_LINE.search(data)
     if split is None:
         raise MotionLLMError(f"'{name}' has no MOTION section, it may be cut off; copy or {_EXPORT_AGAIN}")
-    try:
-        header = data[: split.start()].decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise MotionLLMError(f"'{name}' is not UTF-8 text (byte {error.start}); save it as UTF-8") from error
+    header, more = decode_names(data[: split.start()])
     skeleton = _parse_hierarchy(header, name)
-    frames, frame_time, notes = _parse_motion(data, split.end(), sum(map(len, skeleton.channels)), name)
-    return replace(skeleton, frames=frames, frame_time=frame_time, notes=notes)
+    channels = sum(map(len, skeleton.channels))
+    frames, frame_time, odd = _parse_motion(data, split.end(), channels, name, options or ReadingOptions())
+    return replace(skeleton, frames=frames, frame_time=frame_time, notes=(*notes, *more, *odd))
 
 
 def _parse_hierarchy(header: str, name: str) -> Bvh:
@@ -126,7 +133,7 @@ def _parse_hierarchy(header: str, name: str) -> Bvh:
             parents.append(stack[-1] if stack else -1)
             offsets.append([0.0, 0.0, 0.0])
             channels.append(())
-        elif keyword == "END":
+        elif keyword in ("END", "ENDSITE"):
             opened = -1
         elif keyword == "{":
             if opened is None:
@@ -185,22 +192,21 @@ def _joint_channels(words: list[str], line: str, name: str) -> tuple[str, ...]:
     return found
 
 
-def _parse_motion(data: bytes, start: int, num_channels: int, name: str) -> tuple[np.ndarray, float, tuple[str, ...]]:
+def _parse_motion(
+    data: bytes, start: int, num_channels: int, name: str, options: ReadingOptions
+) -> tuple[np.ndarray, float, tuple[str, ...]]:
     """The rows of values, the seconds per frame, and a note if there are not as many as announced."""
     head = _MOTION_HEAD.match(data, start)
     try:
         if head is None:
             raise ValueError
-        num_frames, frame_time = int(head[1]), float(head[2])
+        num_frames, written = int(re.sub(rb"\.0*$", b"", head[1])), head[2].decode("ascii")
+        seconds = float(written)
     except ValueError:
         raise MotionLLMError(f"'{name}' lacks 'Frames:' and 'Frame Time:' after MOTION; {_EXPORT_AGAIN}") from None
-    if not (np.isfinite(frame_time) and frame_time >= 1 / FASTEST):
-        raise MotionLLMError(f"'{name}' has a frame time of {frame_time} s; set it to 1 / fps, such as 0.0333333")
-    if frame_time > _MAX_FRAME_TIME:
-        raise MotionLLMError(
-            f"'{name}' has a frame time of {frame_time:g} s, less than one frame a second; if this is the frame rate, "
-            f"set it to {1 / frame_time:.6g}"
-        )
+    if options.fps is None:
+        _check_frame_time(seconds, name)
+    frame_time = 1.0 / (options.fps or exact_rate(written))
     if num_channels == 0 or num_frames < 1:
         raise MotionLLMError(f"'{name}' has {num_frames} frames of {num_channels} channels; {_EXPORT_AGAIN}")
     with warnings.catch_warnings():
@@ -221,12 +227,26 @@ def _parse_motion(data: bytes, start: int, num_channels: int, name: str) -> tupl
             f"'{name}' announces {num_frames} frames of {num_channels} channels but holds {found}; "
             "it is cut off or was edited: copy it again or correct 'Frames:'"
         )
-    bad = int((~(np.abs(values) < _LARGEST)).sum())
-    if bad:
+    frames = values.reshape(num_frames, num_channels)
+    bad = ~(np.abs(frames[cut_part(num_frames, 1.0 / frame_time, options, name)]) < _LARGEST)
+    if bad.any():
         raise MotionLLMError(
-            f"'{name}' holds {bad} values that are NaN or infinite, or above {_LARGEST:g}; repair or cut these frames"
+            f"'{name}' holds {int(bad.sum())} values that are NaN or infinite, or above {_LARGEST:g}; repair these "
+            "frames, or leave them out by --start and --end"
         )
-    return values.reshape(num_frames, num_channels), frame_time, notes
+    return frames, frame_time, notes
+
+
+def _check_frame_time(seconds: float, name: str) -> None:
+    if not (np.isfinite(seconds) and seconds >= 1 / FASTEST):
+        raise MotionLLMError(
+            f"'{name}' has a frame time of {seconds} s; set it to 1 / fps, such as 0.0333333, or give --source-fps"
+        )
+    if seconds > _MAX_FRAME_TIME:
+        raise MotionLLMError(
+            f"'{name}' has a frame time of {seconds:g} s, less than one frame a second; if this is the frame rate, "
+            f"set it to {1 / seconds:.6g}, or give --source-fps"
+        )
 
 
 def with_end_sites(bvh: Bvh) -> Bvh:

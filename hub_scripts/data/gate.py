@@ -17,6 +17,7 @@ from hub_scripts.skeletons.body_frame import (
     floor_offset,
     front_of,
     leg_lengths,
+    stretch_note,
     to_y_up,
 )
 from hub_scripts.skeletons.maps import SkeletonMap
@@ -25,7 +26,7 @@ from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.motion_features import FASTEST, HUMANML3D, SLOWEST
 
 from .loops import move_forward, repeat_motion
-from .odd_frames import jump_notes, padding, rest_frames
+from .odd_frames import jump_notes, lost_frames, padding, rest_frames
 
 __all__ = ["FoundJoints", "ReadMotion", "ReadingOptions", "cut_part", "pass_gate"]
 
@@ -123,6 +124,8 @@ def pass_gate(people: Sequence[FoundJoints], name: str, options: ReadingOptions 
             part of the file that it has not.
     """
     people = _without_padding([_cut_person(person, name, options) for person in people])
+    for person in people:
+        _check_frames(person, name)
     if options.up is None and len(people) > 1:
         options = replace(options, up=_common_up(people, name))
     upright = [_upright(person, name, options) for person in people]
@@ -160,9 +163,6 @@ def _cut_person(found: FoundJoints, name: str, options: ReadingOptions) -> Found
     fps = options.fps or found.fps
     if not SLOWEST <= fps <= FASTEST:
         raise MotionLLMError(f"'{name}' has {fps:g} frames per second; give its rate by --source-fps")
-    known = found.joints[:, sorted(_INDEX[joint] for joint in found.known)]
-    if not (np.abs(known) < _LARGEST).all():
-        raise MotionLLMError(f"'{name}' has joints that are NaN or infinite, or above {_LARGEST:g}; repair or cut them")
     part = cut_part(len(found.joints), fps, options, name)
     unturned = None if found.unturned is None else found.unturned[part]
     return replace(found, joints=found.joints[part].copy(), unturned=unturned, fps=fps)
@@ -170,11 +170,12 @@ def _cut_person(found: FoundJoints, name: str, options: ReadingOptions) -> Found
 
 def _without_padding(people: list[FoundJoints]) -> list[FoundJoints]:
     """The frames in which all people are there."""
-    ends = [padding(found.joints[:, sorted(_INDEX[joint] for joint in found.known)]) for found in people]
+    ends = [padding(_known(found)) for found in people]
     front, end = (max((counts[side] for counts in ends), default=0) for side in (0, 1))
     if front + end == 0 or front + end >= min(len(found.joints) for found in people):
         return people
-    note = f"{front + end} frames at its ends are padding (all zero), cut off"
+    lacking = any(np.isnan(_known(found)[[*range(front), *range(-end, 0)]]).any() for found in people)
+    note = f"{front + end} frames at its ends are padding (all {'NaN' if lacking else 'zero'}), cut off"
     return [
         replace(
             found,
@@ -184,6 +185,31 @@ def _without_padding(people: list[FoundJoints]) -> list[FoundJoints]:
         )
         for found in people
     ]
+
+
+def _known(found: FoundJoints) -> np.ndarray:
+    """The joints that are there, (N, K, 3)."""
+    return found.joints[:, sorted(_INDEX[joint] for joint in found.known)]
+
+
+def _check_frames(found: FoundJoints, name: str) -> None:
+    """Make sure that there is a body in every frame."""
+    known = _known(found)
+    bad = ~(np.abs(known) < _LARGEST).all(axis=(1, 2))
+    if bad.any():
+        problem = f"joints that are NaN or infinite, or above {_LARGEST:g}"
+    else:
+        check_body(found.joints, name, found.remedy)
+        bad = lost_frames(found.joints, found.known)
+        problem = "no body: joints in one place, or far from where they belong"
+    if bad.any():
+        where = ", ".join(f"{frame / found.fps:.2f}" for frame in np.flatnonzero(bad)[:3]) + (
+            " ..." if bad.sum() > 3 else ""
+        )
+        raise MotionLLMError(
+            f"'{name}' has {problem}, in {bad.sum()} of {len(bad)} frames, at {where} s; repair these frames, or leave "
+            "them out by --start and --end"
+        )
 
 
 def _common_up(people: Sequence[FoundJoints], name: str) -> str | None:
@@ -201,7 +227,6 @@ def _upright(found: FoundJoints, name: str, options: ReadingOptions) -> _Upright
     joints, unturned, fps, notes = found.joints, found.unturned, found.fps, list(found.notes)
     thigh, shin = leg_lengths(joints)
     scale, unit, odd = find_scale(thigh, shin, name, options.scale or found.scale)
-    check_body(joints, name, found.remedy)
     leg = thigh + shin
     known_joints = set(found.known)
     placed = add_missing_joints(joints, known_joints, leg, name)
@@ -210,7 +235,7 @@ def _upright(found: FoundJoints, name: str, options: ReadingOptions) -> _Upright
         placed = add_missing_joints(joints, known_joints, leg, name)
     if not found.end_sites <= set(placed):
         notes.append("the toes are the end sites of the ankles")
-    notes += [odd] if odd else []
+    notes += [note for note in (odd, stretch_note(joints)) if note]
     notes += [f"not in the file, interpolated: {', '.join(placed)}"] if placed else []
     up, unsure = options.up or found.up, None
     if up is None:

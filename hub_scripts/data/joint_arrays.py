@@ -6,16 +6,20 @@ others of its entries are not looked at.
 """
 
 import json
-from collections.abc import Mapping
+import math
+import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 
-from hub_scripts.skeletons.body_frame import check_body
+from hub_scripts.skeletons.body_frame import is_body
+from hub_scripts.skeletons.numbered_bodies import NUMBERED_BODIES, numbered_joints
 from modeling_motionllm.arrays_motionllm import NpzArrays, parse_npy
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.motion_features import FASTEST, HUMANML3D, SLOWEST, Skeleton, features_to_joints
 
+from .array_shapes import BODIES, by_person, fits
 from .body_parameters import holds_poses, posed_body
 from .odd_frames import padding
 from .pickled_arrays import is_object_array, read_results
@@ -26,18 +30,17 @@ from .t2m import read_statistics
 __all__ = ["feature_joints", "frame_rate", "read_array", "read_joint_arrays"]
 
 _SKELETON = "skeleton.json"
-# How many joints bodies have whose first 22 are SMPL-22: SMPL, SMPL-H and SMPL-X, without and with what their
-# libraries add (face, fingers, toes).
-_BODIES = {22: "", 24: "SMPL's", 45: "SMPL's", 52: "SMPL-H's", 55: "SMPL-X's", 73: "SMPL-H's", 127: "SMPL-X's"} | {
-    144: "SMPL-X's"
-}
 # Arrays that programs write, and their rate where the file does not say it.
 _KEYS: dict[str, float | None] = {"joints": None, "posed_joints": 30.0}
-_RATES = ("fps", "mocap_framerate", "mocap_frame_rate", "frame_rate", "framerate")
+_VIDEO_FPS = 30.0  # of skeletons of cameras, where nothing tells
+# Without case and marks; of the second, seconds from frame to frame.
+_RATES = ("fps", "framerate", "mocapframerate", "mocapfps", "samplingrate", "samplerate", "framespersecond")
+_TIMES = ("frametime", "dt", "timestep")
 _SHAPES = "it should be joints (T, 22, 3) or features (T, 263), of KIT-ML (T, 21, 3) or (T, 251)"
 # Metres, in features that are not normalised. HumanML3D's are all on one body, KIT-ML's on those of their recordings.
 _THIGH, _KIT_THIGH = (0.2, 0.7), (0.1, 1.2)
 _MOST_SPREAD = 0.6  # of its length
+_ZERO = 1e-5  # of features, where they were normalised
 
 
 def read_joint_arrays(data: bytes, path: Path, name: str, key: str | None = None) -> list[JointPositions]:
@@ -69,14 +72,19 @@ def read_joint_arrays(data: bytes, path: Path, name: str, key: str | None = None
     soma = _of_soma(arrays[key], fps or _KEYS["posed_joints"] or HUMANML3D.fps, name) if key == "posed_joints" else None
     if soma is not None:
         return [soma]
-    people, notes = _people(arrays[key], path, name)
+    names, parents = HUMANML3D.joint_names, HUMANML3D.parents
+    people, notes = _people(arrays[key], path, name, arrays)
     usual = _KEYS.get(key)
+    if people[0].shape[1] in NUMBERED_BODIES:
+        names, people, said = _numbered(people, name)
+        parents, usual = tuple(-1 if place == 0 else 0 for place in range(len(names))), _VIDEO_FPS
+        notes.append(said)
     if fps is None and usual is not None:
         fps = usual
-        notes.append(f"no frame rate in it, {fps:g} fps as '{key}' has; --source-fps says otherwise")
+        taken = f"as '{key}' has" if key in _KEYS else "taken"
+        notes.append(f"no frame rate in it, {fps:g} fps {taken}; --source-fps says otherwise")
     elif fps is None:
         fps = HUMANML3D.fps
-    names, parents = HUMANML3D.joint_names, HUMANML3D.parents
     return [JointPositions(names, parents, person, None, fps, notes=tuple(notes)) for person in people]
 
 
@@ -95,57 +103,84 @@ def read_array(data: bytes, name: str, sample: str | None = None) -> np.ndarray:
 
 
 def frame_rate(arrays: Mapping[str, np.ndarray], name: str) -> float | None:
-    """The frames per second that stand beside the joints, under any of the usual names.
+    """The frames per second that stand beside the joints, under any of the usual names, in any spelling.
 
     Raises:
         MotionLLMError: a rate that is none.
     """
-    for key in _RATES:
-        if key in arrays and arrays[key].size == 1 and arrays[key].dtype.kind in "fiu":
-            fps = float(arrays[key].reshape(()))
-            if not SLOWEST <= fps <= FASTEST:
-                raise MotionLLMError(f"'{name}' has {key} {fps:g}; give the frames per second by --source-fps")
-            return fps
+    plain = {re.sub(r"[\W_]+", "", key).lower(): key for key in arrays}
+    for known in (*_RATES, *_TIMES):
+        if known not in plain:
+            continue
+        key = plain[known]
+        values = np.unique(arrays[key])
+        try:
+            value = float(values.item())
+            fps = 1.0 / value if known in _TIMES else value
+        except (ValueError, TypeError, ZeroDivisionError):
+            fps = math.nan
+        if not SLOWEST <= fps <= FASTEST:
+            said = str(values.item()) if values.size == 1 else f"an array of {values.size} values"
+            raise MotionLLMError(f"'{name}' has {key} {said[:40]}; give the frames per second by --source-fps")
+        return fps
     return None
 
 
-def feature_joints(features: np.ndarray, skeleton: Skeleton, path: Path, name: str) -> tuple[np.ndarray, list[str]]:
+def feature_joints(
+    features: np.ndarray, skeleton: Skeleton, path: Path, name: str, arrays: Mapping[str, np.ndarray] | None = None
+) -> tuple[np.ndarray, list[str]]:
     """Joints (T, J, 3) in units of the skeleton from raw features, and notes on them.
 
-    Normalised features give no body. They are undone by a `Mean.npy` and `Std.npy` that lie beside the file or in the
-    folder above.
+    Normalised features give no body. They are undone by `mean` and `std` among the `arrays` of the same file, or by a
+    `Mean.npy` and `Std.npy` that lie beside it or in the folder above.
 
     Raises:
         MotionLLMError: they are normalised, and there are no statistics that make them a body.
     """
-    notes: list[str] = []
-    front, end = padding(features[..., None])
-    if 0 < front + end < len(features):
-        features = features[front : len(features) - end]
-        notes.append(f"{front + end} frames at its ends are padding (all zero), cut off")
+    if not np.isfinite(features).all():
+        raise MotionLLMError(f"'{name}' has values that are NaN or infinite; repair it or export it again")
+    features, notes = _without_padding(features)
     joints = features_to_joints(features.astype(np.float32), skeleton)
     if _is_body(joints, skeleton):
         return joints, notes
-    for folder in (path.parent, path.parent.parent):
-        statistics = read_statistics(folder, skeleton)
-        if statistics is not None:
-            mean, std = statistics
-            joints = features_to_joints((features * std + mean).astype(np.float32), skeleton)
-            if _is_body(joints, skeleton):
-                return joints, [*notes, f"features were normalised, undone by Mean.npy and Std.npy of '{folder}'"]
+    for mean, std, where in _statistics(skeleton, path, arrays or {}):
+        raw, more = _without_padding(features * std + mean)
+        joints = features_to_joints(raw.astype(np.float32), skeleton)
+        if _is_body(joints, skeleton):
+            return joints, [*notes, f"features were normalised, undone by {where}", *more]
     raise MotionLLMError(
         f"'{name}' holds features that give no body: they are normalised, it seems; save features * Std + Mean, or put "
         "Mean.npy and Std.npy of its dataset beside the file"
     )
 
 
+def _without_padding(features: np.ndarray) -> tuple[np.ndarray, list[str]]:
+    """Features without rows at their ends that are zero, but for rounding, and a note on them."""
+    front, end = padding(np.where(np.abs(features) < _ZERO, 0.0, features)[..., None])
+    if not 0 < front + end < len(features):
+        return features, []
+    return features[front : len(features) - end], [f"{front + end} frames at its ends are padding (all zero), cut off"]
+
+
+def _statistics(
+    skeleton: Skeleton, path: Path, arrays: Mapping[str, np.ndarray]
+) -> Iterator[tuple[np.ndarray, np.ndarray, str]]:
+    """Means and deviations that normalised features may have, and where they are from."""
+    plain = {key.lower(): key for key in arrays}
+    if {"mean", "std"} <= plain.keys():
+        mean, std = arrays[plain["mean"]], arrays[plain["std"]]
+        if mean.shape == std.shape == (skeleton.feature_dim,):
+            yield mean, std, "the mean and std in it"
+    for folder in (path.parent, path.parent.parent):
+        statistics = read_statistics(folder, skeleton)
+        if statistics is not None:
+            yield *statistics, f"Mean.npy and Std.npy of '{folder}'"
+
+
 def _is_body(joints: np.ndarray, skeleton: Skeleton) -> bool:
     """Whether thighs are as long as a person's, and stay so; of HumanML3D the shins, too, are like them."""
-    if skeleton is HUMANML3D:
-        try:
-            check_body(joints, "", "")
-        except MotionLLMError:
-            return False
+    if skeleton is HUMANML3D and not is_body(joints):
+        return False
     least, most = _THIGH if skeleton is HUMANML3D else _KIT_THIGH
     thigh = skeleton.leg[0]
     lengths = np.linalg.norm(joints[:, thigh] - joints[:, skeleton.parents[thigh]], axis=-1) * skeleton.metres_per_unit
@@ -161,7 +196,7 @@ def _chosen(arrays: Mapping[str, np.ndarray], key: str | None, name: str) -> str
         )
     known = [entry for entry in _KEYS if entry in arrays]
     outlines = arrays.outlines() if isinstance(arrays, NpzArrays) else arrays
-    fitting = known or [entry for entry, array in outlines.items() if _by_person(array) is not None]
+    fitting = known or [entry for entry, array in outlines.items() if fits(array.shape)]
     if key is None and len(fitting) > 1 and not known:
         raise MotionLLMError(f"'{name}' has several arrays of joints: {', '.join(fitting)}; give one by --animation")
     if key is None and not fitting:
@@ -169,43 +204,50 @@ def _chosen(arrays: Mapping[str, np.ndarray], key: str | None, name: str) -> str
     return fitting[0] if key is None else key
 
 
-def _people(array: np.ndarray, path: Path, name: str) -> tuple[list[np.ndarray], list[str]]:
-    """Joints (T, 22, 3) of each person in an array of any of the known shapes, and notes."""
+def _people(
+    array: np.ndarray, path: Path, name: str, arrays: Mapping[str, np.ndarray]
+) -> tuple[list[np.ndarray], list[str]]:
+    """Joints (T, J, 3) of each person in an array of any of the known shapes, and notes."""
     if array.dtype.kind not in "fiu":
         raise MotionLLMError(f"'{name}' does not hold an array of numbers; save joints (T, 22, 3) or features (T, 263)")
-    people = _by_person(array)
+    people = by_person(array)
     if people is None:
         raise MotionLLMError(f"'{name}' has shape {array.shape}; {_SHAPES}")
-    if people.size == 0 or not np.isfinite(people).all():
-        problem = "no frames" if people.size == 0 else "values that are NaN or infinite"
-        raise MotionLLMError(f"'{name}' has {problem}; repair it or export it again")
+    if people.size == 0:
+        raise MotionLLMError(f"'{name}' has no frames; export it again")
     if people.ndim == 3:
-        joints, notes = feature_joints(people[0], HUMANML3D, path, name)
+        joints, notes = feature_joints(people[0], HUMANML3D, path, name, arrays)
         return [joints.astype(np.float64)], notes
     count, notes = people.shape[2], []
-    if count != HUMANML3D.num_joints:
-        notes.append(f"the first 22 of {_BODIES[count]} {count} joints")
-    return [person[:, : HUMANML3D.num_joints].astype(np.float64) for person in people], notes
+    if people.shape[3] == 4:
+        if not ((people[..., 3] >= 0) & (people[..., 3] <= 1)).all():
+            raise MotionLLMError(f"'{name}' has shape {array.shape}, four numbers a joint; {_SHAPES}")
+        people = people[..., :3]
+        notes.append("the fourth number of each joint (how sure it is) is not looked at")
+    if count in BODIES and count != HUMANML3D.num_joints:
+        notes.append(f"the first 22 of {BODIES[count]} {count} joints")
+    first = HUMANML3D.num_joints if count in BODIES else count
+    return [person[:, :first].astype(np.float64) for person in people], notes
 
 
-def _by_person(array: np.ndarray) -> np.ndarray | None:
-    """Joints (P, T, J, 3) or features (1, T, 263) from the shapes that people save them in; None for others."""
-    shape, joints = array.shape, HUMANML3D.num_joints
-    if array.ndim == 3 and shape[0] == 1 and shape[2] in (3 * joints, HUMANML3D.feature_dim):
-        array, shape = array[0], shape[1:]
-    if array.ndim == 2 and shape[1] == HUMANML3D.feature_dim:
-        return array[None]
-    if array.ndim == 2 and shape[1] == 3 * joints:
-        return array.reshape(1, -1, joints, 3)
-    if array.ndim == 3 and shape[2] == 3 and shape[1] in _BODIES:
-        return array[None]
-    if array.ndim == 4 and shape[3] == 3 and shape[2] in _BODIES:
-        return array.swapaxes(0, 1) if shape[1] == 1 else array  # (T, 1, J, 3) is one person
-    if array.ndim == 4 and shape[0] == 1 and shape[1:3] == (joints, 3):
-        array, shape = array[0], shape[1:]
-    if array.ndim == 3 and shape[:2] == (joints, 3):  # time last, as diffusion models write it
-        return np.moveaxis(array, -1, 0)[None]
-    return None
+def _numbered(people: list[np.ndarray], name: str) -> tuple[tuple[str, ...], list[np.ndarray], str]:
+    """Names of the joints that a skeleton of cameras has, these joints of each person, and what skeleton it is."""
+    read = [numbered_joints(person) for person in people]
+    told = [found for found in read if found is not None]
+    if len(told) < len(read) or len({skeleton for skeleton, _ in told}) > 1:
+        count = people[0].shape[1]
+        known = " or ".join(NUMBERED_BODIES[count])
+        raise MotionLLMError(
+            f"'{name}' has {count} joints, which are no body in {known} order; put a skeleton.json with their names "
+            "beside it (docs/own_data.md), or save joints in SMPL-22 order"
+        )
+    skeleton, joints = told[0]
+    names = tuple(joints)
+    return (
+        names,
+        [np.stack([found[joint] for joint in names], axis=1) for _, found in told],
+        (f"{people[0].shape[1]} joints in {skeleton} order"),
+    )
 
 
 def _of_soma(array: np.ndarray, fps: float, name: str) -> JointPositions | None:

@@ -13,6 +13,7 @@ from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.motion import Motion, MotionSegment
 from modeling_motionllm.motion_features import HUMANML3D, KIT, Skeleton
 
+from .array_shapes import by_person, in_another_order
 from .bvh import Bvh
 from .gate import ReadingOptions, cut_part
 from .joint_arrays import feature_joints, frame_rate, read_array
@@ -66,7 +67,7 @@ def _load(path: Path, options: ReadingOptions, tell: Callable[[str], None]) -> M
     if suffix == ".npy":
         array = read_array(data, os.fspath(path), options.animation)
         published = {(KIT.num_joints, 3): KIT, (KIT.feature_dim,): KIT, (HUMANML3D.feature_dim,): HUMANML3D}
-        skeleton = published.get(array.shape[1:])
+        skeleton = None if in_another_order(array) else published.get(array.shape[1:])
         if skeleton is not None:
             return _cut(_published_motion(array, skeleton, path, options, tell), options, path)
     recordings = parse_recording(data, path, os.fspath(path), options)
@@ -84,6 +85,8 @@ def _own_motion(path: Path, options: ReadingOptions, tell: Callable[[str], None]
     joints = arrays.outlines().get("joints")
     bodies = (HUMANML3D.num_joints, KIT.num_joints)
     if joints is None or joints.ndim not in (3, 4) or joints.shape[-2] not in bodies or joints.shape[1] == 1:
+        return None
+    if "model" not in arrays and _is_others(arrays["joints"]):
         return None
     motion = Motion.load(path)
     fps = options.fps or frame_rate(arrays, os.fspath(path)) or motion.fps
@@ -103,6 +106,12 @@ def _own_motion(path: Path, options: ReadingOptions, tell: Callable[[str], None]
     if np.abs(read.joints - part.joints).max() < _SAME:
         return part
     return replace(part, joints=read.joints, features=None, codes=None, root_path=None)
+
+
+def _is_others(joints: np.ndarray) -> bool:
+    """Whether joints have people behind frames, or frames without a body, as files of other programs may."""
+    people = by_person(joints) if joints.ndim == 4 else None
+    return (people is not None and people.shape != joints.shape) or not np.isfinite(joints).all()
 
 
 def _array_motion(

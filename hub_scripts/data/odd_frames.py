@@ -1,12 +1,12 @@
 """Frames of a recording that are no part of its motion: padding, and rest poses at its ends; and jumps within it."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
 from modeling_motionllm.motion_features import HUMANML3D
 
-__all__ = ["jump_notes", "padding", "rest_frames"]
+__all__ = ["jump_notes", "lost_frames", "padding", "rest_frames"]
 
 _INDEX = {joint: index for index, joint in enumerate(HUMANML3D.joint_names)}
 _SAME = 1e-4  # metres; equal frames differ by rounding only
@@ -14,12 +14,32 @@ _JUMP_OUT = 0.10  # metres; a body leaves its rest pose for the motion by at lea
 _FASTEST = 8.0  # metres per second; out of a standing pose nothing starts faster
 _FROZEN_JUMP = 0.5  # metres, likewise for frames that are no rest pose but equal
 _TELEPORT = 1.0  # metres in a frame
+_LIMBS = (("hip", "knee"), ("knee", "ankle"), ("shoulder", "elbow"), ("elbow", "wrist"))
+_SHORTEST, _LONGEST = 0.2, 4.0  # of a bone's usual length
 
 
 def padding(joints: np.ndarray) -> tuple[int, int]:
-    """How many frames at the front and at the end of joints (N, J, 3) are zero altogether; (N, 0) where all are."""
-    filled = np.flatnonzero(joints.reshape(len(joints), -1).any(axis=1))
+    """How many frames at the front and at the end of joints (N, J, 3) are all zero or NaN; (N, 0) if every frame is."""
+    filled = np.flatnonzero(np.nan_to_num(joints.reshape(len(joints), -1)).any(axis=1))
     return (len(joints), 0) if len(filled) == 0 else (int(filled[0]), len(joints) - 1 - int(filled[-1]))
+
+
+def lost_frames(joints: np.ndarray, known: Collection[str]) -> np.ndarray:
+    """Which frames hold no body, bool (N,), where others do: a bone of an arm or leg is far from its usual length.
+
+    Args:
+        joints: (N, 22, 3), any unit.
+        known: joints that are there.
+    """
+    lost = np.zeros(len(joints), bool)
+    for side in ("left", "right"):
+        for upper, lower in _LIMBS:
+            if {f"{side}_{upper}", f"{side}_{lower}"} <= set(known):
+                bone = joints[:, _INDEX[f"{side}_{upper}"]] - joints[:, _INDEX[f"{side}_{lower}"]]
+                length = np.linalg.norm(bone, axis=-1)
+                usual = float(np.median(length))
+                lost |= (length < _SHORTEST * usual) | (length > _LONGEST * usual)
+    return lost if lost.mean() < 0.5 else np.zeros(len(joints), bool)
 
 
 def rest_frames(joints: np.ndarray, fps: float, unturned: np.ndarray | None = None) -> int:

@@ -71,7 +71,7 @@ def parse_recording(
         data: its bytes.
         path: where it is; what belongs to it (the `.asf` of an `.amc`, the `.bin` of a `.gltf`) lies beside it.
         name: what error messages call it.
-        options: `animation` and `fps` are looked at.
+        options: `animation`, `fps` and, of BVH files, `start` and `end` are looked at.
 
     Returns:
         One recording for each skeleton in it.
@@ -81,7 +81,7 @@ def parse_recording(
     """
     path, suffix = Path(path), recording_suffix(path)
     if suffix == ".bvh":
-        return [parse_bvh(data, name)]
+        return [parse_bvh(data, name, options)]
     if suffix == ".amc":
         from .acclaim import ACCLAIM_FPS, find_asf, parse_amc, parse_asf  # here, as scipy takes a while to import
 

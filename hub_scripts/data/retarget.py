@@ -7,6 +7,7 @@ import numpy as np
 
 from hub_scripts.skeletons.body_frame import front_of
 from hub_scripts.skeletons.match import LAST_JOINTS, UnknownSkeletonError, match_skeleton
+from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.motion_features import HUMANML3D, resample_joints
 
 from .bvh import Bvh, forward_kinematics, rest_positions, with_end_sites
@@ -17,6 +18,7 @@ __all__ = ["JointPositions", "RetargetedMotion", "find_joints", "read_people", "
 _FPS = HUMANML3D.fps
 _MAP = 'give a --map file with the sides swapped, or with "left_handed": true if the file has left-handed axes'
 _ARRAY = "save joints in SMPL-22 order with right-handed axes (who faces +z with y up has the left at +x)"
+_ONE_PLACE = 0.01  # metres
 _INDEX = {joint: index for index, joint in enumerate(HUMANML3D.joint_names)}
 
 
@@ -172,10 +174,32 @@ def read_people(
         note = f"its keys have times of their own, so {options.fps:g} fps is not looked at"
         people = [replace(found, notes=(*found.notes, note)) for found in people]
         options = replace(options, fps=None)
-    return [
-        (f"{skeleton} skeleton, {read.unit}, {read.up} up", read)
-        for read, skeleton in zip(pass_gate(people, name, options), skeletons, strict=True)
-    ]
+    read = pass_gate(people, name, options)
+    told = [f"{skeleton} skeleton, {one.unit}, {one.up} up" for skeleton, one in zip(skeletons, read, strict=True)]
+    return _without_doubles(list(zip(told, read, strict=True)), name)
+
+
+def _without_doubles(people: list[tuple[str, ReadMotion]], name: str) -> list[tuple[str, ReadMotion]]:
+    """The people of one world; who is there twice (a body and its clothes) counts once.
+
+    Raises:
+        MotionLLMError: two begin in one place, as no people can.
+    """
+    kept: list[tuple[str, ReadMotion]] = []
+    for told, person in people:
+        same = [one for _, one in kept if one.joints.shape == person.joints.shape]
+        if any(np.abs(one.joints - person.joints).max() < _ONE_PLACE for one in same):
+            first, one = kept[0]
+            note = "a second skeleton that moves as the first is left out"
+            kept[0] = first, replace(one, notes=tuple(dict.fromkeys((*one.notes, note))))
+            continue
+        if any(np.abs(one.joints[0, 0] - person.joints[0, 0]).max() < _ONE_PLACE for one in same):
+            raise MotionLLMError(
+                f"'{name}' has {len(people)} people, of whom two begin in one place; if these are motions of one "
+                "person, save one of them"
+            )
+        kept.append((told, person))
+    return kept
 
 
 def _with_last_joints(bvh: Bvh, found: dict[str, tuple[int, ...]]) -> tuple[Bvh, dict[str, tuple[int, ...]]]:

@@ -237,8 +237,9 @@ def read_statistics(folder: Path, skeleton: Skeleton) -> tuple[np.ndarray, np.nd
     Raises:
         MotionLLMError: damaged, or of another skeleton.
     """
-    paths = [folder / name for name in ("Mean.npy", "Std.npy")]
-    if not all(path.is_file() for path in paths):
+    spelled = [[folder / name for name in names] for names in (("Mean.npy", "Std.npy"), ("mean.npy", "std.npy"))]
+    paths = next((pair for pair in spelled if all(path.is_file() for path in pair)), None)
+    if paths is None:
         return None
     mean, std = (_array(_bytes(path), path.name, ()) for path in paths)
     if not len(mean) == len(std) == skeleton.feature_dim or not (std > 0).all():

@@ -14,7 +14,9 @@ __all__ = [
     "find_up_axis",
     "floor_offset",
     "front_of",
+    "is_body",
     "leg_lengths",
+    "stretch_note",
     "to_y_up",
     "up_axis",
 ]
@@ -39,10 +41,16 @@ _THIGH = (0.23, 0.56)
 _RARE_THIGH = (0.28, 0.56)
 _ADULT_LEG = 0.82  # thigh and shin
 
-_MOST_SPREAD = 0.6  # of a thigh's or shin's length over a clip, in its median; decoded motions come to 0.2
+_BONES = (
+    *(("thigh", "hip", "knee"), ("shin", "knee", "ankle")),
+    *(("upper arm", "shoulder", "elbow"), ("forearm", "elbow", "wrist")),
+)
+_MOST_SPREAD = 0.6  # of such a bone's length over a clip, in its median; decoded motions come to 0.2
+_NOTED_SPREAD = 0.3
 _MOST_UNLIKE = 2.2  # between thigh and shin, or left and right
 
 _FLOOR_RANGE = (-0.07, 0.25)  # where the lowest joint of a clip is, if the floor is at height 0
+_LEANING = 30.0  # degrees, over a whole clip
 _SOMETIMES = 0.05  # of the frames
 _KNEE_BEND = 0.03  # of the leg: how far a knee is from the line of hip and ankle, to tell anything
 
@@ -92,7 +100,7 @@ def find_scale(thigh: float, shin: float, name: str, given: float | None = None)
 
 
 def check_body(joints: np.ndarray, name: str, remedy: str) -> None:
-    """Make sure that these are the joints of a body: legs whose bones keep their length and are alike.
+    """Make sure that these are the joints of a body: limbs whose bones keep their length, and legs that are alike.
 
     Args:
         joints: (N, 22, 3), any unit and axes.
@@ -104,19 +112,54 @@ def check_body(joints: np.ndarray, name: str, remedy: str) -> None:
     """
     lengths: list[float] = []
     for side in ("left", "right"):
-        hip, knee, ankle = (joints[:, _INDEX[f"{side}_{joint}"]] for joint in ("hip", "knee", "ankle"))
-        for bone, vector in (("thigh", knee - hip), ("shin", ankle - knee)):
-            low, length, high = np.percentile(np.linalg.norm(vector, axis=-1), [5, 50, 95])
+        for bone, upper, lower in _BONES:
+            low, length, high = _bone_lengths(joints, f"{side}_{upper}", f"{side}_{lower}")
             if high - low > _MOST_SPREAD * length:
                 raise MotionLLMError(
                     f"'{name}' holds no body: the {side} {bone} is {low:.3g} to {high:.3g} long; {remedy}"
                 )
-            lengths.append(float(length))
+            lengths += [length] * (bone in ("thigh", "shin"))
     if min(lengths) > 0 and max(lengths) > _MOST_UNLIKE * min(lengths):
         said = ", ".join(f"{length:.3g}" for length in lengths)
         raise MotionLLMError(
             f"'{name}' holds no body: left thigh and shin, right thigh and shin are {said} long; {remedy}"
         )
+
+
+def stretch_note(joints: np.ndarray) -> str | None:
+    """A note about bones of arms and legs that change their length more than a decoded motion's; joints (N, 22, 3)."""
+    worst, which = 0.0, ""
+    for side in ("left", "right"):
+        for bone, upper, lower in _BONES:
+            low, length, high = _bone_lengths(joints, f"{side}_{upper}", f"{side}_{lower}")
+            if length > 0 and (high - low) / length > worst:
+                worst, which = (high - low) / length, f"{side} {bone}"
+    if worst <= _NOTED_SPREAD:
+        return None
+    return (
+        f"its bones are not rigid (the {which} changes its length by {100 * worst:.0f} %): are all axes in one scale?"
+    )
+
+
+def _bone_lengths(joints: np.ndarray, upper: str, lower: str) -> tuple[float, float, float]:
+    """Of a bone's lengths over a clip the 5th, 50th and 95th percentile."""
+    lengths = np.linalg.norm(joints[:, _INDEX[upper]] - joints[:, _INDEX[lower]], axis=-1)
+    low, middle, high = np.nanpercentile(lengths, [5, 50, 95]).tolist()
+    return low, middle, high
+
+
+def is_body(joints: np.ndarray) -> bool:
+    """Whether joints (N, 22, 3), of which some frames may be zero or NaN, have limbs as `check_body` asks for."""
+    ends = {f"{side}_{part}" for side in ("left", "right") for _, *bone in _BONES for part in bone}
+    limbs = joints[:, sorted(map(_INDEX.__getitem__, ends))]
+    there = np.isfinite(limbs).all(axis=(1, 2)) & limbs.any(axis=(1, 2))
+    if not there.any():
+        return False
+    try:
+        check_body(joints[there], "", "")
+    except MotionLLMError:
+        return False
+    return True
 
 
 def up_axis(text: str) -> str | None:
@@ -189,12 +232,15 @@ def _up_as_held(
     """The up axis of a body held along an axis, where nothing else tells it; `stands_up` if it is sometimes along y."""
     if strength <= 0.6:
         return "y", "the body is never upright, so y is taken as up; --up z tells it otherwise"
+    lean, leans = np.degrees(np.arccos(min(strength, 1.0))), None
+    if lean > _LEANING:
+        leans = f"the body leans by {lean:.0f} degrees from {held}; if its axes do (a camera's), turn them upright"
     if held[-1] == "y":
-        return held, None
+        return held, leans
     stands, lies = _on_floor(joints, held, leg), _lies_on(joints, "y", leg)
     travels, stands_up = _travels(joints, "y", leg), stands_up and _on_floor(joints, "y", leg)
     if travels or (stands and not lies and not stands_up):
-        return held, None
+        return held, leans
     if stands_up or (lies and not stands):
         return "y", f"the body lies along {held} most of the time; if it stands, give --up {held}"
     if held[-1] == "x":

@@ -8,6 +8,7 @@ from pathlib import Path
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.motion_features import HUMANML3D
 
+from .joint_names import bare_names
 from .maps import BUILT_IN_MAPS, SkeletonMap, write_map_template
 from .recognise import recognise_joints
 
@@ -119,18 +120,26 @@ def match_skeleton(
     )
     missing = _missing(_first(found, places), end_sites)
     fits, whole = not set(missing) - _TOES, not missing
-    told = {} if given is not None or whole else recognise_joints(joint_names, parents)
+    told = {} if given is not None else recognise_joints(joint_names, parents)
     told_names = {joint: tuple(joint_names[index] for index in group) for joint, group in told.items()}
     if whole or (fits and len(_missing(told, end_sites)) >= len(missing)):
-        return SkeletonMatch(
-            best,
-            {joint: tuple(_only(source, places, name) for source in sources) for joint, sources in found.items()},
-        )
+        indices = {joint: tuple(_only(source, places, name) for source in sources) for joint, sources in found.items()}
+        return SkeletonMatch(best, indices | _longer_spine(indices, told, parents))
     if given is None and not set(_missing(told, end_sites)) - _TOES:
         return SkeletonMatch(SkeletonMap("recognised", told_names), told)
     if len(told) > len(found):
         missing, found = _missing(told, end_sites), told_names
     raise UnknownSkeletonError(name, missing, found, joint_names)
+
+
+def _longer_spine(
+    found: Mapping[str, tuple[int, ...]], told: Mapping[str, tuple[int, ...]], parents: Sequence[int]
+) -> dict[str, tuple[int, ...]]:
+    """The spine up to where the arms hang, if the names of a map end below it: more spine joints than it knows."""
+    chest, higher = (joints.get("spine3", joints.get("spine2", (-1,)))[-1] for joints in (found, told))
+    if min(chest, higher) < 0 or chest not in _above(higher, parents):
+        return {}
+    return {joint: told[joint] for joint in ("spine1", "spine2", "spine3") if joint in told}
 
 
 def _is_tree(found: Mapping[str, tuple[int, ...]], parents: Sequence[int]) -> bool:
@@ -165,23 +174,15 @@ def _above(joint: int, parents: Sequence[int]) -> list[int]:
 
 
 def _places(joint_names: Sequence[str]) -> dict[str, list[int]]:
-    """Where the joints are, by their name as it stands and by its plain form with and without prefix."""
-    shared = _shared_prefix(joint_names)
+    """Where the joints are, by their name as it stands and by its plain form with and without what all names share."""
     places: dict[str, list[int]] = {}
-    for index, name in enumerate(joint_names):
+    for index, (name, bare) in enumerate(zip(joint_names, bare_names(joint_names), strict=True)):
         local = name.rpartition(":")[2]
-        forms = (name, _plain(name), _plain(local), _plain(local.removeprefix(shared)))
-        for form in dict.fromkeys([*forms, re.sub(r"^mixamorig\d*", "", _plain(local))]):
+        forms = (name, _plain(name), _plain(local), _plain(bare), re.sub(r"^mixamorig\d*", "", _plain(local)))
+        for form in dict.fromkeys(forms):
             if form:
                 places.setdefault(form, []).append(index)
     return places
-
-
-def _shared_prefix(names: Sequence[str]) -> str:
-    """What all names start with, up to and with its last mark: `Character1_`."""
-    first, last = min(names), max(names)
-    same = next((place for place, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))
-    return first[: max(first.rfind(mark, 0, same) for mark in ":_ .-") + 1]
 
 
 def _plain(name: str) -> str:

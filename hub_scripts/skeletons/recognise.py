@@ -3,19 +3,21 @@
 import re
 from collections.abc import Iterator, Sequence
 
+from .joint_names import bare_names
+
 __all__ = ["recognise_joints"]
 
 _THIGH = {"thigh", "upleg", "upperleg", "uleg", "femur", "hip", "hipjoint"}
-_SHIN = {"shin", "calf", "leg", "lowleg", "lowerleg", "tibia", "knee"}
-_ANKLE = {"foot", "ankle"}
-_TOES = {"toe", "toes", "toebase", "ball"}
-_COLLAR = {"clavicle", "collar", "collarbone", "shoulder", "scapula"}
+_SHIN = {"shin", "calf", "leg", "lowleg", "lowerleg", "shank", "tibia", "knee"}
+_ANKLE = {"foot", "ankle", "talocrural"}
+_TOES = {"toe", "toes", "toebase", "bigtoe", "ball"}
+_COLLAR = {"clav", "clavicle", "collar", "collarbone", "inshoulder", "shoulder", "scapula", "thorax"}
 _UPPER_ARM = {"upperarm", "uparm", "uarm", "arm", "humerus", "shoulder", "shldr"}
-_FOREARM = {"forearm", "lowerarm", "lowarm", "farm", "radius", "elbow"}
+_FOREARM = {"forearm", "lowerarm", "lowarm", "farm", "larm", "radius", "elbow"}
 _WRIST = {"hand", "wrist"}
 _PELVIS = {"pelvis", "hip", "hips"}
 _LIMB_WORDS = _THIGH | _SHIN | _ANKLE | _TOES | _COLLAR | _UPPER_ARM | _FOREARM | _WRIST
-_SIDES = {"l": "left", "left": "left", "r": "right", "right": "right"}
+_SIDES = {"l": "left", "left": "left", "lt": "left", "r": "right", "right": "right", "rt": "right"}
 _JOINED_SIDES = {"lu": ("l", "u"), "ru": ("r", "u"), "lf": ("l", "f"), "rf": ("r", "f")}  # Motive: LUArm, LFArm
 _PREFIXES = {"bip", "b", "bone", "c", "cc", "base", "def", "j", "jnt", "joint", "m", "mixamorig", "org"}
 _SUFFIXES = {"bend", "bone", "jnt", "joint", "part"}
@@ -30,7 +32,7 @@ class _Tree:
 
     def __init__(self, names: Sequence[str], parents: Sequence[int]):
         self.parents = parents
-        self.sides, self.words = map(list, zip(*map(_read_name, names), strict=True))
+        self.sides, self.words = map(list, zip(*map(_read_name, bare_names(names)), strict=True))
 
     def above(self, joint: int) -> Iterator[int]:
         """The joints above, nearest first; also of a parent that stands behind its child."""
@@ -94,7 +96,7 @@ def recognise_joints(names: Sequence[str], parents: Sequence[int]) -> dict[str, 
 
 def _read_name(name: str) -> tuple[str, str]:
     """Side and word of a name: `CC_Base_L_Thigh`, `lThigh`, `thigh_l`, `Bip01 L Thigh` all give left and thigh."""
-    parts = [part.lower() for part in _WORDS.findall(name.rpartition(":")[2])]
+    parts = [part.lower() for part in _WORDS.findall(name)]
     parts = [piece for part in parts for piece in _JOINED_SIDES.get(part, (part,))]
     if _HELPERS & set(parts) or any(part.endswith("twist") for part in parts):
         return "", ""
@@ -105,6 +107,8 @@ def _read_name(name: str) -> tuple[str, str]:
     while len(rest) > 1 and rest[-1] in _SUFFIXES:
         rest = rest[:-1]
     word = "".join(rest)
+    if side and word[:1] == "f" and word not in _LIMB_WORDS and word[1:] in _LIMB_WORDS:  # lf_hip, of Maya
+        return side, word[1:]
     if not side:
         for start in ("left", "right", "l", "r"):  # lfemur, leftupleg
             if word.startswith(start) and word[len(start) :] in _LIMB_WORDS:

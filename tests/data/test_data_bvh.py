@@ -104,7 +104,6 @@ def broken_files() -> dict[str, tuple[bytes, str]]:
         "nan": (good.replace(b"7 8 9", b"7 nan 9"), "1 values that are NaN"),
         "infinite": (good.replace(b"7 8 9", b"inf 8 9"), "NaN or infinite"),
         "words": (good.replace(b"7 8 9", b"7 eight 9"), "no number"),
-        "not utf-8 header": (good.replace(b"upper leg", b"upper \xff\xfe"), "UTF-8"),
         "not utf-8 frames": (good.replace(b"7 8 9", b"7 \xff 9"), "no number"),
         "5,000 levels": (deep + good[good.index(b"MOTION") :], "levels deep"),
         "open block": (good.replace(b"}\nMOTION", b"MOTION"), "1 blocks open"),
