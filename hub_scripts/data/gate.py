@@ -124,8 +124,8 @@ def pass_gate(people: Sequence[FoundJoints], name: str, options: ReadingOptions 
             part of the file that it has not.
     """
     people = _without_padding([_cut_person(person, name, options) for person in people])
-    for person in people:
-        _check_frames(person, name)
+    for found in people:
+        _check_frames(found, name)
     if options.up is None and len(people) > 1:
         options = replace(options, up=_common_up(people, name))
     upright = [_upright(person, name, options) for person in people]
