@@ -16,6 +16,7 @@ COMMANDS = {
     "interact": ("generate_people", "earlier name of generate --people 2; goes with the next release"),
     "caption": ("caption_motion", "describe a motion from a file (.npz, .npy, .bvh, .glb, .amc)"),
     "edit": ("edit_motion", "make a part of a motion anew, from a sentence"),
+    "chat": ("chat_motion", "make a motion in a conversation: make her walk; slower; now bow"),
     "actions": ("list_actions", "list what a checkpoint was trained on, with counts and examples"),
     "convert": ("convert_motion", "turn a motion file into another format (.bvh, .glb, .mp4, .html ...)"),
     "view": ("view_motion", "show a motion file in the browser"),

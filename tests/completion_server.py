@@ -1,4 +1,5 @@
-"""A server of OpenAI's completions API on loopback: a language model behind `/v1/completions`, run by transformers."""
+"""A server of OpenAI's API on loopback: `/v1/completions` of a language model that transformers runs, and
+`/v1/chat/completions` with answers that it is told."""
 
 import threading
 import time
@@ -33,19 +34,21 @@ class CompletionServer:
     Args:
         model: causal language model of transformers.
         tokenizer: of it.
-        plain: know only what `transformers serve` knows: prompts as text, no allowed tokens.
+        plain: know only what `transformers serve` knows: prompts as text, no allowed tokens, no schema of answers.
         key: that requests have to bring.
         port: 0 for a free one.
         dies_after: requests after which it is gone, as if it were killed.
+        answers: to chats, one after another.
         bodies: of the requests so far.
     """
 
-    model: Any
-    tokenizer: Any
+    model: Any = None
+    tokenizer: Any = None
     plain: bool = False
     key: str | None = None
     port: int = 0
     dies_after: int | None = None
+    answers: list[str] = field(default_factory=list)
     bodies: list[dict[str, Any]] = field(default_factory=list)
     _turn: threading.Lock = field(default_factory=threading.Lock)
 
@@ -90,6 +93,15 @@ class CompletionServer:
                 self.bodies.append(body)
                 text = self._complete(body)
             return {"object": "text_completion", "model": body["model"], "choices": [{"index": 0, "text": text}]}
+
+        @app.post("/v1/chat/completions")
+        def chat_completions(body: dict[str, Any]) -> Any:
+            if self.plain and not body.keys() <= {*_PLAIN, "messages"}:
+                return JSONResponse({"detail": "Unexpected fields in the request"}, 422)
+            with self._turn:
+                self.bodies.append(body)
+                message = {"role": "assistant", "content": self.answers.pop(0)}
+            return {"object": "chat.completion", "model": body["model"], "choices": [{"index": 0, "message": message}]}
 
         return app
 

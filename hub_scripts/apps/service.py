@@ -1,6 +1,7 @@
 """One checkpoint that answers the requests of many clients, one at a time: what the web app and the servers share."""
 
 import argparse
+import contextlib
 import itertools
 import threading
 from collections.abc import Callable, Iterable, Sequence
@@ -10,20 +11,24 @@ from typing import TYPE_CHECKING, Any
 
 from hub_scripts.generation.jobs import Job, file_stem, plan_batches
 from hub_scripts.generation.prompts import Prompt, in_turns
+from hub_scripts.generation.run import MadeMotion
 from hub_scripts.hub.version import __version__
 from modeling_motionllm.errors_motionllm import MotionLLMError
+from modeling_motionllm.prompts_motionllm import SHORTEST_GAP
 
 if TYPE_CHECKING:
+    from hub_scripts.generation.continuing import ContinuedMotion
     from hub_scripts.hub.actions import KnownAction
     from modeling_motionllm.decoding_motionllm import MotionEngine
     from modeling_motionllm.modeling_motionllm import MotionLLMForCausalLM
-    from modeling_motionllm.motion import Motion
+    from modeling_motionllm.motion import Motion, MotionSegment
     from modeling_motionllm.processing_motionllm import MotionLLMProcessor
 
 __all__ = ["MOST_SENTENCES", "MotionAnswer", "MotionService", "unused_name"]
 
 MOST_SENTENCES = 12  # of one request: nobody waits behind somebody's film
 _MOST_CANDIDATES = 16
+_BETWEEN = "a person stands and waits"  # what leads over to a motion
 
 
 @dataclass(frozen=True)
@@ -34,10 +39,12 @@ class MotionAnswer:
         motion: it.
         notes: lines about it: what each person does, what the model itself sees in it, and whether it has hardly seen
             what was asked for.
+        understood: the model's own caption of each sentence that was asked for.
     """
 
     motion: "Motion"
     notes: list[str]
+    understood: Sequence[str] = ()
 
     @property
     def stem(self) -> str:
@@ -103,6 +110,15 @@ class MotionService:
         with self._turn:
             self._model()
 
+    def load_in_background(self) -> None:
+        """Load the weights while something else is done; what goes wrong then is told to whoever asks first."""
+
+        def load() -> None:
+            with contextlib.suppress(MotionLLMError, OSError):
+                self.load()
+
+        threading.Thread(target=load, daemon=True).start()
+
     def actions(self) -> "list[KnownAction]":
         """What the checkpoint was trained on; empty where it does not say."""
         from hub_scripts.hub.actions import read_actions
@@ -153,7 +169,7 @@ class MotionService:
             alone = people == 1 and not told and not job.then and drawn.num_candidates == 1
             settings |= {"progress": progress if alone else None, "engine": engine}
             made = generate_batch(model, self.processor, [job], people=people, parts=told, captions=True, **settings)[0]
-            return self._answer(made.motion, made.notes(0), job)
+            return self._answer(made, job)
 
     def go_on(
         self, motion: "Motion", sentences: Sequence[str], seconds: float | Sequence[float] | None = None, seed: int = 0
@@ -164,7 +180,6 @@ class MotionService:
             MotionLLMError: as `generate`; or the motion cannot be gone on from.
         """
         from hub_scripts.generation.continuing import check_source, go_on
-        from hub_scripts.generation.run import MadeMotion
 
         job = self._job(sentences, seconds, seed, split=True)
         check_source(motion, "the motion", self.processor)
@@ -174,8 +189,7 @@ class MotionService:
         with self._turn:
             model, engine = self._model()
             made = go_on(model, self.processor, motion, job.sentences, job.durations, seed=seed, engine=engine)
-            lines = MadeMotion(made.motion, [], made.understood(model, self.processor)).notes(0)
-            return self._answer(made.motion, lines, job)
+            return self._continued(made, job)
 
     def edit(self, motion: "Motion", sentence: str, start: float, end: float, seed: int = 0) -> MotionAnswer:
         """A motion of which the part from `start` to `end` seconds is made anew.
@@ -184,7 +198,6 @@ class MotionService:
             MotionLLMError: as `generate`; or there is no such part.
         """
         from hub_scripts.generation.continuing import check_part, check_source, edit_motion
-        from hub_scripts.generation.run import MadeMotion
 
         job = self._job([sentence], None, seed)
         check_source(motion, "the motion", self.processor)
@@ -193,19 +206,66 @@ class MotionService:
         with self._turn:
             model, engine = self._model()
             made = edit_motion(model, self.processor, motion, sentence, start, end, seed=seed, engine=engine)
-            lines = MadeMotion(made.motion, [], made.understood(model, self.processor)).notes(0)
-            return self._answer(made.motion, lines, job)
+            return self._continued(made, job)
+
+    def lead_in(
+        self, motion: "Motion", sentences: Sequence[str], seconds: float | Sequence[float] | None = None, seed: int = 0
+    ) -> MotionAnswer:
+        """What a person does before a motion, the way over to it, and the motion; arguments as of `generate`.
+
+        The motion is moved and turned as a whole to where the way leads.
+
+        Raises:
+            MotionLLMError: as `generate`; or the motion cannot be led over to.
+        """
+        from hub_scripts.generation.continuing import check_source, fill_between
+
+        job = self._job(sentences, seconds, seed)
+        check_source(motion, "the motion", self.processor)
+        self.processor.in_between_ids(_BETWEEN, [], [], 1)
+        before = self.generate(sentences, seconds, seed=seed)
+        with self._turn:
+            model, engine = self._model()
+            first, least = before.motion, SHORTEST_GAP * self.processor.frames_per_code / self.processor.fps
+            made = fill_between(model, self.processor, first, motion, _BETWEEN, least, seed=seed, engine=engine)
+            told = [*before.understood, "", *("" for _ in motion.segments or ("",))]
+            made.motion.unknown = first.unknown
+            return self._answer(MadeMotion(made.motion, [], told), job)
 
     def caption(self, motion: "Motion", seed: int = 0) -> str:
-        """The sentence that describes a motion best.
+        """The sentence that describes a motion best; where it is longer than the model can take at once, what is done
+        when, a line for each part.
 
         Raises:
             MotionLLMError: a motion that the model cannot read.
         """
-        inputs = self.processor(motion=motion)
+        parts = self.describe(motion, seed)
+        if len(parts) == 1:
+            return parts[0].text
+        return "\n".join(f"{start:.1f}-{end:.1f} s: {text}" for text, start, end in parts)
+
+    def describe(self, motion: "Motion", seed: int = 0, always: bool = False) -> "list[MotionSegment]":
+        """What is done when in a motion: of its segments, or where it changes what it does.
+
+        Args:
+            motion: of any length.
+            seed: where anything is drawn.
+            always: divide short motions too.
+
+        Raises:
+            MotionLLMError: a motion that the model cannot read.
+        """
+        from hub_scripts.generation.describing import describe_parts, divide_motion, join_equal, prepare_parts
+        from modeling_motionllm.motion import MotionSegment
+
+        parts = divide_motion(motion, self.processor.max_seconds, always)
+        batches = prepare_parts(self.processor, motion, parts)
         with self._turn:
-            ids = self._model()[0].generate_caption(**inputs, processor=self.processor, seed=seed)
-        return self.processor.decode_caption(ids)[0]
+            told = describe_parts(self._model()[0], self.processor, batches, seed)
+        segments = zip(parts, told, strict=True)
+        return join_equal(
+            [MotionSegment(text, one.start / motion.fps, one.stop / motion.fps) for one, [text] in segments]
+        )
 
     def _model(self) -> "tuple[MotionLLMForCausalLM, str | MotionEngine]":
         if self._loaded is None:
@@ -236,13 +296,19 @@ class MotionService:
             asked = in_turns(asked, duration if isinstance(duration, float) else None)
         return Job(0, asked.text, asked.duration, seed, "", asked.then)
 
-    def _answer(self, motion: "Motion", notes: list[str], job: Job) -> MotionAnswer:
+    def _continued(self, made: "ContinuedMotion", job: Job) -> MotionAnswer:
+        told = made.understood(self._model()[0], self.processor)
+        return self._answer(MadeMotion(made.motion, [], told), job)
+
+    def _answer(self, made: MadeMotion, job: Job) -> MotionAnswer:
         from hub_scripts.generation.nearest_actions import unknown_line
 
+        motion, notes = made.motion, made.notes(0)
         motion.seed, motion.model, motion.version = job.seed, self.name, __version__
         asked = ", then ".join(job.sentences)
         line = unknown_line(asked, motion.unknown, self.actions, self._model()[0], self.processor)
-        return MotionAnswer(motion, notes if line is None else [*notes, line])
+        new = [text for text in made.understood if text]
+        return MotionAnswer(motion, notes if line is None else [*notes, line], new)
 
 
 def _candidates(count: int) -> int:

@@ -1,18 +1,13 @@
 """Motions whose codes a server draws: vLLM, `transformers serve` or others that answer `/v1/completions`."""
 
-import json
-import os
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from http.client import HTTPException
 from typing import TYPE_CHECKING, Any
 
 import torch
 from transformers import GenerationConfig
 
+from hub_scripts.generation.openai_server import OpenAIServer, RefusedError
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.modeling_motion_vq import MotionVQModel
 from modeling_motionllm.output_motionllm import MotionGenerationOutput
@@ -25,11 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ServedModel", "load_served"]
 
-_TIMEOUT = 600.0  # seconds that an answer may take
-_TRIES = 3  # where a server is not there for a moment, or is full
 _AT_ONCE = 64  # requests on their way
-_REFUSES_FIELDS = (400, 422)
-_FULL = (429, 502, 503, 504)
 
 
 class ServedModel:
@@ -54,9 +45,11 @@ class ServedModel:
         generation_config: GenerationConfig,
         name: str | None = None,
     ):
-        self.address, self.processor, self.motion_vq = address.rstrip("/"), processor, motion_vq
+        self.processor, self.motion_vq = processor, motion_vq
         self.generation_config = generation_config
-        self.name = name if name is not None else self._first_model()
+        self._server = OpenAIServer(address, "start it, then run the same command with --skip-existing")
+        self.address = self._server.address
+        self.name = name if name is not None else self._server.first_model("--served-model")
         self._knows_grammar = True  # until it says otherwise
 
     @property
@@ -146,14 +139,14 @@ class ServedModel:
         body = {"model": self.name, **body}
         if self._knows_grammar:
             try:
-                return self._text(self._request("completions", body | grammar))
-            except _RefusedError:
+                return self._text(self._server.request("completions", body | grammar))
+            except RefusedError:
                 self._knows_grammar = False
         # Every server takes a prompt as text; it puts the first token of all texts before it itself.
         text = self.processor.tokenizer.decode(body["prompt"], skip_special_tokens=True)
         try:
-            return self._text(self._request("completions", body | {"prompt": text}))
-        except _RefusedError as error:
+            return self._text(self._server.request("completions", body | {"prompt": text}))
+        except RefusedError as error:
             raise MotionLLMError(f"the server at {self.address} refused a prompt: {error}") from error
 
     def _text(self, answer: Any) -> str:
@@ -161,43 +154,6 @@ class ServedModel:
             return str(answer["choices"][0]["text"])
         except (KeyError, IndexError, TypeError) as error:
             raise MotionLLMError(f"the server at {self.address} gave an answer without choices[0].text") from error
-
-    def _first_model(self) -> str:
-        try:
-            return str(self._request("models", None)["data"][0]["id"])
-        except (_RefusedError, KeyError, IndexError, TypeError) as error:
-            raise MotionLLMError(f"the server at {self.address} lists no model; name it with --served-model") from error
-
-    def _request(self, path: str, body: dict[str, Any] | None) -> Any:
-        headers = {"Content-Type": "application/json"}
-        if key := os.environ.get("OPENAI_API_KEY"):
-            headers["Authorization"] = f"Bearer {key}"
-        data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(f"{self.address}/{path}", data, headers)
-        for tries_left in reversed(range(_TRIES)):
-            try:
-                with urllib.request.urlopen(request, timeout=_TIMEOUT) as response:
-                    return json.load(response)
-            except urllib.error.HTTPError as error:
-                said = " ".join(error.read().decode("utf-8", "replace").split())[:200]
-                if error.code in _REFUSES_FIELDS:
-                    raise _RefusedError(said) from error
-                if error.code not in _FULL or not tries_left:
-                    raise MotionLLMError(f"the server at {self.address} answered {error.code}: {said}") from error
-            except (OSError, HTTPException) as error:
-                if not tries_left:
-                    raise MotionLLMError(
-                        f"no answer from the server at {self.address} ({error}); start it, then run the same command "
-                        "with --skip-existing"
-                    ) from error
-            except ValueError as error:
-                raise MotionLLMError(f"the server at {self.address} gave an answer that is no JSON") from error
-            time.sleep(2.0 ** (_TRIES - 1 - tries_left))
-        raise AssertionError("the last try returns or raises")
-
-
-class _RefusedError(Exception):
-    """The server does not take a request as it is."""
 
 
 def _unpadded(input_ids: torch.Tensor, attention_mask: torch.Tensor | None) -> list[list[int]]:

@@ -20,7 +20,7 @@ def server(model, processor) -> Iterator[CompletionServer]:
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch):
-    monkeypatch.setattr("hub_scripts.generation.served.time.sleep", lambda seconds: None)
+    monkeypatch.setattr("hub_scripts.generation.openai_server.time.sleep", lambda seconds: None)
 
 
 def generate(checkpoint: Path, out: Path, *options: object) -> int:
