@@ -52,5 +52,6 @@ def main(argv: Sequence[str]) -> int:
         service.load()  # so that the first request does not wait for it
         server.run("streamable-http", host=args.host, port=args.port)
     else:
+        service.load_in_background()
         server.run("stdio")
     return 0

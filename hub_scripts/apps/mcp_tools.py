@@ -10,7 +10,8 @@ from typing import Annotated, Literal, get_args
 
 from mcp.server.mcpserver import Image, MCPServer
 from mcp.server.mcpserver.exceptions import ResourceNotFoundError, ToolError
-from pydantic import Field
+from mcp.types import CallToolResult, TextContent, ToolAnnotations
+from pydantic import BeforeValidator, Field
 
 from hub_scripts.apps.service import MotionAnswer, MotionService, unused_name
 from hub_scripts.data.motion_files import load_motion
@@ -23,8 +24,10 @@ from modeling_motionllm.motion import Motion
 __all__ = ["MadeFiles", "make_server"]
 
 _Format = Literal["npz", "bvh", "glb", "mp4", "gif", "png", "html"]
+_OrOne = BeforeValidator(lambda value: [value] if isinstance(value, str | int | float) else value)  # of a list
 _Formats = Annotated[
     list[_Format],
+    _OrOne,
     Field(
         min_length=1,
         description="files to write: npz (joints, to work on with the other tools), bvh, glb (3D programs), mp4, gif, "
@@ -32,10 +35,13 @@ _Formats = Annotated[
     ),
 ]
 _Sentences = Annotated[
-    list[str], Field(description="what the person does, one sentence after another, such as ['a person bows']")
+    list[str],
+    _OrOne,
+    Field(description="what the person does, one sentence after another, such as ['a person bows']"),
 ]
 _Seconds = Annotated[
     list[float] | None,
+    _OrOne,
     Field(description="how long each sentence lasts, or one number for all; left out: as is typical for the sentence"),
 ]
 _Seed = Annotated[int, Field(ge=0, description="another seed gives another motion; the same one the same")]
@@ -74,7 +80,7 @@ class MadeFiles:
 
 @dataclass(frozen=True)
 class LearntAction:
-    """What a model was trained on.
+    """An action that a model was trained on.
 
     Args:
         action: its name.
@@ -85,6 +91,23 @@ class LearntAction:
     action: str
     motions: int
     example: str
+
+
+@dataclass(frozen=True)
+class LearntActions:
+    """What a model was trained on.
+
+    Args:
+        actions: the most frequent first.
+    """
+
+    actions: list[LearntAction]
+
+
+# Clients ask their users before they call what may do harm.
+_LOOKS = ToolAnnotations(read_only_hint=True, open_world_hint=False)
+_MAKES = ToolAnnotations(read_only_hint=False, destructive_hint=False, open_world_hint=False)
+_FILES = "motion://files/"
 
 
 @contextmanager
@@ -109,11 +132,12 @@ class _Folder:
         self._naming = threading.Lock()
 
     def find(self, name: str) -> Path:
-        """The file of that name, or of that path.
+        """The file of that name, that path, or that resource.
 
         Raises:
             MotionLLMError: it is elsewhere, and only files of the folder are read.
         """
+        name = name.removeprefix(_FILES)
         inside = self.folder / name
         if not self.alone:
             return inside if inside.is_file() else Path(name).expanduser()
@@ -162,7 +186,7 @@ def make_server(service: MotionService, folder: Path, alone: bool) -> MCPServer:
             answer.notes,
         )
 
-    @server.tool()
+    @server.tool(annotations=_MAKES)
     def generate_motion(
         sentences: _Sentences,
         seconds: _Seconds = None,
@@ -177,7 +201,7 @@ def make_server(service: MotionService, folder: Path, alone: bool) -> MCPServer:
         with _told():
             return written(service.generate(sentences, seconds, people=people, parts=parts, seed=seed), formats)
 
-    @server.tool()
+    @server.tool(annotations=_MAKES)
     def continue_motion(
         motion: _File,
         sentences: _Sentences,
@@ -191,7 +215,7 @@ def make_server(service: MotionService, folder: Path, alone: bool) -> MCPServer:
             answer = service.go_on(given, sentences, seconds, seed)
             return written(MotionAnswer(answer.motion, notes + answer.notes), formats)
 
-    @server.tool()
+    @server.tool(annotations=_MAKES)
     def edit_motion(
         motion: _File,
         sentence: Annotated[str, Field(description="what the person does in the part")],
@@ -206,25 +230,29 @@ def make_server(service: MotionService, folder: Path, alone: bool) -> MCPServer:
             answer = service.edit(given, sentence, start, end, seed)
             return written(MotionAnswer(answer.motion, notes + answer.notes), formats)
 
-    @server.tool()
+    @server.tool(annotations=_LOOKS)
     def caption_motion(motion: _File) -> str:
-        """Describe a motion in a sentence."""
+        """Describe a motion in a sentence; of one longer than the model can take at once, what is done when."""
         with _told():
             return service.caption(files.read(motion)[0])
 
-    @server.tool()
+    @server.tool(annotations=_MAKES)
     def convert_motion(motion: _File, formats: _Formats) -> list[str]:
         """Write a motion in other formats; returns the files."""
         with _told():
             return files.write(files.read(motion)[0], Path(motion).stem, formats, beside=True)
 
-    @server.tool()
-    def list_actions() -> list[LearntAction]:
-        """What the model was trained on, the most frequent first; other actions come out as the nearest of these."""
+    @server.tool(annotations=_LOOKS)
+    def list_actions() -> Annotated[CallToolResult, LearntActions]:
+        """What the model was trained on, the most frequent first, with the number of motions and an example; other
+        actions come out as the nearest of these."""
         with _told():
-            return [LearntAction(**asdict(one)) for one in service.actions()]
+            actions = service.actions()
+        lines = [f"{one.action} ({one.motions}): {one.example}" for one in actions]
+        content = [TextContent(type="text", text="\n".join(lines) or "this checkpoint does not say")]
+        return CallToolResult(content=content, structured_content={"actions": [asdict(one) for one in actions]})
 
-    @server.tool()
+    @server.tool(annotations=_LOOKS)
     def render_picture(
         motion: _File,
         panels: Annotated[int, Field(ge=1, le=16, description="moments, from left to right")] = 6,
@@ -236,7 +264,7 @@ def make_server(service: MotionService, folder: Path, alone: bool) -> MCPServer:
         sheet.save(data, format="PNG")
         return Image(data=data.getvalue(), format="png")
 
-    @server.resource("motion://files/{name}", mime_type="application/octet-stream")
+    @server.resource(f"{_FILES}{{name}}", mime_type="application/octet-stream")
     def motion_file(name: str) -> bytes:
         """A file that one of the tools wrote, by its name."""
         path = files.folder / name

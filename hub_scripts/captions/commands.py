@@ -13,9 +13,9 @@ __all__ = ["ToldSentence", "in_digits", "plain_request", "told_sentences"]
 
 _ANYONE = "a person"
 _POLITE = re.compile(
-    r"^(?:please|okay|ok|hey|hi|so|well|yes|yeah|no|nope|great|good|nice|cool|perfect|alright|just|maybe|and|but|now|then|next|"
-    r"also|(?:can|could|would|will) (?:you|we)(?: please)?|i(?:'d| would) (?:like|love)(?: you)?(?: to see| to)?|"
-    r"i want(?: you)?(?: to see| to)?|i need(?: you to)?|let's(?: see)?|let us)\b[,!.:]?\s*"
+    r"^(?:please|okay|ok|hey|hi|so|well|yes|yeah|no|nope|great|good|nice|cool|perfect|alright|just|maybe|and|but|now|then|"
+    r"next|also|(?:can|could|would|will) (?:you|we)(?: please)?|i(?:'d| would) (?:like|love)(?: you)?(?: to see| to)?|"
+    r"i want(?: you)?(?: to see| to)?|i need(?: you to)?|(?:can|could|may) i (?:see|get|have)|let's(?: see)?|let us)\b[,!.:]?\s*"
 )
 _AFTERTHOUGHT = re.compile(
     r"[,\s]+(?:please|now|for me|instead|too|as well|thanks|thank you|if you can|(?:there|here))$"
@@ -102,10 +102,15 @@ def told_sentences(text: str) -> list[ToldSentence]:
         if found["noun"]:
             who = re.sub(r"^(?:the|this|that|one|another)\s(?=(\w))", _article, found["noun"])
         rest = rest[found.end() :]
+    elif doing := re.match(r"(?P<who>(?:a|an|the) (?:[\w-]+ )?[\w-]+) (?=\w+ing\b)", rest):
+        who, named = re.sub(r"^the ", "a ", doing["who"]), True  # "a boxer throwing punches"
+        rest = rest[doing.end() :]
     elif explicit:
         if not (noun := re.match(r"^(?:a|an|the|some)?\s*(?P<word>[\w-]+)", rest)) or noun["word"] not in NOUNS:
             rest = text  # "do push-ups", "get up"
             explicit = False
+        elif re.fullmatch(r"\s+(?:more |less )?\w+(?:er|ly)?", rest[noun.end() :]) and rest.startswith("the"):
+            return []  # "make the bow deeper"
         else:  # "show me a bow"
             rest = f"{NOUNS[noun['word']]}{rest[noun.end() :]}"
     while named and (shorter := _MODAL.sub("", rest)) != rest:
@@ -115,6 +120,8 @@ def told_sentences(text: str) -> list[ToldSentence]:
         return []
     if not named and not explicit and not parse_sentence(rest).is_known:
         return []  # "change the colour"
+    if re.match(r"\w+ it\b(?! (?:up|down|over))", rest):
+        return []  # "give it another go": nothing is there that "it" stands for
     if named and not _begins_with_verb(rest) and rest.split()[0].endswith(("er", "ed")):
         return []  # "make her taller"
     sentence = f"{who} {_OWN.sub('their', _third(rest, named))}"

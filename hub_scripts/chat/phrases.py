@@ -6,6 +6,10 @@ from hub_scripts.captions.action_words import word_set
 
 __all__ = [
     "AGAIN",
+    "ANEW",
+    "BESIDE",
+    "ONCE_MORE",
+    "WANTED",
     "AROUND_SPEED",
     "DESCRIBE",
     "FILE",
@@ -41,7 +45,8 @@ def _words(text: str) -> str:
 
 _NUMBER = r"\d+(?:\.\d+)?"
 _SECOND = r"\s*(?:s|secs?|seconds?)\b"
-_IT = _words("it, that, this, her, him, them, the motion, the animation")
+_IT = _words("it, that, this, her, him, them, everything, the motion, the animation, the whole thing")
+_DOES = r"(?:she|he|it|they|that)"
 
 # Between two requests in one sentence.
 JOINT = re.compile(r"[.;!?]\s+|,?\s+(?:and(?: then)?|then|but)\s+|,\s+")
@@ -58,8 +63,9 @@ DESCRIBE = re.compile(
     )
 )
 UNDO = re.compile(
-    _any("undo", "revert", "go back", f"take {_IT} back", "never ?mind", f"forget {_IT}")
-    + rf"(?: (?:{_IT}|the last(?: \w+)?))?(?: (?P<count>\d+|twice|once)(?: times| steps| changes)?)?"
+    _any("undo", "revert", "go back", f"take {_IT} back", "never ?mind", f"(?:forget|scrap|discard|drop) {_IT}")
+    + rf"(?: (?:{_IT}|the last(?: \w+)?))?(?: (?P<count>\d+|twice|once|one)(?: times?| steps?| changes?)?)?"
+    + rf"|(?:i liked )?{_IT} (?:was )?better before"
 )
 SAVE = re.compile(
     _any("save", "export", "write", "download", "store", "convert", "render", r"give me (?=.*\bfile\b)")
@@ -83,8 +89,8 @@ AGAIN = re.compile(
     _any(
         r"(?:(?:do|try|make) (?:it |that |this )?)?(?:again|once more|one more time)",
         r"(?:redo|retry)(?: it)?",
-        r"(?:give me |try |make |show me )?(?:another|a different|a new|one more)(?: (?:one|take|try|version|variant|"
-        r"variation|time|seed|motion))?",
+        r"(?:(?:give|show|let|make|try) (?:me |it )?|(?:can|could|may) i (?:see|get|have) |see )?"
+        r"(?:another|a different|a new|one more)(?: (?:one|go|take|try|version|variant|variation|time|seed|motion))?",
         r"(?:do it |try it )?differently",
         "something else",
         "do it",
@@ -97,7 +103,8 @@ WRONG = re.compile(
         "wrong",
         "bad",
         f"{_IT}(?:'s| is| was| looks?)?(?: all| just| still| very)? "
-        + _words("wrong, bad, off, ugly, not it, not right, not good, not like that, not what i asked for"),
+        + _words("wrong, bad, off, ugly, not it, not right, not good, not like that"),
+        rf"(?:{_IT}(?:'s| is| was) )?not what i \w+(?: for)?",
         "not (?:good|right|like that|it)",
         f"i (?:do not|don't) like {_IT}",
     )
@@ -113,7 +120,7 @@ SPEED = re.compile(
         f"speed(?: {_IT})? up",
         "(?:more|less) (?:slowly|quickly)",
         f"too (?:{_FAST}|{_SLOW})",
-        rf"(?:half|twice|double|three times|{_NUMBER} ?(?:x|times))(?: the| as| its)? (?:speed|{_FAST}|{_SLOW})",
+        rf"(?:half|twice|double|three times|{_NUMBER} ?(?:x|times))(?: the| as| its)? (?:speed|pace|{_FAST}|{_SLOW})",
         r"\d+ ?% (?:slower|faster|speed|of the speed)",
         rf"{_NUMBER} ?x(?: speed)?",
     )
@@ -123,10 +130,10 @@ SPEED = re.compile(
 AROUND_SPEED = word_set("""
     a an bit little much lot even way more less far it her him them she he they is was the this that motion animation
     whole thing everything be should go goes do does move moves play played make as at of by and too really still
-    slightly somewhat than before now so looks seems to in all ,
+    slightly somewhat than before now so looks seems to in all ease easy take ,
     """)
 LENGTH = re.compile(
-    rf"(?:(?:make|let) {_IT} |it should )?(?:be |last |take |go on )?(?:for |only |just )*"
+    rf"(?:(?:make|let) (?:{_IT}|the last \w+) |it should )?(?:be |last |take |go on )?(?:for |only |just )*"
     rf"(?P<seconds>{_NUMBER}){_SECOND}"
     r"(?: long| in total)?(?: (?P<more>longer|shorter|more|less))?"
 )
@@ -136,21 +143,27 @@ LONGER = re.compile(
 )
 
 _SPAN = (
-    rf"(?:(?:from|between)\s+(?:second\s+)?(?P<start>{_NUMBER})(?:{_SECOND})?\s*(?:to|and|until|till|-|\u2013)\s*"
+    rf"(?:(?:from|between|around|during)\s+(?:seconds?\s+)?(?P<start>{_NUMBER})(?:{_SECOND})?\s*(?:to|and|until|till|-|\u2013)\s*"
     rf"(?:second\s+)?(?P<end>{_NUMBER}|the end)(?:{_SECOND})?"
-    rf"|(?P<middle>in the middle)|after (?P<after>{_NUMBER}){_SECOND})"
+    rf"|(?P<middle>in the middle)|after (?P<after>{_NUMBER}){_SECOND}|at (?P<at>{_NUMBER}){_SECOND})"
 )
 # When something is done, before or after what is done.
 SPAN = (re.compile(rf"{_SPAN}[,:]?\s+(?P<rest>.+)"), re.compile(rf"(?P<rest>.+?),?\s+{_SPAN}"))
-_AT_START = _any(r"(?:at|in) (?:the )?(?:very )?(?:start|beginning)", "before (?:that|this|it)", "first", "beforehand")
+_AT_START = _any(
+    r"(?:at|in) (?:the )?(?:very )?(?:start|beginning)", "before (?:that|this|it)", "first", "beforehand",
+    rf"before {_DOES} (?:starts?(?: to \w+)?|\w+s)",
+)  # fmt: skip
 FIRST = (
     re.compile(rf"(?:{_AT_START}|to begin with|(?:begin|start)(?: it)? (?:with|by))[,:]?\s+(?P<rest>.+)"),
     re.compile(rf"(?P<rest>.+?),?\s+{_AT_START}"),
 )
-_AT_END = _any(r"at (?:the )?(?:very )?end", "in the end", "afterwards?", "after (?:that|this|it)", "next", "finally")
+_AT_END = _any(
+    r"at (?:the )?(?:very )?end", "in the end", "afterwards?", "after (?:that|this|it)", "next", "finally",
+    rf"(?:once|when) {_DOES}(?:'s| is) (?:done|finished|through)",
+)  # fmt: skip
 NEXT = (
     re.compile(
-        rf"(?:{_AT_END}|now|then|lastly|followed by|add|(?:end|finish|go on|continue|follow)(?: it)? (?:with|by))"
+        rf"(?:{_AT_END}|now|then|lastly|followed by|add|plus|(?:end|finish|go on|continue|follow)(?: it)? (?:with|by))"
         r"[,:]?\s+(?P<rest>.+)"
     ),
     re.compile(rf"(?P<rest>.+?),?\s+{_AT_END}"),
@@ -170,11 +183,28 @@ _THE = r"(?:the |a |an )?"
 INSTEAD = (
     re.compile(rf"instead of {_THE}(?P<old>[^,]+),\s*(?P<new>.+)"),
     re.compile(rf"(?P<new>.+?),? instead of {_THE}(?P<old>.+)"),
+    re.compile(r"(?:do not|don't|not) (?P<old>[^,]+),\s*(?:but )?(?P<new>.+?)(?: instead)?"),
+    re.compile(rf"(?P<new>.+?) where {_THE}(?P<old>.+?) is"),
     re.compile(rf"(?:replace|swap|exchange) {_THE}(?P<old>.+?) (?:with|by|for) (?P<new>.+)"),
     re.compile(r"(?:make|turn|change) the (?P<old>[\w -]+?) (?:into |to |be )?(?P<new>(?:a|an) .+)"),
     re.compile(r"(?P<new>.+?),? instead"),
 )
 REMOVE = re.compile(r"(?:remove|delete|drop|cut|leave out|take out)\s+(?:off |out |away )?(?:the |a |an )?(?P<old>.+)")
+
+# What begins anew, whatever there is.
+ANEW = re.compile(
+    r"(?:(?:a )?new (?:motion|one)|start (?:over|again|anew)|from scratch|how about|what about|something new)"
+    r"(?: with)?[:,]?\s+(?P<rest>.+)"
+)
+# After or before an action that is named: "after the bow she jumps".
+BESIDE = re.compile(rf"(?P<where>after|before) (?:the |a )?(?P<old>[\w-]+),?\s+(?P<rest>(?:{_DOES}|let|make|have)\b.+)")
+ONCE_MORE = re.compile(r"(?P<rest>.+?),? (?P<how>again|this time|once more)")
+# Files that are asked for without "save".
+WANTED = re.compile(
+    r"(?:put|get|have|make|need|want|turn)?\s*"
+    r"(?:(?:it|this|that|the motion) (?:as|in|into|to|for) .+"
+    r"|(?:as )?an? (?:\w+ )?\w+(?: file)?(?: (?:of|from) (?:it|this|that))?)"
+)
 
 MODIFIES = re.compile(
     r"^(?:more |less )?(?:with|to|in|on|at|like|as|towards?|away|forwards?|backwards?|sideways|left|right|around)\b"

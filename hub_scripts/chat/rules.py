@@ -14,7 +14,9 @@ from hub_scripts.captions.words import STYLES
 from hub_scripts.chat.operations import Again, Append, Describe, Edit, Generate, Operation, Prepend, Save, Speed, Undo
 from hub_scripts.chat.phrases import (
     AGAIN,
+    ANEW,
     AROUND_SPEED,
+    BESIDE,
     DESCRIBE,
     FILE,
     FIRST,
@@ -27,6 +29,7 @@ from hub_scripts.chat.phrases import (
     LONGER,
     MODIFIES,
     NEXT,
+    ONCE_MORE,
     PROGRAMS,
     REMOVE,
     SAVE,
@@ -34,6 +37,7 @@ from hub_scripts.chat.phrases import (
     SPAN,
     SPEED,
     UNDO,
+    WANTED,
     WRONG,
 )
 from hub_scripts.chat.planning import NotUnderstoodError, View
@@ -44,6 +48,8 @@ __all__ = ["plan_by_rules"]
 _SAVED_BY_DEFAULT = "glb"
 _PLAIN, _MUCH, _A_BIT = 4 / 3, 2.0, 1.15  # times as fast
 _SIDES = re.compile(r"\b(?:left|right|both)\b")
+_ALSO_WORDS = frozenset(("game", "web", "page", "sheet", "robot", "film", "engine", "avatar"))
+_LASTS = 2.0  # seconds of what is done "at 2 seconds"
 _SAYS_NOTHING = frozenset(("more", "very", "a", "bit", "little", "really", "and", ","))
 
 
@@ -99,7 +105,7 @@ def _request(text: str, view: View) -> list[Operation]:
     if (found := _of_motion(text, view)) is not None:
         return found
     # "now" and "then" say where something goes: they are looked at before they are left out.
-    for rule in (_part, _before, _after, _instead):
+    for rule in (_part, _beside, _before, _after, _instead, _once_more):
         if (found := rule(text, view)) is not None:
             return found
     plain = plain_request(text)
@@ -118,14 +124,17 @@ def _describe(text: str, view: View) -> list[Operation] | None:
 def _undo(text: str, view: View) -> list[Operation] | None:
     if not (found := UNDO.fullmatch(text)):
         return None
-    count = {None: 1, "once": 1, "twice": 2}.get(found["count"])
+    count = {None: 1, "once": 1, "one": 1, "twice": 2}.get(found["count"])
     return [Undo(int(found["count"]) if count is None else count)]
 
 
 def _save(text: str, view: View) -> list[Operation] | None:
-    if not (found := SAVE.fullmatch(text)):
+    found = SAVE.fullmatch(text)
+    if not found and not (
+        WANTED.fullmatch(text) and PROGRAMS.keys() & set(re.findall(r"[a-z0-9]+", text)) - _ALSO_WORDS
+    ):
         return None
-    rest = found["rest"]
+    rest = found["rest"] if found else text
     if named := FILE.search(rest):
         suffix = named["suffix"]
         if PROGRAMS.get(suffix) != suffix and suffix != "amass.npz":
@@ -154,7 +163,7 @@ def _speed(text: str, view: View) -> list[Operation] | None:
     if not found:
         return [Speed(_factor(text, "", text == "slowly"))] if text in ("slowly", "quickly") else None
     said, others = found[0], f"{text[: found.start()]} {text[found.end() :]}"
-    left = {verb_lemma(word) or word for word in split_words(others)} - AROUND_SPEED
+    left = {verb_lemma(word) or word for word in split_words(re.sub(r"\d+ ?%", "", others))} - AROUND_SPEED
     if not left <= {verb_lemma(word) or word for part in view.segments for word in split_words(part.text)}:
         return None
     if left and len(view.segments) > 1:
@@ -166,11 +175,11 @@ def _speed(text: str, view: View) -> list[Operation] | None:
 
 def _factor(said: str, others: str, slower: bool) -> float:
     """How many times as fast."""
-    number = re.search(r"\d+(?:\.\d+)?", said)
-    if number and "%" in said:
-        share = float(number[0]) / 100
-        changed = "slower" in said or "faster" in said
+    if share_of := re.search(r"(\d+(?:\.\d+)?) ?%", f"{said} {others}"):
+        share = float(share_of[1]) / 100
+        changed = re.search("slower|faster|down|up", said) is not None
         return round((1 - share if slower else 1 + share) if changed else share, 4)
+    number = re.search(r"\d+(?:\.\d+)?", said)
     factor = _PLAIN
     if number or re.search("half|twice|double|three", said):
         factor = float(number[0]) if number else 3.0 if "three" in said else 2.0
@@ -204,12 +213,40 @@ def _part(text: str, view: View) -> list[Operation] | None:
         start, end = view.duration / 3, view.duration * 2 / 3
     elif found["after"]:
         start, end = float(found["after"]), view.duration
+    elif found["at"]:
+        start = float(found["at"])
+        end = min(start + _LASTS, view.duration)
     else:
         start = float(found["start"])
         end = view.duration if found["end"] == "the end" else float(found["end"])
     if not (told := told_sentences(plain_request(found["rest"]))):
         raise NotUnderstoodError(f"'{found['rest']}' does not say what is done in that part")
     return [Edit(_joined(told), round(start, 2), round(end, 2))]
+
+
+def _beside(text: str, view: View) -> list[Operation] | None:
+    """ "after the bow she jumps", where the bow is the last or the first thing."""
+    if not view.segments or not (found := BESIDE.fullmatch(text)):
+        return None
+    after = found["where"] == "after"
+    names = set(parse_sentence(_of_noun(found["old"])).names) - {UNKNOWN}
+    told = told_sentences(plain_request(found["rest"]))
+    if not told or not names & set(parse_sentence(view.segments[-1 if after else 0].text).names):
+        return None
+    return _made(told, Append if after else Prepend)
+
+
+def _once_more(text: str, view: View) -> list[Operation] | None:
+    """ "bow slowly this time": the last thing in other words; "walk again": once more at the end."""
+    if not view.segments or not (found := ONCE_MORE.fullmatch(text)):
+        return None
+    told = told_sentences(_of_noun(plain_request(found["rest"])))
+    names = {name for one in told for name in parse_sentence(one.text).names} - {UNKNOWN}
+    if names & {name for sentence in view.last_sentences for name in parse_sentence(sentence).names}:
+        return [Again(sentences=tuple(one.text for one in told))]
+    if names & {name for part in view.segments for name in parse_sentence(part.text).names}:
+        return _made(told, Append)
+    raise NotUnderstoodError(f"'{found['rest']}' is not in the motion, so it cannot be once more")
 
 
 def _before(text: str, view: View) -> list[Operation] | None:
@@ -289,6 +326,8 @@ def _adverb(word: str) -> str:
 
 
 def _anew(text: str, view: View) -> list[Operation] | None:
+    if found := ANEW.fullmatch(text):
+        text = _of_noun(found["rest"])
     return _made(told, Generate) if (told := told_sentences(text)) else None
 
 
@@ -321,6 +360,8 @@ def _match(patterns: Sequence[re.Pattern[str]], text: str) -> re.Match[str] | No
 
 
 def _of_noun(text: str) -> str:
-    """ "a wave with the left hand" as "wave with the left hand"."""
-    found = re.match(r"(?:a |an |the )?(?P<noun>[\w-]+)", text)
-    return f"{NOUNS[found['noun']]}{text[found.end() :]}" if found and found["noun"] in NOUNS else text
+    """ "a wave with the left hand" as "wave with the left hand"; "some clapping" as "clapping"."""
+    found = re.match(r"(?:(?:put|add|insert|do) )?(?:(?P<some>some) |a |an |the )?(?P<noun>[\w-]+)", text)
+    if found and found["noun"] in NOUNS:
+        return f"{NOUNS[found['noun']]}{text[found.end() :]}"
+    return text.removeprefix("some ") if found and found["some"] else text

@@ -73,6 +73,8 @@ def test_an_agent_makes_continues_edits_describes_converts_and_looks(turn_checkp
             *("list_actions", "render_picture"),
         }
         assert tools["generate_motion"].input_schema["required"] == ["sentences"]
+        looks = {name for name, tool in tools.items() if tool.annotations.read_only_hint}
+        assert looks == {"caption_motion", "list_actions", "render_picture"}
         made = await call(client, "generate_motion", sentences=["a person walks", "bows"], seconds=[2, 1], seed=3)
         assert (made["seconds"], made["people"], made["caption"]) == (3.0, 1, "a person walks, then bows")
         assert 0 <= made["unknown"] <= 1
@@ -99,8 +101,16 @@ def test_an_agent_makes_continues_edits_describes_converts_and_looks(turn_checkp
         glb, png = await call(client, "convert_motion", motion=made["files"][0], formats=["glb", "png", "png"])
         assert Path(glb).read_bytes()[:4] == b"glTF"
         assert Path(png).read_bytes()[:4] == b"\x89PNG"
-        actions = await call(client, "list_actions")
-        assert {one["action"] for one in actions} == {"walk", "jump"}
+        known = await client.call_tool("list_actions", {})
+        assert {one["action"] for one in known.structured_content["actions"]} == {"walk", "jump"}
+        assert len(known.content) == 1
+        assert sorted(line.split()[0] for line in known.content[0].text.splitlines()) == ["jump", "walk"]
+        # What is longer than the model can take at once is described in parts.
+        ten = {"sentences": ["a person walks", "bows"], "seconds": 8}
+        long = await call(client, "generate_motion", **ten, formats="npz")
+        parts = (await call(client, "caption_motion", motion=long["files"][0])).splitlines()
+        assert parts[0].startswith("0.0-")
+        assert parts[-1].split(" s: ")[0].endswith("-16.0")
 
         shown = await client.call_tool("render_picture", {"motion": made["files"][0], "panels": 3})
         picture = Image.open(BytesIO(base64.b64decode(shown.content[0].data)))
@@ -127,6 +137,7 @@ def test_what_cannot_be_done_is_told_and_the_server_goes_on(thin_checkpoint, tmp
         await refused("shorten it to a sentence", sentences=["walks " * 5000])
         await refused("13 sentences in one request; give 1 to 12", sentences=["walks"] * 13)
         await refused("2 durations for 1 sentences", sentences=["walks"], seconds=[1, 2])
+        await refused("30 s is not possible", sentences="walks", seconds=30, formats="glb")  # one of each, as lists
         await refused("knows no turns", sentences=["walks", "bows"])
         await refused("makes one person at a time", sentences=["they bow"], people=2)
         await refused("the text is empty", sentences=[" "])
@@ -162,6 +173,7 @@ def test_clients_elsewhere_get_files_and_read_no_others(thin_checkpoint, tmp_pat
             content = (await client.read_resource(f"motion://files/{name}")).contents[0]
             assert base64.b64decode(content.blob) == (out / name).read_bytes()
         assert isinstance(await call(client, "caption_motion", motion=made["files"][0]), str)
+        assert isinstance(await call(client, "caption_motion", motion=f"motion://files/{made['files'][0]}"), str)
         for path in (str(tmp_path / "secret.npz"), "../secret.npz", str(BOW_BVH)):
             assert "is not in the folder of this server" in await refusal(client, "caption_motion", motion=path)
             with pytest.raises(MCPError):
