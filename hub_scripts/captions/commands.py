@@ -14,8 +14,9 @@ __all__ = ["ToldSentence", "in_digits", "plain_request", "told_sentences"]
 _ANYONE = "a person"
 _POLITE = re.compile(
     r"^(?:please|okay|ok|hey|hi|so|well|yes|yeah|no|nope|great|good|nice|cool|perfect|alright|just|maybe|and|but|now|then|"
-    r"next|also|(?:can|could|would|will) (?:you|we)(?: please)?|i(?:'d| would) (?:like|love)(?: you)?(?: to see| to)?|"
-    r"i want(?: you)?(?: to see| to)?|i need(?: you to)?|(?:can|could|may) i (?:see|get|have)|let's(?: see)?|let us)\b[,!.:]?\s*"
+    r"next|also|(?:can|could|would|will) (?:you|we)(?: please)?|(?:can|could|may) i (?:see|get|have)|"
+    r"i(?:'d| would) (?:like|love)(?: you)?(?: to see| to)?|i want(?: you)?(?: to see| to)?|i need(?: you to)?|"
+    r"let's(?: see)?|let us)\b[,!.:]?\s*"
 )
 _AFTERTHOUGHT = re.compile(
     r"[,\s]+(?:please|now|for me|instead|too|as well|thanks|thank you|if you can|(?:there|here))$"
