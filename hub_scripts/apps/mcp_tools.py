@@ -249,8 +249,8 @@ def make_server(service: MotionService, folder: Path, alone: bool) -> MCPServer:
         with _told():
             actions = service.actions()
         lines = [f"{one.action} ({one.motions}): {one.example}" for one in actions]
-        content = [TextContent(type="text", text="\n".join(lines) or "this checkpoint does not say")]
-        return CallToolResult(content=content, structured_content={"actions": [asdict(one) for one in actions]})
+        text = TextContent(type="text", text="\n".join(lines) or "this checkpoint does not say")
+        return CallToolResult(content=[text], structured_content={"actions": [asdict(one) for one in actions]})
 
     @server.tool(annotations=_LOOKS)
     def render_picture(
