@@ -39,12 +39,12 @@ class MotionAnswer:
         motion: it.
         notes: lines about it: what each person does, what the model itself sees in it, and whether it has hardly seen
             what was asked for.
-        understood: the model's own caption of each sentence that was asked for.
+        understood: each sentence that was made, and the model's own caption of what it became.
     """
 
     motion: "Motion"
     notes: list[str]
-    understood: Sequence[str] = ()
+    understood: Sequence[tuple[str, str]] = ()
 
     @property
     def stem(self) -> str:
@@ -228,7 +228,8 @@ class MotionService:
             model, engine = self._model()
             first, least = before.motion, SHORTEST_GAP * self.processor.frames_per_code / self.processor.fps
             made = fill_between(model, self.processor, first, motion, _BETWEEN, least, seed=seed, engine=engine)
-            told = [*before.understood, "", *("" for _ in motion.segments or ("",))]
+            told = [seen for _, seen in before.understood]
+            told += [""] * (len(made.motion.segments or ()) - len(told))
             made.motion.unknown = first.unknown
             return self._answer(MadeMotion(made.motion, [], told), job)
 
@@ -307,7 +308,8 @@ class MotionService:
         motion.seed, motion.model, motion.version = job.seed, self.name, __version__
         asked = ", then ".join(job.sentences)
         line = unknown_line(asked, motion.unknown, self.actions, self._model()[0], self.processor)
-        new = [text for text in made.understood if text]
+        texts = [segment.text for segment in motion.segments or ()] or job.sentences
+        new = [pair for pair in zip(texts, made.understood, strict=False) if pair[1]]
         return MotionAnswer(motion, notes if line is None else [*notes, line], new)
 
 

@@ -34,7 +34,7 @@ _SEVERAL = re.compile(
     r"^(?:(?:two|three|four|five|2|3|4|5|some|a few|several)\s+(?:[\w-]+\s+)?)(?:people|persons|men|women)\b"
 )
 _MODAL = re.compile(
-    r"^(?:should|shall|must|can|could|will|would|has to|have to|needs to|need to|is to|to|who|that|be)\s+"
+    r"^(?:should|shall|must|can|could|will|would|has to|have to|needs to|need to|is to|to|who|that|be|also|then)\s+"
 )
 _SIDE_BY_SIDE = re.compile(r"(?P<joint>,?\s+and(?: then)?\s+|,?\s+then\s+|,\s+|;\s+)")
 _SECONDS = re.compile(
@@ -121,8 +121,8 @@ def told_sentences(text: str) -> list[ToldSentence]:
         return []
     if not named and not explicit and not parse_sentence(rest).is_known:
         return []  # "change the colour"
-    if re.match(r"\w+ it\b(?! (?:up|down|over))", rest):
-        return []  # "give it another go": nothing is there that "it" stands for
+    if re.match(r"\w+ it\b(?! (?:up|down|over))|do(?:es)? the\b", rest):
+        return []  # "give it another go": nothing is there that "it" or "the bow" stands for
     if named and not _begins_with_verb(rest) and rest.split()[0].endswith(("er", "ed")):
         return []  # "make her taller"
     sentence = f"{who} {_OWN.sub('their', _third(rest, named))}"

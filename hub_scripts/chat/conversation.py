@@ -203,7 +203,7 @@ class Conversation:
         else:
             make = self._edited(operation, before)
         seed = self._next_seed() if operation.seed is None else operation.seed
-        take = best_take(make, sentences, seed, takes)
+        take = best_take(make, seed, takes)
         self._tried = max(self._tried, seed + take.tries - 1)
         return replace(operation, seed=take.seed), take
 

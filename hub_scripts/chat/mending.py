@@ -61,20 +61,18 @@ def _otherwise(wanted: SaidAction, found: Sequence[SaidAction]) -> list[str]:
     return lines
 
 
-def best_take(make: Callable[[int], MotionAnswer], asked: Sequence[str], seed: int, takes: int = TAKES) -> Take:
+def best_take(make: Callable[[int], MotionAnswer], seed: int, takes: int = TAKES) -> Take:
     """The first take that the model itself sees as what was asked for; where all differ, the one that does least.
 
     Args:
         make: makes it with a seed.
-        asked: the sentence of each part that is new, as of `MotionAnswer.understood`.
         seed: of the first take; those after it count up.
         takes: at most.
     """
     best: Take | None = None
     for number in range(takes):
         answer = make(seed + number)
-        pairs = zip(asked, answer.understood, strict=False)
-        differs = tuple(line for sentence, seen in pairs for line in differences(sentence, seen))
+        differs = tuple(line for asked, seen in answer.understood for line in differences(asked, seen))
         take = Take(answer, seed + number, number + 1, differs)
         if best is None or _badness(take) < _badness(best):
             best = take

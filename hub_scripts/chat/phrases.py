@@ -63,7 +63,14 @@ DESCRIBE = re.compile(
     )
 )
 UNDO = re.compile(
-    _any("undo", "revert", "go back", f"take {_IT} back", "never ?mind", f"(?:forget|scrap|discard|drop) {_IT}")
+    _any(
+        "undo",
+        "revert",
+        "go back(?: to (?:the )?(?:previous|last|former) \\w+)?",
+        f"take {_IT} back",
+        "never ?mind",
+        f"(?:forget|scrap|discard|drop) {_IT}",
+    )
     + rf"(?: (?:{_IT}|the last(?: \w+)?))?(?: (?P<count>\d+|twice|once|one)(?: times?| steps?| changes?)?)?"
     + rf"|(?:i liked )?{_IT} (?:was )?better before"
 )
@@ -88,7 +95,7 @@ PROGRAMS: dict[str, str] = {
 AGAIN = re.compile(
     _any(
         r"(?:(?:do|try|make) (?:it |that |this )?)?(?:again|once more|one more time)",
-        r"(?:redo|retry)(?: it)?",
+        r"once again|(?:redo|retry)(?: it)?|(?:a )?new seed",
         r"(?:(?:give|show|let|make|try) (?:me |it )?|(?:can|could|may) i (?:see|get|have) |see )?"
         r"(?:another|a different|a new|one more)(?: (?:one|go|take|try|version|variant|variation|time|seed|motion))?",
         r"(?:do it |try it )?differently",
@@ -106,7 +113,7 @@ WRONG = re.compile(
         + _words("wrong, bad, off, ugly, not it, not right, not good, not like that"),
         rf"(?:{_IT}(?:'s| is| was) )?not what i \w+(?: for)?",
         "not (?:good|right|like that|it)",
-        f"i (?:do not|don't) like {_IT}",
+        f"i (?:do not|don't) like {_IT}(?: one| take| version)?",
     )
 )
 SEED = re.compile(r"(?:(?:again |try |try it |make it )?(?:with |use |take )?(?:the )?)?seed (?:number )?(?P<seed>\d+)")
@@ -149,12 +156,13 @@ _SPAN = (
 )
 # When something is done, before or after what is done.
 SPAN = (re.compile(rf"{_SPAN}[,:]?\s+(?P<rest>.+)"), re.compile(rf"(?P<rest>.+?),?\s+{_SPAN}"))
+_LETS = rf"(?:{_DOES} |(?:have|let|make) {_IT} )?"
 _AT_START = _any(
     r"(?:at|in) (?:the )?(?:very )?(?:start|beginning)", "before (?:that|this|it)", "first", "beforehand",
     rf"before {_DOES} (?:starts?(?: to \w+)?|\w+s)",
 )  # fmt: skip
 FIRST = (
-    re.compile(rf"(?:{_AT_START}|to begin with|(?:begin|start)(?: it)? (?:with|by))[,:]?\s+(?P<rest>.+)"),
+    re.compile(rf"(?:{_AT_START}|to begin with|{_LETS}(?:begin|start)s?(?: it)? (?:with|by))[,:]?\s+(?P<rest>.+)"),
     re.compile(rf"(?P<rest>.+?),?\s+{_AT_START}"),
 )
 _AT_END = _any(
@@ -163,7 +171,8 @@ _AT_END = _any(
 )  # fmt: skip
 NEXT = (
     re.compile(
-        rf"(?:{_AT_END}|now|then|lastly|followed by|add|plus|(?:end|finish|go on|continue|follow)(?: it)? (?:with|by))"
+        rf"(?:{_AT_END}|now|then|lastly|followed by|add|plus|"
+        rf"{_LETS}(?:end|finish|go on|continue|follow|extend)s?(?: it)? (?:with|by))"
         r"[,:]?\s+(?P<rest>.+)"
     ),
     re.compile(rf"(?P<rest>.+?),?\s+{_AT_END}"),

@@ -25,7 +25,7 @@ def test_captions_are_compared_by_what_they_say(asked, seen, differs):
 
 def take(captions: list[str], asked: str = "a person bows", takes: int = 3):
     motions = [Motion(np.zeros((2, 22, 3)), seed=seed) for seed in range(10)]
-    return best_take(lambda seed: MotionAnswer(motions[seed], [], [captions[seed]]), [asked], 0, takes)
+    return best_take(lambda seed: MotionAnswer(motions[seed], [], [(asked, captions[seed])]), 0, takes)
 
 
 def test_the_first_that_fits_is_kept():
