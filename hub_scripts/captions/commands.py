@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from hub_scripts.captions.action_words import COUNTS, MANNERS, NOUNS, SUBJECTS, word_set
 from hub_scripts.captions.clips import inflect
-from hub_scripts.captions.sentence_content import parse_sentence
+from hub_scripts.captions.sentence_content import UNKNOWN, parse_sentence
 from hub_scripts.captions.sentence_verbs import DETERMINERS, PREPOSITIONS, verb_lemma
 from hub_scripts.captions.turns import split_into_turns
 
@@ -119,7 +119,7 @@ def told_sentences(text: str) -> list[ToldSentence]:
     rest = re.sub(r"^(?:is|are)\s+(?=(?:\w+ly\s+)?\w+ing\b)", "", rest)
     if not rest or rest.split()[0] in _NO_ACTION or not (named or _begins_with_verb(rest)):
         return []
-    if not named and not explicit and not parse_sentence(rest).is_known:
+    if not named and not explicit and UNKNOWN in parse_sentence(rest).names:
         return []  # "change the colour"
     if re.match(r"\w+ it\b(?! (?:up|down|over))|do(?:es)? the\b", rest):
         return []  # "give it another go": nothing is there that "it" or "the bow" stands for

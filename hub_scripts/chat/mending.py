@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from hub_scripts.apps.service import MotionAnswer
-from hub_scripts.captions.sentence_content import SaidAction, parse_sentence
+from hub_scripts.captions.sentence_content import UNKNOWN, SaidAction, parse_sentence
 
 __all__ = ["TAKES", "Take", "best_take", "differences"]
 
@@ -37,7 +37,7 @@ def differences(asked: str, seen: str) -> tuple[str, ...]:
         rules know no verb of the sentence.
     """
     wanted = parse_sentence(asked)
-    if not wanted.is_known:
+    if UNKNOWN in wanted.names:
         return ()
     found = parse_sentence(seen)
     missing = [f"no '{name}'" for name in dict.fromkeys(wanted.names) if name not in found.names]

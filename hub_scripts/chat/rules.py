@@ -305,7 +305,7 @@ def _other_way(text: str, view: View) -> list[Operation] | None:
     if words and all(word in MANNERS for word in words):
         manner = " and ".join(_adverb(word) for word in words)
         return [Again(sentences=tuple(f"{sentence} {manner}" for sentence in view.last_sentences))]
-    if not MODIFIES.match(text) or parse_sentence(f"a person {text}").is_known:
+    if not MODIFIES.match(text) or UNKNOWN not in parse_sentence(f"a person {text}").names:
         return None
     *before, last = view.last_sentences
     if HANDED.search(text) and HANDED.search(last):
