@@ -2,6 +2,7 @@
 
 import copy
 import json
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -168,8 +169,24 @@ def load_adapter_into(
             raise MotionLLMError(f"the adapter '{adapter_name}' needs the package peft; pip install peft") from error
         if merge:
             return PeftModel.from_pretrained(model, str(source), torch_device="cpu").merge_and_unload().eval()
-        model.load_adapter(str(source), adapter_name=adapter_name)
+        with _without_report():
+            model.load_adapter(str(source), adapter_name=adapter_name)
     return model.eval()
+
+
+@contextmanager
+def _without_report() -> Iterator[None]:
+    """transformers tells nothing of an adapter's tensors meanwhile; `check_adapter` has looked for them already.
+
+    It would call the new rows of a tied output head missing, which are those of the embeddings.
+    """
+    logger = logging.getLogger("transformers.integrations.peft")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def save_code(model_class: type, folder: str | os.PathLike[str]) -> None:

@@ -1,6 +1,7 @@
 """`MotionLLMForCausalLM`: assembling, loading and saving thin and full checkpoints, gradients, and the loss."""
 
 import json
+import logging
 import shutil
 import subprocess
 import sys
@@ -147,6 +148,16 @@ def test_merged_and_switchable_adapters_agree(thin_checkpoint, model, batch):
     unmerged.disable_adapters()
     text = ~torch.isin(torch.arange(expected.shape[-1]), torch.tensor(model.motion_vocabulary.ids))
     assert (logits_of(unmerged, batch) - expected)[..., text].abs().max() > 0.01  # the adapter does something
+
+
+def test_nothing_of_a_switchable_adapter_is_told_to_be_missing(thin_checkpoint, caplog, monkeypatch):
+    monkeypatch.setattr(logging.getLogger("transformers"), "propagate", True)
+    with caplog.at_level(logging.WARNING, "transformers.integrations.peft"):
+        model = MotionLLMForCausalLM.from_pretrained(thin_checkpoint, merge_adapter=False)
+        assert model.config.text_config.tie_word_embeddings
+        assert "missing" not in caplog.text
+        logging.getLogger("transformers.integrations.peft").warning("what is missing is told again")
+    assert "told again" in caplog.text
 
 
 def test_without_its_adapter_a_text_is_followed_by_text(thin_checkpoint, base_folder, batch):
