@@ -43,6 +43,8 @@ _TURNED_ROUND = re.compile(r"^(?P<word>after|before)\s+(?P<one>[^,]*?\w+ing\b[^,
 _WHO = re.compile(
     rf"^(?:(?:a|an|the|this|that|one|some)\s+)?(?:[\w-]+\s+){{0,2}}?(?:{'|'.join(sorted(SUBJECTS))})\b", re.IGNORECASE
 )
+_MEANWHILE = re.compile(r"^(?:while|whilst|as|meanwhile|simultaneously|at the same time)\b", re.IGNORECASE)
+_MANY = re.compile(r"\b(?:people|persons|men|women|children|they|both)$", re.IGNORECASE)
 _PRONOUN = re.compile(r"^(?:he|she|they|it)\b(?:'s\b)?", re.IGNORECASE)
 _IS = re.compile(r"^(?:is|are|was|were)\s+(?=(?:\w+ly\s+)?\w+ing\b)", re.IGNORECASE)
 _OBJECT = re.compile(
@@ -115,6 +117,8 @@ def _cut(text: str) -> list[str]:
 
 def _divides(joint: str, now: str, coming: str, rest: str) -> bool:
     """Whether what comes after a joint is done after what came before it."""
+    if _MEANWHILE.match(coming):
+        return False
     did = _subject(coming)[1]
     if joint == "after":
         return _says(rest)
@@ -174,6 +178,20 @@ def _subject(part: str) -> tuple[str, str]:
     return found[0].strip(), part[found.end() :].strip()
 
 
+def _any_subject(part: str) -> tuple[str, str]:
+    """As `_subject`, for whoever stands between an article and a verb in the third person."""
+    words = part.split()
+    if (
+        len(words) > 2
+        and words[0].lower() in ("a", "an", "the", "this", "that")
+        and words[1].lower() not in ("few", "couple", "number")
+    ):
+        for place, word in enumerate(words[2:5], 2):
+            if verb_lemma(word.lower()) is not None and word.lower().endswith("s"):
+                return " ".join(words[:place]), " ".join(words[place:])
+    return "", part.strip()
+
+
 def _determined(words: str) -> bool:
     return words.split()[0].lower() in ("a", "an", "the", "this", "that", "one", "some")
 
@@ -218,16 +236,17 @@ def _third(part: str, who: str) -> str:
     own, did = _subject(part)
     words = did.split()
     place = _verb_place(did)
-    if place >= 0 and who and words[place].lower() in VERBS and place == 0:  # "to bow"
+    many = bool(_MANY.search(own or who))  # "two people bow"
+    if place == 0 and who and not many and words[place].lower() in VERBS:  # "to bow"
         words[place] = inflect(f"[{words[place].lower()}]", "s")
         return " ".join([own, *words]).strip()
     if place < 0 or not words[place].lower().endswith("ing") or words[0].lower() in ("is", "are", "was", "were"):
         return part
     base = verb_lemma(words[place].lower()) or ""
     if base == "be":  # "after being pushed"
-        return " ".join([own, *words[:place], "is", *words[place + 1 :]]).strip()
+        return " ".join([own, *words[:place], "are" if many else "is", *words[place + 1 :]]).strip()
     plain = not re.search(r"[^aeiou]y$", base)
-    if not who and not own:
+    if many or (not who and not own):
         words[place] = base
     elif plain:
         words[place] = inflect(f"[{base}]", "s")
@@ -239,9 +258,13 @@ def _third(part: str, who: str) -> str:
 def _told(parts: list[str]) -> list[str]:
     """The parts as sentences that can stand alone."""
     who = next((own for part in parts if (own := _subject(part)[0])), "")
+    first = _subject(parts[0])
+    if not who:  # of a "dancer" or a "zombie"
+        first = _any_subject(parts[0])
+        who = first[0]
     turns: list[str] = []
     for part in parts:
-        own, did = _subject(part)
+        own, did = _subject(part) if turns else first
         own = who if not own or (turns and _PRONOUN.match(own)) else own
         if turns:
             did = _named_object(did, turns[-1])

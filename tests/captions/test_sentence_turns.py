@@ -47,6 +47,11 @@ def test_sentences_of_people_that_say_two_things():
     ("a man is walking and then sits", ["a man is walking", "a man sits"]),
     ("a man stands, then slowly and calmly walks", ["a man stands", "a man slowly and calmly walks"]),
     ("first, a person jumps, and finally lies down", ["a person jumps", "a person lies down"]),
+    ("two people bow, then they shake hands", ["two people bow", "two people shake hands"]),
+    ("two people walk after bowing", ["two people bow", "two people walk"]),
+    ("a dancer spins, then jumps", ["a dancer spins", "a dancer jumps"]),
+    ("an angry robot marches and then falls", ["an angry robot marches", "an angry robot falls"]),
+    ("a few steps forward, then a bow", ["a few steps forward", "a bow"]),
     ("a person stands up before carrying a box", ["a person stands up", "a person is carrying a box"]),
 ])  # fmt: skip
 def test_one_thing_after_another(text, turns):
@@ -56,6 +61,7 @@ def test_one_thing_after_another(text, turns):
 @pytest.mark.parametrize("text", [
     "a person walks forward",
     "a person walks while waving",
+    "a person is walking, and while walking he waves",
     "a person walks forward and waves",
     "a person raises both arms and waves",
     "a person bends down and picks something up",
