@@ -100,7 +100,7 @@ def _compare(args: argparse.Namespace) -> Iterator[_Comparison]:
     sizes = [int(size) for size in args.batches.split(",")]
     codes: dict[str, torch.Tensor] = {}
 
-    def run(name: str, model: Any, inputs: dict, **options: object) -> None:
+    def run(name: str, model: MotionLLMForCausalLM, inputs: dict, **options: Any) -> None:
         length = {"num_codes": args.codes, "do_sample": False}
         codes[name] = model.generate_motion(**inputs, **length, **options).codes
 

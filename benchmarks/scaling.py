@@ -11,6 +11,7 @@ from hub_scripts.options.checkpoint import load_model, load_processor, quiet
 from hub_scripts.options.default_models import DEFAULT_CHECKPOINT
 from modeling_motionllm.configuration_motionllm import MotionLLMConfig
 from modeling_motionllm.modeling_motionllm import MotionLLMForCausalLM
+from modeling_motionllm.processing_motionllm import MotionLLMProcessor
 
 __all__ = ["measure"]
 
@@ -40,7 +41,7 @@ def measure(quick: bool = False, cpu_time: bool = False) -> Iterator[Row]:
     processor, model = load_processor(str(DEFAULT_CHECKPOINT)), load_model(str(DEFAULT_CHECKPOINT), "cpu")
     one = dict(processor(text=_SENTENCE))
 
-    def motion(inputs: dict[str, Any], codes: int, of: Any = model) -> Callable[[], object]:
+    def motion(inputs: dict[str, Any], codes: int, of: MotionLLMForCausalLM = model) -> Callable[[], object]:
         return lambda: of.generate_motion(**inputs, num_codes=codes, do_sample=False)
 
     groups: dict[str, dict[str, Callable[[], object]]] = {
@@ -67,7 +68,7 @@ def measure(quick: bool = False, cpu_time: bool = False) -> Iterator[Row]:
     yield Row("projected: Gemma-2-2B, 10 codes, float32", seconds, "s")
 
 
-def _scene(model: Any, processor: Any, people: int) -> Callable[[], object]:
+def _scene(model: MotionLLMForCausalLM, processor: MotionLLMProcessor, people: int) -> Callable[[], object]:
     inputs = dict(processor(text=_SENTENCE, people=people))
     return lambda: model.generate_motion(**inputs | {"num_codes": 10}, do_sample=False, guidance_scale=1)
 

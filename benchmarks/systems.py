@@ -1,10 +1,16 @@
 """The ways to decode that the benchmarks compare: an engine and a dtype each."""
 
 import importlib.util
-from typing import Any
+from typing import TYPE_CHECKING, cast
 
 from hub_scripts.options.checkpoint import load_model
+from modeling_motionllm.decoding_motionllm import MotionEngine
 from modeling_motionllm.errors_motionllm import MotionLLMError
+from modeling_motionllm.modeling_motionllm import MotionLLMForCausalLM
+from modeling_motionllm.processing_motionllm import MotionLLMProcessor
+
+if TYPE_CHECKING:
+    from hub_scripts.generation.llama_cpp import LlamaCppEngine
 
 __all__ = ["CASES", "Systems"]
 
@@ -17,17 +23,17 @@ CASES = (*_TORCH, "fast int8", *(_LLAMA_CPP if importlib.util.find_spec("llama_c
 class Systems:
     """Models and engines of the cases, each made when it is first asked for."""
 
-    def __init__(self, name: str, device: str, processor: Any):
+    def __init__(self, name: str, device: str, processor: MotionLLMProcessor):
         self.name, self.device, self.processor = name, device, processor
-        self.models: dict[str, Any] = {}
-        self.engines: dict[str, Any] = {}
+        self.models: dict[str, MotionLLMForCausalLM] = {}
+        self.engines: dict[str, MotionEngine] = {}
 
-    def model(self, dtype: str = "fp32") -> Any:
+    def model(self, dtype: str = "fp32") -> MotionLLMForCausalLM:
         if dtype not in self.models:
             self.models[dtype] = load_model(self.name, self.device, dtype)
         return self.models[dtype]
 
-    def case(self, name: str) -> tuple[Any, Any]:
+    def case(self, name: str) -> tuple[MotionLLMForCausalLM, str | MotionEngine]:
         """Model and engine of a case such as `fast bf16`.
 
         Raises:
@@ -51,7 +57,7 @@ class Systems:
     def bytes_read(self, name: str) -> float:
         """Of weights, for one step: layers and the rows of the output head that are asked for."""
         if name.startswith("llama.cpp"):
-            return self.case(name)[1].weight_bytes
+            return cast("LlamaCppEngine", self.case(name)[1]).weight_bytes
         model = self.model("bf16" if name.endswith("bf16") else "fp32")
         language_model = model.language_model
         tables = {

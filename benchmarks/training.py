@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from peft import PeftModel
 
 from benchmarks.measuring import Row, alternate, clock, machine, peak_memory, print_table
 from hub_scripts.options.checkpoint import load_processor, quiet
@@ -16,6 +17,7 @@ from hub_scripts.options.default_models import DEFAULT_CHECKPOINT
 from hub_scripts.training.arguments import ModelArguments
 from hub_scripts.training.examples import LossWeights, MotionTextExamples, PadExamples
 from hub_scripts.training.model import add_adapter
+from modeling_motionllm.modeling_motion_vq import MotionVQModel
 from modeling_motionllm.modeling_motionllm import MotionLLMForCausalLM
 from modeling_motionllm.processing_motionllm import MotionLLMProcessor
 
@@ -26,7 +28,7 @@ _OFFICIAL_BATCH, _BATCH = 4, 16
 _SENTENCES = ("a person walks forward", "an old woman runs forward without hurrying", "someone waves with both hands")
 
 
-def _rows(vq: Any, count: int) -> list[dict[str, Any]]:
+def _rows(vq: MotionVQModel, count: int) -> list[dict[str, Any]]:
     """Clips of 1.4 to 7.8 s, as long as most of the Bandai-Namco clips, of random features."""
     draw = np.random.default_rng(0)
     rows = []
@@ -45,7 +47,7 @@ def _rows(vq: Any, count: int) -> list[dict[str, Any]]:
     return rows
 
 
-def _learner() -> tuple[Any, MotionLLMProcessor, torch.optim.Optimizer]:
+def _learner() -> tuple[PeftModel, MotionLLMProcessor, torch.optim.Optimizer]:
     """The shipped model with a fresh adapter, and its optimiser."""
     processor = load_processor(str(DEFAULT_CHECKPOINT))
     composite = MotionLLMForCausalLM.from_pretrained(DEFAULT_CHECKPOINT)
@@ -54,7 +56,9 @@ def _learner() -> tuple[Any, MotionLLMProcessor, torch.optim.Optimizer]:
     return model, processor, torch.optim.AdamW(trained, lr=1e-4)
 
 
-def _ours(model: Any, processor: MotionLLMProcessor, optimizer: Any, rows: list[dict[str, Any]]) -> Callable[[], None]:
+def _ours(
+    model: PeftModel, processor: MotionLLMProcessor, optimizer: torch.optim.Optimizer, rows: list[dict[str, Any]]
+) -> Callable[[], None]:
     """One step from stored codes: like lengths together, the head only where there is a label."""
     examples = list(MotionTextExamples(rows, processor, len(rows), seed=0, weights=LossWeights(3.0, 4.0)))
     examples.sort(key=lambda example: len(example["input_ids"]))
@@ -69,7 +73,7 @@ def _ours(model: Any, processor: MotionLLMProcessor, optimizer: Any, rows: list[
 
 
 def _official(
-    model: Any, processor: MotionLLMProcessor, optimizer: Any, rows: list[dict[str, Any]]
+    model: PeftModel, processor: MotionLLMProcessor, optimizer: torch.optim.Optimizer, rows: list[dict[str, Any]]
 ) -> Callable[[], None]:
     """One step as the paper's code makes it: every clip encoded anew, the long prompt, padding, the whole head."""
     vq, language_model = model.get_base_model().motion_vq, model.get_base_model().language_model
@@ -94,7 +98,7 @@ def _official(
     return step
 
 
-def _step(model: Any, optimizer: Any, loss: Callable[[], torch.Tensor]) -> None:
+def _step(model: torch.nn.Module, optimizer: torch.optim.Optimizer, loss: Callable[[], torch.Tensor]) -> None:
     optimizer.zero_grad()
     loss().backward()
     torch.nn.utils.clip_grad_norm_([p for p in model.parameters() if p.requires_grad], 1.0)

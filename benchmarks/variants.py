@@ -20,7 +20,9 @@ from hub_scripts.evaluation.tables import generation_table, plain_text
 from hub_scripts.metrics.reconstruction import batches_by_length
 from hub_scripts.metrics.score import score_motions
 from hub_scripts.options.checkpoint import add_model_arguments, load_processor, quiet
-from modeling_motionllm.decoding_motionllm import MotionRequest, choose_decoder
+from modeling_motionllm.decoding_motionllm import MotionEngine, MotionRequest, choose_decoder
+from modeling_motionllm.modeling_motionllm import MotionLLMForCausalLM
+from modeling_motionllm.processing_motionllm import MotionLLMProcessor
 from modeling_motionllm.settings_motionllm import MotionSettings
 
 __all__ = ["main"]
@@ -48,7 +50,12 @@ def _arguments() -> argparse.Namespace:
 
 @torch.inference_mode()
 def _likeliest(
-    model: Any, engine: Any, processor: Any, captions: Sequence[str], read: Sequence[Sequence[int]], batch_size: int
+    model: MotionLLMForCausalLM,
+    engine: str | MotionEngine,
+    processor: MotionLLMProcessor,
+    captions: Sequence[str],
+    read: Sequence[Sequence[int]],
+    batch_size: int,
 ) -> list[list[int]]:
     """The likeliest code at every place of motions that are given: after the prompt and the codes before that place."""
     found: list[list[int]] = [[] for _ in read]
