@@ -32,8 +32,12 @@ def add_drawing_arguments(parser: argparse.ArgumentParser) -> None:
     """Add --greedy, --temperature, --top-p, --guidance-scale and --num-candidates; the checkpoint has the defaults."""
     group = parser.add_argument_group("drawing (default: as the checkpoint's generation_config.json says)")
     group.add_argument("--greedy", action="store_true", help="take the likeliest codes instead of drawing them")
-    group.add_argument("--temperature", type=float, help="lower is surer, higher more various; 1 is as learnt")
-    group.add_argument("--top-p", type=float, help="draw from this share of the likeliest, 1 for all")
+    group.add_argument(
+        "--temperature", type=float, help="lower follows the likeliest codes, higher varies more; 1 is as trained"
+    )
+    group.add_argument(
+        "--top-p", type=float, help="draw from the likeliest codes that together have this probability; 1 for all"
+    )
     group.add_argument(
         "--guidance-scale", type=float, help="above 1 follows the sentence more closely, and takes twice the time"
     )

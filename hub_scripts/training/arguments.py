@@ -38,15 +38,20 @@ class ModelArguments:
     prompts: str = field(default="short", metadata={"help": f"Prompt preset: {', '.join(PROMPT_PRESETS)}."})
     text_to_motion: float = field(default=0.65, metadata={"help": "Share of text-to-motion among the examples."})
     balance: float = field(
-        default=0.5, metadata={"help": "1 draws all motions alike, 0 all actions alike; between, in between."}
+        default=0.5,
+        metadata={"help": "1 draws every motion equally often, 0 every action; values between mix the two."},
     )
     sentences: str | None = field(
         default=None, metadata={"help": "Folder written by `motionllm prepare sentences`: learn people's words too."}
     )
     scene_share: float = field(default=0.2, metadata={"help": "Share of scenes among the examples, if there are any."})
-    sequence_share: float = field(default=0.2, metadata={"help": "Share of sequences, if there are any."})
+    sequence_share: float = field(
+        default=0.2, metadata={"help": "Share of sequences among the examples, if there are any."}
+    )
     sentence_share: float = field(default=0.3, metadata={"help": "Share of people's sentences, with --sentences."})
-    unknown_share: float = field(default=0.08, metadata={"help": "Share of sentences that no motion shows, likewise."})
+    unknown_share: float = field(
+        default=0.08, metadata={"help": "Share of sentences that no motion shows, with --sentences."}
+    )
     init_from: str | None = field(
         default=None, metadata={"help": "Thin checkpoint whose adapter to go on from (same base and LoRA)."}
     )

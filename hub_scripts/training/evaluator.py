@@ -72,7 +72,9 @@ class EvaluatorArguments:
     )
     balance: float = field(
         default=0.5,
-        metadata={"help": "Clips of a content are drawn by (their number) ** balance; 1 draws clips alike."},
+        metadata={
+            "help": "Clips of an action are drawn by (their number) ** balance; 1 draws every clip equally often."
+        },
     )
     dropout: float = field(default=0.1, metadata={"help": "Dropout of what is trained."})
     classification_weight: float = field(default=0.5, metadata={"help": "Weight of the losses of content and style."})

@@ -41,11 +41,13 @@ class VQArguments:
 
     data: list[str] = field(metadata={"help": "Folders written by `motionllm prepare`, one or several."})
     dataset_balance: float = field(
-        default=0.5, metadata={"help": "1 draws all frames alike, 0 all datasets; between, in between."}
+        default=0.5,
+        metadata={"help": "1 draws every frame equally often, 0 every dataset; values between mix the two."},
     )
     window: int = field(default=64, metadata={"help": "Frames per training window (shorter clips are padded)."})
     patch_size: int = field(
-        default=4, metadata={"help": "Frames a code, taken at once; 1 halves the rate twice, as the reference does."}
+        default=4,
+        metadata={"help": "Frames that are taken at once for a code; 1 halves the rate twice, as the reference does."},
     )
     width: int = field(default=320, metadata={"help": "Channels of the convolutions (the reference has 512)."})
     depth: int = field(default=3, metadata={"help": "Residual blocks in each of the two stacks."})
@@ -73,7 +75,8 @@ class VQArguments:
         },
     )
     decoder_only: bool = field(
-        default=False, metadata={"help": "With init_from: train the decoder alone, so that all codes stay as they are."}
+        default=False,
+        metadata={"help": "With --init-from: train the decoder alone, so that all codes stay as they are."},
     )
 
 
