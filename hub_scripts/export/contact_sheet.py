@@ -1,7 +1,8 @@
-"""Contact sheets: frames of a clip side by side in one PNG, one row for each clip."""
+"""Contact sheets: frames of a clip side by side in one PNG, one row for each clip, or for each of its segments."""
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,23 @@ except ImportError as error:
 __all__ = ["draw_contact_sheet", "draw_frames", "draw_path", "picked_frames", "save_contact_sheet"]
 
 
-def _draw_row(motion: Motion, count: int, panel: tuple[int, int], theme_name: str, **options: Any) -> Image.Image:
-    """One clip: its caption above `count` panels, each with its time."""
+def _parts(motion: Motion) -> list[tuple[Motion, float]]:
+    """What gets a row: each segment of several as a clip of its own, with the second at which it begins; else all."""
+    if motion.segments is None or len(motion.segments) < 2:
+        return [(motion, 0.0)]
+    parts = []
+    for text, start, end in motion.segments:
+        first = min(round(start * motion.fps), motion.num_frames - 1)
+        last = max(first + 1, min(round(end * motion.fps), motion.num_frames))
+        caption = f"{start:.1f}-{end:.1f} s: {text}"
+        parts.append((replace(motion.part(first, last), caption=caption, segments=None), first / motion.fps))
+    return parts
+
+
+def _draw_row(
+    motion: Motion, start: float, count: int, panel: tuple[int, int], theme_name: str, **options: Any
+) -> Image.Image:
+    """One clip: its caption above `count` panels, each with its time, counted from `start` seconds."""
     theme = to_theme(theme_name)
     width, height = panel
     gap = max(2, round(0.02 * height))
@@ -42,7 +58,7 @@ def _draw_row(motion: Motion, count: int, panel: tuple[int, int], theme_name: st
     legend = 0.0135 * height
     wide = 2 * (5.2 * legend + small.getlength("right")) + 5.2 * legend * min(len(people), 6)
     draw_legend(row, (row.width - wide, 0.5 * caption_height), legend, people, small, theme.muted)
-    strip = draw_frames(motion, count, panel, theme_name, gap, small, **options)
+    strip = draw_frames(motion, count, panel, theme_name, gap, small, start, **options)
     row.paste(strip, (gap, caption_height))
     return row
 
@@ -90,7 +106,14 @@ def draw_path(
 
 
 def draw_frames(
-    motion: Motion, count: int, panel: tuple[int, int], theme_name: str, gap: int, font: Font, **options: Any
+    motion: Motion,
+    count: int,
+    panel: tuple[int, int],
+    theme_name: str,
+    gap: int,
+    font: Font,
+    start: float = 0.0,
+    **options: Any,
 ) -> Image.Image:
     """`count` frames spread evenly over a clip, side by side, each with its time; all seen by one camera.
 
@@ -101,6 +124,7 @@ def draw_frames(
         theme_name: "dark" or "light".
         gap: pixels between two panels.
         font: of the times.
+        start: seconds of the first frame.
         **options: further ones of `RenderOptions`.
     """
     theme, (width, height) = to_theme(theme_name), panel
@@ -110,7 +134,7 @@ def draw_frames(
     inset = 2 * max(2, round(0.02 * height))
     for column, index in enumerate(picked.tolist()):
         picture = renderer.frame(index)
-        time = f"{index / motion.fps:.2f} s"
+        time = f"{start + index / motion.fps:.2f} s"
         ImageDraw.Draw(picture).text((width - inset, height - inset), time, font=font, fill=theme.muted, anchor="rb")
         strip.paste(picture, (column * (width + gap), 0))
     return strip
@@ -125,6 +149,8 @@ def draw_contact_sheet(
     **options: Any,
 ) -> Image.Image:
     """Draw frames spread evenly over each clip, time going to the right, one clip under the other with its caption.
+
+    A clip with several segments has a row for each, with its sentence.
 
     Args:
         motions: one clip or several.
@@ -141,7 +167,8 @@ def draw_contact_sheet(
         raise MotionLLMError("a contact sheet of no motions; give at least one")
     if not 1 <= count <= 64:
         raise MotionLLMError(f"count is {count}; give 1 to 64 panels in a row")
-    rows = [_draw_row(clip, count, panel, theme, **options) for clip in clips]
+    parts = [part for clip in clips for part in _parts(clip)]
+    rows = [_draw_row(clip, start, count, panel, theme, **options) for clip, start in parts]
     sheet = Image.new("RGB", (rows[0].width, sum(row.height for row in rows)), to_theme(theme).sky)
     top = 0
     for row in rows:

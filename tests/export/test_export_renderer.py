@@ -12,7 +12,7 @@ from hub_scripts.export.renderer import Renderer, RenderOptions
 from hub_scripts.export.theme import person_colours
 from modeling_motionllm.body_motionllm import CAPSULES, NUM_POINTS, PARENTS, body_points, body_scale
 from modeling_motionllm.errors_motionllm import MotionLLMError
-from modeling_motionllm.motion import Motion
+from modeling_motionllm.motion import Motion, MotionSegment
 
 # Standing adult, facing +Z, left is +X.
 STANDING = np.array(
@@ -172,6 +172,22 @@ def test_contact_sheet(tmp_path, theme):
     assert sheet.size == (one[0], 3 * one[1])
     again = save_motion(walking, tmp_path / "two.png", count=5, panel=(100, 120), theme=theme)
     assert again.read_bytes() == path.read_bytes()
+
+
+def test_each_segment_has_a_row_of_a_contact_sheet(tmp_path):
+    parts = [make_motion(20, speed=1.0, caption="0.0-1.0 s: walks"), make_motion(20, caption="1.0-2.0 s: stands")]
+    told = Motion(np.concatenate([part.joints for part in parts]), caption="walks, then stands")
+    told.segments = [MotionSegment("walks", 0.0, 1.0), MotionSegment("stands", 1.0, 2.0)]
+    sheet = draw_contact_sheet(told, count=3, panel=(100, 120))
+    height = sheet.height // 2
+    assert sheet.size == draw_contact_sheet(parts, count=3, panel=(100, 120)).size
+    # The first second is as it would be alone; the other one has the same pictures, but counts on.
+    first, second = (draw_contact_sheet(part, count=3, panel=(100, 120)) for part in parts)
+    assert sheet.crop((0, 0, sheet.width, height)).tobytes() == first.tobytes()
+    below = sheet.crop((0, height, sheet.width, sheet.height))
+    upper = (0, 0, sheet.width, height - 20)  # without the times
+    assert below.crop(upper).tobytes() == second.crop(upper).tobytes()
+    assert below.tobytes() != second.tobytes()
 
 
 @pytest.mark.parametrize(
