@@ -145,8 +145,7 @@ class MotionService:
             parts: what each of them does, a sentence for each; the model says it where left out.
             seed: of the random draws; the same seed gives the same motion.
             num_candidates: of so many the best; None takes the checkpoint's default.
-            progress: called with the seconds of motion that are there, where one person does one thing and there are no
-                candidates.
+            progress: called with the seconds of motion that are there, of one person and without candidates.
 
         Raises:
             MotionLLMError: a value that the model cannot take; nothing is made then.
@@ -166,7 +165,7 @@ class MotionService:
         with self._turn:
             model, engine = self._model()
             drawn = MotionSettings.of(model.generation_config, dict(settings))
-            alone = people == 1 and not told and not job.then and drawn.num_candidates == 1
+            alone = people == 1 and not told and drawn.num_candidates == 1
             settings |= {"progress": progress if alone else None, "engine": engine}
             made = generate_batch(model, self.processor, [job], people=people, parts=told, captions=True, **settings)[0]
             return self._answer(made, job)

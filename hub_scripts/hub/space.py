@@ -34,9 +34,9 @@ if __name__ == "__main__":
 
 
 def space_requirements() -> list[str]:
-    """What the app needs beside gradio, which a Space names in its card: the package's requirements, with pictures."""
+    """Requirements of the app, those of pictures and USD too; without gradio, which a Space names in its card."""
     needed = [Requirement(text) for text in metadata.requires("motionllm") or ()]
-    extras: list[dict[str, str]] = [{"extra": ""}, {"extra": "viz"}]
+    extras: list[dict[str, str]] = [{"extra": extra} for extra in ("", "viz", "usd")]
     kept = [one for one in needed if one.marker is None or any(one.marker.evaluate(extra) for extra in extras)]
     return [f"{one.name}{one.specifier}" for one in kept]
 

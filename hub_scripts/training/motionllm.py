@@ -25,6 +25,7 @@ from .adapter_trainer import AdapterTrainer
 from .arguments import ModelArguments, MotionLLMTrainingArguments
 from .examples import LossWeights, MatchedSentence, MotionTextExamples, PadExamples
 from .model import add_adapter, build_model, train_in_bfloat16, trained_share
+from .previews import add_previews
 from .trainer import (
     TRAINING_RECORD,
     ModelTrainer,
@@ -92,6 +93,8 @@ class MotionLLMTraining:
             processing_class=tokenizer,
             run=run,
         )
+        if val is not None:
+            add_previews(self.trainer, self.processor, val.rows)
 
     def run(self) -> Path | None:
         """Train, and save the checkpoint in `final/` of the output folder.

@@ -60,6 +60,22 @@ def test_training_in_bfloat16_comes_to_the_same_and_stores_fp32(training_run, tr
     assert losses[0] == pytest.approx(losses[1], rel=0.03)
 
 
+def test_tensorboard_shows_motions_and_nothing_else_changes(training_run, train_arguments, tmp_path, monkeypatch):
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    monkeypatch.setenv("TENSORBOARD_LOGGING_DIR", str(tmp_path / "logs"))
+    assert main([*train_arguments, "--output_dir", str(tmp_path / "run"), "--report_to", "tensorboard"]) == 0
+    told, straight = (load_file(run / "final/adapters/default" / ADAPTER) for run in (tmp_path / "run", training_run))
+    assert all(torch.equal(told[name], value) for name, value in straight.items())
+    events = EventAccumulator(str(tmp_path / "logs"))
+    events.Reload()
+    shown = events.Images("motions")
+    assert [image.step for image in shown] == [3, 6]
+    assert all(image.width > image.height > 4 * 300 for image in shown)  # four rows of eight panels
+    assert "eval/loss" in events.Tags()["scalars"]
+
+
 def test_checkpoints_hold_the_adapter_and_not_the_base(training_run, base_folder, model):
     hidden, rows = 32, CODEBOOK_SIZE + 2
     for file in (training_run / "checkpoint-6" / ADAPTER, training_run / "final/adapters/default" / ADAPTER):
