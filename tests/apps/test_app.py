@@ -170,6 +170,7 @@ def test_slow_clients_and_half_requests_hold_nobody_up(address):
 @pytest.mark.parametrize("width", [1280, 375])
 def test_in_a_browser(address, tmp_path, width):
     playwright = pytest.importorskip("playwright.sync_api")
+    playwright.expect.set_options(timeout=300_000)
     asked: set[str] = set()
     with playwright.sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
