@@ -3,13 +3,13 @@
 import re
 from dataclasses import dataclass
 
-from hub_scripts.captions.action_words import COUNTS, MANNERS, NOUNS, SUBJECTS, word_set
+from hub_scripts.captions.action_words import COUNTS, MANNERS, NOUNS, SUBJECTS, VERBS, word_set
 from hub_scripts.captions.clips import inflect
 from hub_scripts.captions.sentence_content import UNKNOWN, parse_sentence
 from hub_scripts.captions.sentence_verbs import DETERMINERS, PREPOSITIONS, verb_lemma
 from hub_scripts.captions.turns import split_into_turns
 
-__all__ = ["ToldSentence", "in_digits", "plain_request", "told_sentences"]
+__all__ = ["ToldSentence", "done_by_noun", "in_digits", "plain_request", "told_sentences"]
 
 _ANYONE = "a person"
 _POLITE = re.compile(
@@ -78,6 +78,11 @@ def in_digits(text: str) -> str:
 _NUMBERS = {"half a": 0.5, "a": 1, "an": 1}
 
 
+def done_by_noun(noun: str) -> str:
+    """What a noun of `NOUNS` says to do: "bow" is "bow", "backflip" is "do a backflip"."""
+    return noun if VERBS.get(noun) == noun else f"do a {noun}"
+
+
 def told_sentences(text: str) -> list[ToldSentence]:
     """What somebody is told to do, as one sentence or, where several things are to be done in turn, as several.
 
@@ -113,7 +118,7 @@ def told_sentences(text: str) -> list[ToldSentence]:
         elif re.fullmatch(r"\s+(?:more |less )?\w+(?:er|ly)?", rest[noun.end() :]) and rest.startswith("the"):
             return []  # "make the bow deeper"
         else:  # "show me a bow"
-            rest = f"{NOUNS[noun['word']]}{rest[noun.end() :]}"
+            rest = f"{done_by_noun(noun['word'])}{rest[noun.end() :]}"
     while named and (shorter := _MODAL.sub("", rest)) != rest:
         rest = shorter
     rest = re.sub(r"^(?:is|are)\s+(?=(?:\w+ly\s+)?\w+ing\b)", "", rest)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from itertools import groupby
 
 from hub_scripts.captions.action_words import MANNERS, NOUNS
-from hub_scripts.captions.commands import ToldSentence, in_digits, plain_request, told_sentences
+from hub_scripts.captions.commands import ToldSentence, done_by_noun, in_digits, plain_request, told_sentences
 from hub_scripts.captions.parsing import named_people, plain_style
 from hub_scripts.captions.sentence_content import UNKNOWN, parse_sentence
 from hub_scripts.captions.sentence_verbs import split_words, verb_lemma
@@ -363,5 +363,5 @@ def _of_noun(text: str) -> str:
     """ "a wave with the left hand" as "wave with the left hand"; "some clapping" as "clapping"."""
     found = re.match(r"(?:(?:put|add|insert|do) )?(?:(?P<some>some) |a |an |the )?(?P<noun>[\w-]+)", text)
     if found and found["noun"] in NOUNS:
-        return f"{NOUNS[found['noun']]}{text[found.end() :]}"
+        return f"{done_by_noun(found['noun'])}{text[found.end() :]}"
     return text.removeprefix("some ") if found and found["some"] else text

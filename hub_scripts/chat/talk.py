@@ -54,8 +54,8 @@ class Talk:
             if plain in _ASKS_HELP or message.strip() == "?":
                 print(HELP)
                 continue
-            if echo:
-                print(f"> {message}")
+            # A motion takes seconds; what stands there is written over by the answer.
+            print(f"> {message}" if echo else "...", end="\n" if echo else "\r", flush=True)
             try:
                 turn = self._answer(message)
             except KeyboardInterrupt:

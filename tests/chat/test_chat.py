@@ -2,11 +2,13 @@
 
 import json
 import os
+import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import THREADS
 
 from hub_scripts.apps.service import MotionService
 from hub_scripts.chat.conversation import Conversation
@@ -17,6 +19,7 @@ from modeling_motionllm.motion import Motion
 
 pytest_plugins = ("turn_fixtures",)
 
+CLONE = Path(__file__).resolve().parents[2]
 FIVE = ["make her walk for 2 seconds", "slower", "now bow for 1 second", "what is she doing?", "save it for Blender"]
 
 
@@ -148,6 +151,25 @@ def test_requests_come_from_a_pipe(turn_checkpoint, tmp_path, capsys, monkeypatc
     assert "made 'a person jumps': 1.0 s" in told
     assert '"save it for Blender"' in told
     assert "played at" not in told
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no pseudo-terminals")
+def test_requests_are_typed_in_a_terminal(turn_checkpoint, tmp_path):
+    import pty
+
+    here, there = pty.openpty()
+    command = [sys.executable, "-m", "hub_scripts.cli", "chat", "--model", str(turn_checkpoint), "-o", str(tmp_path)]
+    environment = dict(os.environ) | {"PYTHONPATH": str(CLONE), "OMP_NUM_THREADS": str(THREADS)}
+    with subprocess.Popen(command, stdin=there, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        os.write(here, b"jump for 1 second\nhello\nundo\n\x04")
+        told, _ = process.communicate(timeout=600)
+    os.close(here)
+    os.close(there)
+    assert process.returncode == 0
+    assert told.startswith("Say what somebody is to do")
+    for line in ("made 'a person jumps': 1.0 s", "not understood: 'hello'", "taken back: there is no motion now"):
+        assert line in told
+    assert told.rstrip().endswith(f"the conversation: {tmp_path / 'chat.json'}")
 
 
 @pytest.mark.parametrize("options,words", [
