@@ -166,14 +166,7 @@ _Training = TypeVar("_Training", bound=ModelTrainingArguments)
 def parse_training(
     argv: Sequence[str], command: str, description: str | None, kinds: tuple[type[_Arguments], type[_Training]]
 ) -> tuple[_Arguments, _Training]:
-    """The options of a command that trains: its own, and those of the Trainer.
-
-    Args:
-        argv: as typed, without the command.
-        command: such as `motionllm train`.
-        description: for its help.
-        kinds: the dataclasses that hold them.
-    """
+    """The options of a command that trains, in the dataclasses that hold its own and those of the Trainer."""
     parser = HfArgumentParser(kinds, prog=command, description=description, allow_abbrev=False)
     return parser.parse_args_into_dataclasses(list(argv))
 
