@@ -114,7 +114,7 @@ def test_ctrl_c_ends_workers_without_a_word(tmp_path: Path) -> None:
     assert started.stdout is not None
     assert [started.stdout.readline() for _ in range(2)] == ["one\n", "one\n"]
     os.killpg(started.pid, signal.SIGINT)  # as a terminal does
-    said = started.communicate(timeout=120)[1]
+    said = started.communicate(timeout=600)[1]
     assert said.count("Traceback") == 1  # that of the program itself, which does not catch it
     assert said.rstrip().endswith("KeyboardInterrupt")
 
