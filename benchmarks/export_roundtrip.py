@@ -10,6 +10,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 from tqdm import tqdm
 
+from benchmarks.measuring import spread_over_actions
 from hub_scripts.data.bvh import read_bvh
 from hub_scripts.data.motion_files import load_motion
 from hub_scripts.data.store import MotionRow, existing_splits, read_motions
@@ -65,17 +66,6 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--fps", type=float, default=20.0, help="of the files (default 20)")
     add_model_arguments(parser)
     return parser.parse_args()
-
-
-def _spread(rows: Sequence[MotionRow], count: int) -> list[MotionRow]:
-    """`count` of the rows that are no mirrored copies, in turn from every content, in the order of their names."""
-    contents: dict[str, list[MotionRow]] = {}
-    for row in sorted(rows, key=lambda row: row["name"]):
-        if not row["mirrored"]:
-            contents.setdefault(row["contents"][0], []).append(row)
-    longest = max(map(len, contents.values()))
-    turns = [clips[place] for place in range(longest) for clips in contents.values() if place < len(clips)]
-    return turns[:count]
 
 
 def _generated(rows: Sequence[MotionRow], args: argparse.Namespace) -> Iterator[Motion]:
@@ -170,11 +160,11 @@ def _figures(trips: Sequence[RoundTrip]) -> list[str]:
 def main() -> None:
     args = _arguments()
     # The inverse kinematics has seen no data, so the clips come from all splits; captions are those of the test split.
-    recorded = _spread(
+    recorded = spread_over_actions(
         [row for split in existing_splits(args.data) for row in read_motions(args.data, split, [*_COLUMNS, "joints"])],
         args.clips,
     )
-    texts = _spread(read_motions(args.data, "test", [*_COLUMNS, "captions"]), args.generated)
+    texts = spread_over_actions(read_motions(args.data, "test", [*_COLUMNS, "captions"]), args.generated)
     contents = len({row["contents"][0] for row in recorded})
     print(f"{len(recorded)} clips of {contents} contents of {args.data}; {len(texts)} generated motions")
     print(

@@ -5,13 +5,15 @@ import platform
 import resource
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
 import torch
 from tqdm import tqdm
+
+from hub_scripts.data.store import MotionRow
 
 __all__ = [
     "Row",
@@ -23,6 +25,7 @@ __all__ = [
     "print_table",
     "reading_speed",
     "resident_memory",
+    "spread_over_actions",
 ]
 
 
@@ -145,3 +148,14 @@ def machine() -> str:
         f"{platform.machine()} ({capability}), {os.cpu_count()} cores, {torch.get_num_threads()} threads{load}; "
         f"Python {platform.python_version()}, torch {torch.__version__}"
     )
+
+
+def spread_over_actions(rows: Sequence[MotionRow], count: int) -> list[MotionRow]:
+    """`count` of the rows that are no mirrored copies, in turn from every content, in the order of their names."""
+    contents: dict[str, list[MotionRow]] = {}
+    for row in sorted(rows, key=lambda row: row["name"]):
+        if not row["mirrored"]:
+            contents.setdefault(row["contents"][0], []).append(row)
+    longest = max(map(len, contents.values()))
+    turns = [clips[place] for place in range(longest) for clips in contents.values() if place < len(clips)]
+    return turns[:count]

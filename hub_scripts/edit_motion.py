@@ -23,7 +23,7 @@ __all__ = ["main"]
 
 _DESCRIPTION = """\
 Make a part of a motion anew. All frames outside of it stay as they are, to the bit; the first and the last 0.4 s of the
-part lead over from and to them.
+part lead over from and to them, and feet that stand do not slide.
 """
 
 
@@ -41,7 +41,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--to", dest="last", type=float, required=True, metavar="SECONDS", help="where it ends")
     parser.add_argument("--seed", type=int, default=0, help="random seed (default 0)")
     add_drawing_arguments(parser)
-    add_writing_arguments(parser)
+    add_writing_arguments(parser, planting=False)
     add_reading_arguments(parser)
     add_model_arguments(parser)
     add_engine_arguments(parser)
@@ -78,7 +78,7 @@ def main(argv: Sequence[str]) -> int:
         print(note, file=sys.stderr)
     out = ensure_folder(args.output_dir)
     model, engine = load_engine(args, processor)
-    settings = {"seed": args.seed, "engine": engine, "plant_feet": args.plant_feet, **drawing_settings(args)}
+    settings = {"seed": args.seed, "engine": engine, **drawing_settings(args)}
     made = edit_motion(model, processor, motion, args.text, args.first, args.last, **settings)
     made.motion.seed = None if args.greedy else args.seed
     made.motion.model, made.motion.version = Path(args.model).name, __version__

@@ -14,7 +14,9 @@ _EASE = 0.25  # seconds before and after, in which the leg comes back to its own
 _STRAIGHT = 0.9995  # of the leg's length, as far as it is stretched
 
 
-def plant_feet(joints: np.ndarray, fps: float, stands_of: np.ndarray | None = None) -> np.ndarray:
+def plant_feet(
+    joints: np.ndarray, fps: float, stands_of: np.ndarray | None = None, kept: np.ndarray | None = None
+) -> np.ndarray:
     """The same motion with feet that do not slide while they stand.
 
     A foot stands where its toe is lower than 5 cm and slower than 0.6 m/s for at least 0.1 s. It is held at the middle
@@ -26,6 +28,8 @@ def plant_feet(joints: np.ndarray, fps: float, stands_of: np.ndarray | None = No
         joints: (..., T, 22, 3) metres, Y up, the floor at y = 0; or the 21 joints of KIT-ML.
         fps: frames per second.
         stands_of: a motion of the same shape that says when feet stand; `joints` itself where left out.
+        kept: bool (T,), frames that stay as they are. A foot that stands in them goes on standing there; between two
+            such places it slides evenly from the one to the other.
 
     Returns:
         A new array of the same shape and dtype.
@@ -38,7 +42,7 @@ def plant_feet(joints: np.ndarray, fps: float, stands_of: np.ndarray | None = No
     told = (joints if stands_of is None else stands_of).astype(np.float64).reshape(-1, *joints.shape[-3:])
     for person, teller in zip(planted.reshape(-1, *joints.shape[-3:]), told, strict=True):
         for leg in legs_of(skeleton):
-            shift = _shifts(person[:, leg[-1]], stands(teller[:, leg[-1]], fps), fps)
+            shift = _shifts(person[:, leg[-1]], stands(teller[:, leg[-1]], fps), fps, kept)
             if shift is not None:
                 move_foot(person, leg, np.stack([shift[:, 0], np.zeros(len(shift)), shift[:, 1]], axis=-1))
     return planted.astype(joints.dtype)
@@ -85,7 +89,7 @@ def ease_of_stands(toe: np.ndarray, fps: float) -> np.ndarray:
     return np.clip(1.0 - away / (_EASE * fps), 0.0, 1.0)
 
 
-def _shifts(toe: np.ndarray, runs: list[slice], fps: float) -> np.ndarray | None:
+def _shifts(toe: np.ndarray, runs: list[slice], fps: float, kept: np.ndarray | None) -> np.ndarray | None:
     """How far along x and z the foot has to move in each frame, (T, 2), to stand in `runs`; None without any."""
     if not runs:
         return None
@@ -100,12 +104,24 @@ def _shifts(toe: np.ndarray, runs: list[slice], fps: float) -> np.ndarray | None
             frames += [previous + ease, back] if np.isfinite(previous) else [back]
             values += [np.zeros(2)] * (2 if np.isfinite(previous) else 1)
         frames += range(run.start, run.stop)
-        values += list((own.min(0) + own.max(0)) / 2 - own)
+        values += list(_place_to_stand(own, None if kept is None else kept[run]) - own)
         previous = run.stop - 1
     frames.append(previous + ease)
     values.append(np.zeros(2))
+    if kept is not None:  # what leads to a stand and away from it leaves them alone too
+        known = dict(zip(frames, values, strict=True)) | {frame: np.zeros(2) for frame in np.flatnonzero(kept).tolist()}
+        frames = sorted(known)
+        values = [known[frame] for frame in frames]
     table, every = np.array(values), np.arange(len(toe))
     return np.stack([np.interp(every, frames, table[:, axis]) for axis in range(2)], axis=-1)
+
+
+def _place_to_stand(own: np.ndarray, kept: np.ndarray | None) -> np.ndarray:
+    """Where a foot that is at `own` (N, 2) in the frames of a stand is to be: (N, 2), or (2,) for one place."""
+    if kept is None or not kept.any():
+        return np.asarray((own.min(0) + own.max(0)) / 2)
+    frames, every = np.flatnonzero(kept), np.arange(len(own))
+    return np.stack([np.interp(every, frames, own[kept][:, axis]) for axis in range(2)], axis=-1)
 
 
 def move_foot(person: np.ndarray, leg: list[int], shift: np.ndarray) -> None:

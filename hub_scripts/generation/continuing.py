@@ -19,6 +19,7 @@ from modeling_motionllm.motion_features import (
     joints_to_features,
     resample_joints,
 )
+from modeling_motionllm.planted_feet_motionllm import plant_feet
 from modeling_motionllm.prompts_motionllm import SHORTEST_GAP
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ def go_on(
     motion: Motion,
     sentences: Sequence[str],
     durations: Sequence[float | None],
-    plant_feet: bool = False,
+    planted: bool = False,
     **settings: Any,
 ) -> ContinuedMotion:
     """What somebody does after a motion, in one or several turns.
@@ -140,7 +141,7 @@ def go_on(
         motion: of one person; its own frames are kept to the bit.
         sentences: what comes next.
         durations: seconds of each, all None for as long as the model wants.
-        plant_feet: hold the feet of what is new where they stand.
+        planted: hold the feet of what is new where they stand.
         settings: of `generate_motion`, for one motion.
     """
     import torch
@@ -166,14 +167,14 @@ def go_on(
         len(context) * processor.frames_per_code :
     ]
     new = resample_joints(on_body(made, joints[-1], _floor(joints)), processor.fps, motion.fps)
-    new = _faded(joints, _planted(new, motion.fps, plant_feet), motion.fps)
+    new = _faded(joints, new, motion.fps)
     ends = [end * _code_seconds(processor) for end in output.segment_ends[0].tolist()]
     start = motion.num_frames / motion.fps
     bounds = [start, *(start + end for end in ends)]
     bounds[-1] = (motion.num_frames + len(new) - 1) / motion.fps
     kept = _segments(motion, 0.0, start)
     segments = [MotionSegment(*one) for one in zip(sentences, bounds[:-1], bounds[1:], strict=True)]
-    whole = _on_one_body(np.concatenate([joints, new[1:]]), slice(len(joints), None), motion.fps)
+    whole = _on_one_body(np.concatenate([joints, new[1:]]), slice(len(joints), None), motion.fps, planted)
     return _continued(whole, motion.fps, [*kept, *segments], len(kept), output)
 
 
@@ -184,7 +185,6 @@ def fill_between(
     second: Motion,
     sentence: str,
     seconds: float,
-    plant_feet: bool = False,
     **settings: Any,
 ) -> ContinuedMotion:
     """One motion, what leads over to another one, and that one.
@@ -197,7 +197,7 @@ def fill_between(
         first, second: of one person.
         sentence: what is done between them.
         seconds: how long that is.
-        plant_feet, settings: as in `go_on`.
+        settings: as in `go_on`.
     """
     fps = first.fps
     joints, other = (np.asarray(one.people[0], dtype=np.float64) for one in (first, second))
@@ -208,7 +208,7 @@ def fill_between(
     frames = max(2, round(gap * _code_seconds(processor) * fps))
     new = _stretched(on_body(made, joints[-1], _floor(joints)), frames + 1)
     other = carried(other, *placed(new[-1:])) + np.array([0.0, _floor(joints) - _floor(other), 0.0])
-    new = _faded(joints, _planted(new, fps, plant_feet), fps, other)
+    new = _faded(joints, new, fps, other)
     start = len(joints) / fps
     stop = (len(joints) + frames - 1) / fps
     kept = _segments(first, 0.0, start)
@@ -225,7 +225,6 @@ def edit_motion(
     sentence: str,
     start: float,
     end: float,
-    plant_feet: bool = False,
     **settings: Any,
 ) -> ContinuedMotion:
     """A motion of which a part is made anew; all frames outside of it stay as they are, to the bit.
@@ -238,7 +237,7 @@ def edit_motion(
         motion: of one person.
         sentence: what is done in the new part.
         start, end: seconds.
-        plant_feet, settings: as in `go_on`.
+        settings: as in `go_on`.
 
     Raises:
         MotionLLMError: the part is too short or too long for the model, or too little is left before or after it.
@@ -249,7 +248,7 @@ def edit_motion(
     before, after = _context(model, processor, joints[: first + 1], joints[last:], fps, gap)
     output, made = _fill(model, processor, sentence, before, after, gap, settings)
     new = _stretched(on_body(made, joints[first], _floor(joints)), last - first + 1)
-    new = lead_to(_planted(new, fps, plant_feet), joints[last])
+    new = lead_to(new, joints[last])
     new = _faded(joints[: first + 1], new, fps, joints[last:])
     whole = motion.people[0].copy()
     whole[first + 1 : last] = new[1:-1]
@@ -370,12 +369,6 @@ def _stretched(joints: np.ndarray, frames: int) -> np.ndarray:
     return (1 - weight) * joints[low] + weight * joints[low + 1]
 
 
-def _planted(joints: np.ndarray, fps: float, wanted: bool) -> np.ndarray:
-    from modeling_motionllm.planted_feet_motionllm import plant_feet
-
-    return plant_feet(joints, fps) if wanted else joints
-
-
 def _faded(before: np.ndarray, new: np.ndarray, fps: float, after: np.ndarray | None = None) -> np.ndarray:
     """The new motion with what is left over of the poses and velocities around it, and the bones of the person."""
     frames = max(1, min(round(BLEND_SECONDS * fps), (len(new) - 1) // (1 if after is None else 2)))
@@ -387,10 +380,18 @@ def _faded(before: np.ndarray, new: np.ndarray, fps: float, after: np.ndarray | 
     return with_bones(faded, (1 - share) * lengths + share * goal)
 
 
-def _on_one_body(joints: np.ndarray, new: slice, fps: float) -> np.ndarray:
-    """The motion (T, 22, 3) with its new part on bones that do not stretch; the rest as it is."""
-    whole = joints.copy()
-    whole[new] = fixed_body(joints, fps)[new]
+def _on_one_body(joints: np.ndarray, new: slice, fps: float, planted: bool = True) -> np.ndarray:
+    """The motion (T, 22, 3) with its new part on bones that do not stretch; the rest as it is.
+
+    If wanted, feet of the new part do not slide where they stand, and stand where they stood before it and stand after.
+    """
+    whole, made = joints.copy(), joints
+    if planted:
+        kept = np.ones(len(joints), dtype=bool)
+        kept[new] = False
+        ground = np.array([0.0, _floor(joints[kept]), 0.0])
+        made = plant_feet(joints - ground, fps, kept=kept) + ground
+    whole[new] = fixed_body(made, fps)[new]
     return whole
 
 

@@ -23,11 +23,14 @@ _TAKES = {
 _BY_OTHERS = {".usd", ".usda", ".fbx"}  # written by packages and programs that may be missing
 
 
-def add_export_arguments(parser: argparse.ArgumentParser, fps_of: str, units: bool = False) -> None:
-    """Add --plant-feet, --fps, --skeleton and, if wanted, --units; `fps_of` is said in the help of --fps."""
-    parser.add_argument(
-        "--plant-feet", action="store_true", help="hold feet where they stand instead of letting them slide"
-    )
+def add_export_arguments(
+    parser: argparse.ArgumentParser, fps_of: str, units: bool = False, planting: bool = True
+) -> None:
+    """Add --fps, --skeleton and, if wanted, --units and --plant-feet; `fps_of` is said in the help of --fps."""
+    if planting:
+        parser.add_argument(
+            "--plant-feet", action="store_true", help="hold feet where they stand instead of letting them slide"
+        )
     parser.add_argument("--fps", type=float, help=f"frames per second of {fps_of} (default: the motion's own)")
     parser.add_argument(
         "--skeleton",

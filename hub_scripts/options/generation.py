@@ -132,11 +132,11 @@ def check_scene_arguments(args: argparse.Namespace, sentences: int) -> None:
         )
 
 
-def add_writing_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options of writing motions as files."""
+def add_writing_arguments(parser: argparse.ArgumentParser, planting: bool = True) -> None:
+    """Add the options of writing motions as files; --plant-feet if `planting`."""
     parser.add_argument("-o", "--output-dir", default="out", help="folder for the files (default out/)")
     parser.add_argument("--formats", help=f"of {','.join(_FORMATS)} (default {_DEFAULT_FORMATS})")
-    add_export_arguments(parser, ".bvh, .glb, .mp4 and .gif")
+    add_export_arguments(parser, ".bvh, .glb, .mp4 and .gif", planting=planting)
 
 
 def check_writing_arguments(args: argparse.Namespace, default_formats: str = _DEFAULT_FORMATS) -> list[str]:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from modeling_motionllm.fixed_body_motionllm import fixed_body
 from modeling_motionllm.motion_features import HUMANML3D
 from modeling_motionllm.placement_motionllm import turned
 from modeling_motionllm.planted_feet_motionllm import plant_feet
@@ -48,7 +49,7 @@ def close_loop(joints: np.ndarray, fps: float, in_place: bool) -> Loop:
     It begins in the first third of the motion and ends in the last third, where poses and velocities come closest, and
     long ones are preferred. Over all of it the way is bent so that the end faces where the beginning faces, and without
     `in_place` so that it ends where it begins. In its first 0.6 s it takes over from the pose and velocity of its end.
-    Feet that stand do not slide, at the seam neither.
+    Feet that stand do not slide, at the seam neither, and bones keep their lengths.
 
     Args:
         joints: (T, 22, 3), metres, feet on the floor, of one second or more.
@@ -74,7 +75,7 @@ def close_loop(joints: np.ndarray, fps: float, in_place: bool) -> Loop:
     part = with_bones(part, np.tile(bone_lengths(joints[first]), (len(part), 1)))
     rounds = np.concatenate([part[:-1] + number * step for number in range(_COPIES)])
     length, middle = len(part) - 1, _COPIES // 2
-    planted = plant_feet(rounds, fps)
+    planted = fixed_body(plant_feet(rounds, fps), fps)
     looped = planted[middle * length : (middle + 1) * length + 1] - middle * step
     path = floor_path(looped, fps, periodic=True) if in_place else None
     if path is not None:

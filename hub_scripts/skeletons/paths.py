@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
+from modeling_motionllm.fixed_body_motionllm import fixed_body
 from modeling_motionllm.motion_features import HUMANML3D, motion_start
 from modeling_motionllm.placement_motionllm import turned
 from modeling_motionllm.planted_feet_motionllm import plant_feet
@@ -87,7 +88,8 @@ def bend_path(
     """A motion whose path leads to a place, or that ends with a heading, as far as the way that it goes can.
 
     It begins as it did. From there the person turns a little more, or less, with every step, and walks where they turn
-    to; steps get longer or shorter by a quarter at most. Feet that stood stay where they are.
+    to; steps get longer or shorter by a quarter at most. Feet that stood stay where they are, and bones keep their
+    lengths.
 
     Args:
         joints: (T, 22, 3), metres, feet on the floor; it starts at the origin, facing +Z.
@@ -126,7 +128,8 @@ def bend_path(
     around = joints - joints[:, :1] * np.array([1.0, 0.0, 1.0])
     x, z = turned(around[..., 0], around[..., 2], turn[:, None])
     bent = np.stack([x + root[:, :1], around[..., 1], z + root[:, 1:]], axis=-1)
-    return Bend(plant_feet(bent, fps, stands_of=joints), float(miss), float(turn[-1]), float(scale))
+    planted = fixed_body(plant_feet(bent, fps, stands_of=joints), fps)
+    return Bend(planted, float(miss), float(turn[-1]), float(scale))
 
 
 def _finest(

@@ -7,7 +7,10 @@ import pytest
 from conftest import assert_refused, read_golden
 
 from hub_scripts.cli import main as cli
+from hub_scripts.data.gate import ReadingOptions
+from hub_scripts.data.motion_files import load_motion
 from hub_scripts.export import save_motion
+from hub_scripts.export.shown_motion import shown_motion
 from hub_scripts.generation.shape import Shape
 from hub_scripts.generation.shaping import shape_motion
 from hub_scripts.metrics.physics import FootSkating, MotionClips
@@ -149,6 +152,30 @@ def test_files_keep_the_path(tmp_path):
     # Without a path there is one animation.
     data = save_motion(Motion(motion.joints), tmp_path / "plain.glb").read_bytes()
     assert len(json.loads(data[20 : 20 + int.from_bytes(data[12:16], "little")])["animations"]) == 1
+
+
+@pytest.mark.parametrize("shape", [
+    Shape(loop=True, in_place=True),
+    Shape(in_place=True),
+    Shape(to=(2.0, 4.0)),
+    Shape(to=(-1.0, 5.0), turn_to=90.0),
+])  # fmt: skip
+@pytest.mark.parametrize("name", [WALKS[1], WALKS[4]])
+def test_every_format_shows_them_as_they_are(name, shape, tmp_path):
+    motion = shape_motion(Motion(clip(name), caption="walks"), shape).motion
+    # The body has been fixed: nothing bends the joints after that.
+    assert shown_motion(motion).joints is motion.joints
+    for suffix in (".bvh", ".glb", ".amass.npz"):
+        named = suffix == ".glb" and motion.root_path is not None
+        options = ReadingOptions(animation="walks" if named else None)
+        again = load_motion(save_motion(motion, tmp_path / f"walk{suffix}"), options).joints
+        assert len(again) == len(motion.joints)
+        if suffix != ".amass.npz":  # which are other bones
+            np.testing.assert_allclose(again, motion.joints, atol=1e-3)
+        if shape.loop:
+            far, angle = loop_error(again)
+            assert far < 1e-4
+            assert angle < 0.1
 
 
 def test_what_is_no_loop_says_why():

@@ -133,6 +133,25 @@ def test_kit_legs() -> None:
     assert_allclose(planted[:, whole_foot, 0], 0.125, atol=1e-9)
 
 
+def test_frames_that_stay_say_where_feet_stand() -> None:
+    joints = standing()
+    left, right = [7, 10], [8, 11]
+    joints[:, left, 0] += np.linspace(0, 0.08, 40)[:, None]
+    joints[20:, right, 2] += np.linspace(0, 0.05, 20)[:, None]
+    kept = np.ones(40, dtype=bool)
+    kept[10:30] = False
+    planted = plant_feet(joints, FPS, kept=kept)
+    assert_array_equal(planted[kept], joints[kept])
+    # Both ends are where they were: between them the foot goes evenly, and starts at the one and ends at the other.
+    assert_allclose(np.diff(planted[9:31, left], axis=0), np.diff(joints[9:31, left], axis=0), atol=1e-9)
+    kept[30:] = False
+    planted = plant_feet(joints, FPS, kept=kept)
+    assert_array_equal(planted[kept], joints[kept])
+    assert_allclose(planted[10:, left, 0], np.broadcast_to(joints[9, left, 0], (30, 2)), atol=1e-9)
+    assert_allclose(planted[10:, right, 2], np.broadcast_to(joints[9, right, 2], (30, 2)), atol=1e-9)
+    assert np.abs(planted - plant_feet(joints, FPS)).max() > 0.01
+
+
 def test_motion_keeps_what_is_still_true() -> None:
     clip = next(iter(read_golden().values()))
     motion = Motion(clip["recovered"], FPS, "a walk", codes=np.arange(3), features=clip["features"], seed=4)
