@@ -21,6 +21,7 @@ from .errors_motionllm import MotionLLMError
 from .int8_llama_motionllm import Int8Llama
 from .modeling_motion_vq import MotionVQModel
 from .output_motionllm import MotionGenerationOutput
+from .people_turns_motionllm import tell_people_turns
 from .processing_motionllm import MotionLLMProcessor
 from .prompts_motionllm import pad_right
 from .sampling_motionllm import TextGrammar, candidate_seeds, row_seeds, sampling_steps
@@ -71,8 +72,8 @@ class MotionGenerationMixin:
 
         Person 1 comes from the sentence; every other one from the sentence, the people before it, and a place that the
         model chooses first. A model that tells parts then says in words what this person does, and makes that motion.
-        All people of a scene move equally long. With `turns` one person does one thing after another, see
-        `tell_turns`; candidates are then judged turn by turn.
+        All people of a scene move equally long. With `turns` one thing is done after another, see `tell_turns` and, of
+        several people, `tell_people_turns`; candidates are then judged turn by turn.
 
         Args:
             input_ids: (B, S), padded on the left, ending with `<Motion>`, before it where parts are to be told, or with
@@ -89,10 +90,10 @@ class MotionGenerationMixin:
             turns: int64 (B, N - 1, S) prompts of the turns after the first, -1 where padded or where a motion has
                 fewer.
             generation_config: drawing settings to use instead of the checkpoint's.
-            processor: the model's processor, needed for more than one candidate. The model's captioning judges: of the
-                motions that are drawn for a person, the one is kept under which its part, or the sentence of a scene of
-                one, is likeliest, and that runs into nobody. Without a processor there is one candidate, unless the
-                call asks for more.
+            processor: the model's processor, needed for more than one candidate, and for several people in turns. The
+                model's captioning judges: of the motions that are drawn for a person, the one is kept under which its
+                part, or the sentence of a scene of one, is likeliest, and that runs into nobody. Without a processor
+                there is one candidate, unless the call asks for more.
             seed: row r draws from `seed + r`, or from the r-th of R seeds; the same seed gives the same motion. None
                 takes one from torch's global random state.
             engine: `fast` decodes with `FusedLlama`, `generate` with transformers, `auto` takes the fast one where it
@@ -140,8 +141,22 @@ class MotionGenerationMixin:
         whole = drawing.num_candidates if several and ends_told else 1
         seeds = row_seeds(0 if seed is None and not drawing.do_sample else seed, len(people))
         if turns is not None:
-            if several or motion is not None:
-                raise MotionLLMError("turns are of one person; make scenes of several with one sentence each")
+            if motion is not None or parts is not None:
+                raise MotionLLMError("motion and parts are for scenes of one sentence; leave them or turns out")
+            if several:
+                return self._tell_people_turns(
+                    input_ids,
+                    attention_mask,
+                    turns,
+                    num_codes,
+                    people,
+                    each,
+                    seeds,
+                    drawing,
+                    processor,
+                    engine,
+                    settings,
+                )
             return tell_turns(
                 self,
                 input_ids.to(self.device),
@@ -180,6 +195,43 @@ class MotionGenerationMixin:
         ]
         likelihood = caption_log_likelihood(self, processor, captions, output).reshape(len(seeds), whole)
         return output.select(torch.arange(len(seeds)) * whole + likelihood.argmax(-1))
+
+    def _tell_people_turns(
+        self,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor | None,
+        turns: torch.Tensor,
+        num_codes: torch.Tensor | int | None,
+        people: torch.Tensor,
+        each: int,
+        seeds: Sequence[int],
+        drawing: MotionSettings,
+        processor: MotionLLMProcessor | None,
+        engine: str | MotionEngine,
+        options: dict[str, Any],
+    ) -> MotionGenerationOutput:
+        """`tell_people_turns`, where that is possible."""
+        if processor is None:
+            raise MotionLLMError("several people in turns need processor=, which reads what each of them does")
+        if bool(self.motion_vocabulary.is_inside(input_ids[:, -1]).any()):
+            raise MotionLLMError(
+                "this model does not say what each person does, so that several cannot go on in turns; make a scene of "
+                "one sentence"
+            )
+        return tell_people_turns(
+            self,
+            input_ids.to(self.device),
+            attention_mask,
+            turns,
+            None if num_codes is None else torch.as_tensor(num_codes),
+            people,
+            copies=each,
+            seeds=seeds,
+            settings=drawing,
+            processor=processor,
+            engine=engine,
+            options=options,
+        )
 
     def generate_people(self, *args: Any, **kwargs: Any) -> MotionGenerationOutput:
         """`generate_motion`, under its earlier name for scenes; it goes with the next release."""

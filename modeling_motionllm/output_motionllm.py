@@ -26,14 +26,15 @@ class MotionGenerationOutput(ModelOutput):
             of person 1, whose own is 0.
         num_people: int64 (R,).
         parts: int64 (R, P, S) ids of what each person does, as it was told before its motion, -1 where padded;
-            `MotionLLMProcessor.decode_parts` makes sentences of them. None where no parts were told.
+            `MotionLLMProcessor.decode_parts` makes sentences of them. None where no parts were told. Of several turns
+            the parts of all, one after the other.
         unknown: float32 (R,): the probability of `</Motion>` as the first token after the `<Motion>` of person 1, among
-            the codes and itself, at temperature 1 and without guidance. A model that was trained to it says so that it
-            has never seen what the sentence asks for; a motion is made all the same. Of a model that was not, such as
-            the shipped checkpoint so far, the values are small and say nothing. None where person 1 is given, or where
-            the codes come from elsewhere. Of several turns the largest.
-        segment_ends: int64 (R, N) codes up to the end of each turn of one person, -1 where there are fewer; None where
-            there was one sentence.
+            the codes and itself, at temperature 1 and without guidance. A model that was trained to it, as the shipped
+            one was, says so that it has never seen what the sentence asks for; a motion is made all the same. Of others
+            the values are small and say nothing. None where person 1 is given, or where the codes come from elsewhere.
+            Of several turns the largest.
+        segment_ends: int64 (R, N) codes up to the end of each turn, -1 where there are fewer; None where there was one
+            sentence.
     """
 
     codes: torch.Tensor = None  # type: ignore[assignment]

@@ -122,8 +122,8 @@ class MotionLLMProcessor(MotionPromptsMixin, ProcessorMixin):
         """Inputs of `generate_motion` or `generate_caption`, as padded tensors.
 
         Args:
-            text: one or several sentences that describe a motion; or for each motion a list of sentences, which one
-                person does one after another.
+            text: one or several sentences that describe a motion; or for each motion a list of sentences, which are
+                done one after another.
             motion: one or several motions to describe: `Motion`, joints (T, 22, 3) or raw features (T, 263), or joints
                 (P, T, 22, 3) of a scene; the arrays at `fps`. Of a KIT-ML model (T, 21, 3) and (T, 251). Or what
                 `generate_motion` returned, whose codes are then described as they are.
@@ -159,9 +159,11 @@ class MotionLLMProcessor(MotionPromptsMixin, ProcessorMixin):
         if not given_texts:
             raise MotionLLMError("text is an empty list; give at least one sentence")
         if any(isinstance(one, list | tuple) for one in given_texts):
-            if people not in (None, 1) or given is not None or parts is not None:
-                raise MotionLLMError("lists of sentences are of one person; give a sentence each for scenes of several")
-            return self._turn_inputs(given_texts, duration)
+            if given is not None or parts is not None:
+                raise MotionLLMError(
+                    "given people and parts are for scenes of one sentence, not for lists of sentences"
+                )
+            return self._turn_inputs(given_texts, duration, people)
         texts = cast(list[str], given_texts)
         if people is None:
             for name, value in (("given is the motion of the first", given), ("parts are what each", parts)):
@@ -172,9 +174,13 @@ class MotionLLMProcessor(MotionPromptsMixin, ProcessorMixin):
         return self._text_inputs(texts, people, seconds, given, told)
 
     def _turn_inputs(
-        self, texts: list[Any], duration: float | Sequence[float] | Sequence[Sequence[float]] | None
+        self,
+        texts: list[Any],
+        duration: float | Sequence[float] | Sequence[Sequence[float]] | None,
+        people: int | Sequence[int] | None,
     ) -> BatchFeature:
         """Inputs for motions in turns."""
+        counts = self._counts(people, len(texts))
         for told in texts:
             if isinstance(told, str) or not told:
                 raise MotionLLMError(f"text holds {told!r} among lists of sentences; give a list for each motion")
@@ -186,12 +192,22 @@ class MotionLLMProcessor(MotionPromptsMixin, ProcessorMixin):
                 raise MotionLLMError(f"{len(texts)} lists of sentences but {len(each)} durations; give one each")
             seconds = [self._durations(own, len(told)) for own, told in zip(each, texts, strict=True)]
             lengths = [[self.num_codes(value) for value in own] for own in seconds]
-        first = [self.text_to_motion_ids(told[0], num_codes=own[0]) for told, own in zip(texts, lengths, strict=True)]
+        first = [
+            self.text_to_motion_ids(told[0], count, own[0])
+            for told, count, own in zip(texts, counts, lengths, strict=True)
+        ]
         extra: dict[str, torch.Tensor] = {}
+        if people is not None:
+            extra["num_people"] = torch.tensor(counts)
         if most > 1:
             rows: list[list[int]] = []
-            for told, own in zip(texts, lengths, strict=True):
+            for told, count, own in zip(texts, counts, lengths, strict=True):
                 later = [self.turn_ids(*one) for one in zip(told[1:], own[1:], strict=True)]
+                if count > 1:  # a scene, in which everybody goes on
+                    later = [
+                        self.text_to_motion_ids(text, count, length)
+                        for text, length in zip(told[1:], own[1:], strict=True)
+                    ]
                 rows += later + [[]] * (most - 1 - len(later))
             extra["turns"] = pad_right(rows, -1).reshape(len(texts), most - 1, -1)
         if duration is not None:
@@ -207,15 +223,10 @@ class MotionLLMProcessor(MotionPromptsMixin, ProcessorMixin):
         given: "Motion | np.ndarray | None",
         parts: Sequence[Sequence[str]] | None,
     ) -> BatchFeature:
-        single = people is None or isinstance(people, (int, np.integer))
-        counts = [cast(int, 1 if people is None else people)] * len(texts) if single else list(cast(Any, people))
-        if len(counts) != len(texts):
-            raise MotionLLMError(f"{len(texts)} sentences but {len(counts)} numbers of people; give one each, or one")
-        for count in counts:
-            self.check_people(count)
+        counts = self._counts(people, len(texts))
         extra: dict[str, torch.Tensor] = {}
         if people is not None:
-            extra["num_people"] = torch.tensor([int(count) for count in counts])
+            extra["num_people"] = torch.tensor(counts)
         lengths: list[int | None] = [None] * len(texts)
         if given is not None:
             if seconds is not None:
@@ -232,6 +243,16 @@ class MotionLLMProcessor(MotionPromptsMixin, ProcessorMixin):
         if parts is not None:
             extra["parts"] = self._part_inputs(parts, counts)
         return BatchFeature({**self._pad_left(prompts), **extra})
+
+    def _counts(self, people: int | Sequence[int] | None, motions: int) -> list[int]:
+        """People of each motion."""
+        single = people is None or isinstance(people, (int, np.integer))
+        counts = [cast(int, 1 if people is None else people)] * motions if single else list(cast(Any, people))
+        if len(counts) != motions:
+            raise MotionLLMError(f"{motions} sentences but {len(counts)} numbers of people; give one each, or one")
+        for count in counts:
+            self.check_people(count)
+        return [int(count) for count in counts]
 
     def _given_inputs(self, given: "Motion | np.ndarray", people: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Features (G, T, D) and placement bins (G, 3) of the first people of a scene."""

@@ -211,7 +211,7 @@ class MotionPromptsMixin:
         """
         self.check_people(people)
         name = "scene" if people > 1 else "text_to_motion"
-        ids = self._bos + self._prompt_ids(name, caption, num_codes, people)
+        ids = self.bos_ids + self._prompt_ids(name, caption, num_codes, people)
         told = people > 1 and self.tells_parts if told is None else told
         return ids[:-1] if told else ids
 
@@ -256,7 +256,7 @@ class MotionPromptsMixin:
         if people == 1 and vocabulary.end in ids:
             ids = ids[len(ids) - list(reversed(ids)).index(vocabulary.end) :]
         codes = range(vocabulary.offset, vocabulary.offset + vocabulary.codebook_size)
-        dropped = (*self._bos, vocabulary.start)
+        dropped = (*self.bos_ids, vocabulary.start)
         kept = [token for token in ids if token not in dropped and token not in codes]
         text = self.tokenizer.decode(kept, skip_special_tokens=False, clean_up_tokenization_spaces=False)
         name = "scene" if people > 1 else "text_to_motion"
@@ -273,7 +273,7 @@ class MotionPromptsMixin:
 
     def motion_to_text_ids(self, codes: Sequence[int] | Sequence[Sequence[int]], placement_bins: Any = ()) -> list[int]:
         """Prompt ids that ask for a caption; arguments as `training_example`."""
-        return self._bos + self._filled(str(self.prompts["motion_to_text"]), self._people_ids(codes, placement_bins))
+        return self.bos_ids + self._filled(str(self.prompts["motion_to_text"]), self._people_ids(codes, placement_bins))
 
     def training_example(
         self,
@@ -380,7 +380,7 @@ class MotionPromptsMixin:
         head, _, rest = str(self.prompts["in_between"]).partition("{after}")
         middle, _, end = rest.partition("{before}")
         middle = middle.format(caption=self.normalize_caption(caption), seconds=seconds)
-        return self._bos + self._text_ids(head) + after + self._text_ids(middle) + before + self._text_ids(end)
+        return self.bos_ids + self._text_ids(head) + after + self._text_ids(middle) + before + self._text_ids(end)
 
     def _example(self, turns: Sequence[tuple[list[int], list[int]]]) -> dict[str, list[int]]:
         """Prompts, not learnt, and what follows each of them, learnt; the text ends after the last."""
@@ -407,10 +407,14 @@ class MotionPromptsMixin:
         return ids
 
     def part_text(self, ids: Sequence[int], person: int) -> str:
-        """The sentence in the ids (S,) of a part, -1 where padded; `person` counts from 0."""
+        """The sentence in the ids (S,) of a part, or of the parts of several turns; -1 where padded.
+
+        `person` counts from 0.
+        """
         before, _, after = str(self.prompts["part"]).format(number=person + 1, part="\0").partition("\0")
         text = self.tokenizer.decode([int(token) for token in ids if token != -1], skip_special_tokens=True)
-        return " ".join(text.removeprefix(before).removesuffix(after).split())
+        turns = text.removeprefix(before).removesuffix(after).split(f"{after}{before}")
+        return ", then ".join(" ".join(turn.split()) for turn in turns)
 
     def _people_ids(
         self,
@@ -437,7 +441,7 @@ class MotionPromptsMixin:
         return ids
 
     @property
-    def _bos(self) -> list[int]:
+    def bos_ids(self) -> list[int]:
         """The begin-of-text token, where the tokenizer starts every text with it."""
         ids = self.tokenizer("a")["input_ids"]
         return ids[:1] if ids[0] == self.tokenizer.bos_token_id else []

@@ -149,11 +149,15 @@ class Scene:
         candidates = None if ids is None else torch.tensor(ids)
         return sampling_steps(seeds, temperature, self.settings.top_k, self.settings.top_p, candidates)
 
+    def motion_prompt(self, row: int, person: int) -> list[int]:
+        """Ids that the motion of one more person follows on."""
+        return self.ids[row]
+
     def draw_motions(self, rows: list[int], person: int, attempt: int = 0) -> torch.Tensor:
         """Codes (len(rows) * candidates, L) of one more person, -1 where padded."""
         candidates = 1 if self.judge is None else self.settings.num_candidates
         seeds = [derived_seed(self.seeds[row], person, 0, attempt) for row in rows]
-        ids = [self.ids[row] for row in rows]
+        ids = [self.motion_prompt(row, person) for row in rows]
         lengths = None if self.lengths is None else self.lengths[rows].to(self.model.device)
         # What was told alike is read once: nothing but the prompt, as a rule.
         each = _run_length(ids)

@@ -17,14 +17,14 @@ from .settings_motionllm import MotionSettings
 from .streaming_motionllm import ENDED, NOTHING, code_steps, one_person, request_steps, stream_features
 from .vocabulary_motionllm import MotionVocabulary
 
-__all__ = ["stream_turns", "tell_turns"]
+__all__ = ["TURN", "Story", "Turn", "stream_turns", "tell_turns", "turn_lengths"]
 
 _LEAST_SECONDS = 4.0  # of the motion so far that every turn sees, if there is that much
-_TURN = 3  # the part of `derived_seed`
+TURN = 3  # the part of `derived_seed`
 
 
 @dataclass
-class _Turn:
+class Turn:
     """A turn that was told: ids of its prompt, up to `<Motion>`, and of its codes with `</Motion>`."""
 
     prompt: list[int]
@@ -32,7 +32,7 @@ class _Turn:
 
 
 @dataclass
-class _Story:
+class Story:
     """What one motion has been told so far, and what is still to be told.
 
     Args:
@@ -42,12 +42,28 @@ class _Story:
     """
 
     bos: list[int]
-    told: list[_Turn]
+    told: list[Turn]
     ahead: list[list[int]]
     codes: list[int] = field(default_factory=list)
     ends: list[int] = field(default_factory=list)
 
-    def window(self, least: int, room: int, tokens: int) -> list[int]:
+    def prompt(self, model: MotionModel, settings: MotionSettings, length: int | None) -> list[int]:
+        """Ids that ask for the next turn: what was told so far, as far as it fits, and its prompt.
+
+        Args:
+            model: that is asked.
+            settings: how to draw.
+            length: codes of the turn, None where the model ends it.
+        """
+        if not settings.turn_context and self.ends:  # what was given is gone on from even so
+            return [*self.bos, *self.ahead[0]]
+        config, most = model.config.motion_config, settings.max_codes
+        least = round(_LEAST_SECONDS * config.fps / config.frames_per_code) + 1  # with `</Motion>`
+        context = getattr(model.config.text_config, "max_position_embeddings", None) or 10**9
+        room = most - (most // 2 if length is None else length)
+        return self._window(least, max(room, least), context - (most if length is None else length) - 1)
+
+    def _window(self, least: int, room: int, tokens: int) -> list[int]:
         """The last turns that fit and the prompt of the next one; whole turns, but for the last `least` codes.
 
         Args:
@@ -74,7 +90,7 @@ class _Story:
     def add(self, codes: list[int], vocabulary: MotionVocabulary) -> None:
         """Tell the codes of the turn whose turn it is."""
         ids = [vocabulary.offset + code for code in codes]
-        self.told.append(_Turn(self.ahead.pop(0), [*ids, vocabulary.end]))
+        self.told.append(Turn(self.ahead.pop(0), [*ids, vocabulary.end]))
         self.codes += codes
         self.ends.append(len(self.codes))
 
@@ -117,10 +133,10 @@ class _Telling:
             raise MotionLLMError(
                 f"turns have shape {tuple(turns.shape)} for {len(input_ids)} prompts; make both with the processor"
             )
-        self.lengths = _lengths(num_codes, len(input_ids), turns.shape[1] + 1)
+        self.lengths = turn_lengths(num_codes, len(input_ids), turns.shape[1] + 1)
         self.copies, self.seeds, self.turn = copies, seeds, 0
         real = torch.ones_like(input_ids) if attention_mask is None else attention_mask
-        self.stories: list[_Story] = []
+        self.stories: list[Story] = []
         for row, (ids, keep) in enumerate(zip(input_ids.cpu(), real.cpu(), strict=True)):
             later = [[int(token) for token in turn if token != -1] for turn in turns[row].tolist()]
             for _ in range(copies):
@@ -136,20 +152,12 @@ class _Telling:
         wanted = None if self.lengths is None else self.lengths[[row // self.copies for row in rows], self.turn]
         if wanted is not None and int(wanted.min()) < 1:
             raise MotionLLMError(f"turn {self.turn + 1} has {int(wanted.min())} codes; give at least one for each turn")
-        config, most = self.model.config.motion_config, self.settings.max_codes
-        least = round(_LEAST_SECONDS * config.fps / config.frames_per_code) + 1  # with `</Motion>`
-        context = getattr(self.model.config.text_config, "max_position_embeddings", None) or 10**9
-        prompts = []
-        for place, row in enumerate(rows):
-            next_codes = most if wanted is None else int(wanted[place])
-            room = most - (most // 2 if wanted is None else next_codes)
-            story = self.stories[row]
-            if not self.settings.turn_context and story.ends:  # what was given is gone on from even so
-                prompts.append([*story.bos, *story.ahead[0]])
-            else:
-                prompts.append(story.window(least, max(room, least), context - next_codes - 1))
+        prompts = [
+            self.stories[row].prompt(self.model, self.settings, None if wanted is None else int(wanted[place]))
+            for place, row in enumerate(rows)
+        ]
         inputs = {name: ids.to(self.model.device) for name, ids in pad_left(prompts, self.vocabulary.end).items()}
-        seeds = [self.seeds[row] if self.turn == 0 else derived_seed(self.seeds[row], self.turn, _TURN) for row in rows]
+        seeds = [self.seeds[row] if self.turn == 0 else derived_seed(self.seeds[row], self.turn, TURN) for row in rows]
         return _Asked(rows, inputs, wanted, seeds)
 
     def add(self, asked: _Asked, codes: Sequence[Sequence[int]], unknown: torch.Tensor | None) -> None:
@@ -299,20 +307,20 @@ def stream_turns(
     return chunks()
 
 
-def _story(ids: list[int], later: list[list[int]], vocabulary: MotionVocabulary, bos: int | None) -> _Story:
+def _story(ids: list[int], later: list[list[int]], vocabulary: MotionVocabulary, bos: int | None) -> Story:
     """The story of a first prompt (S,), which may hold turns, and the prompts that come after it."""
     start = ids[:1] if ids[0] == bos else []
-    story = _Story(start, [], [])
+    story = Story(start, [], [])
     rest = ids[len(start) :]
     while vocabulary.end in rest:
         begin, end = rest.index(vocabulary.start) + 1, rest.index(vocabulary.end) + 1
-        story.told.append(_Turn(rest[:begin], rest[begin:end]))
+        story.told.append(Turn(rest[:begin], rest[begin:end]))
         rest = rest[end:]
     story.ahead = [rest, *later]
     return story
 
 
-def _lengths(num_codes: torch.Tensor | None, prompts: int, turns: int) -> torch.Tensor | None:
+def turn_lengths(num_codes: torch.Tensor | None, prompts: int, turns: int) -> torch.Tensor | None:
     """Codes of each turn, int64 (B, N)."""
     if num_codes is None:
         return None

@@ -164,7 +164,8 @@ def generate_batch(
         parts: what each of them does; the model says it where left out.
         given: the motion of the first of them.
         plant_feet: hold the feet of those who are made where they stand.
-        captions: ask the model too what it sees in them: the likeliest sentence for each, all at once.
+        captions: ask the model too what it sees in them: the likeliest sentence for each, all at once; not where
+            several people do one thing after another.
         progress: called with the seconds of motion that are there, while they are decoded; for one person.
         after: a motion of one person that all of them go on from.
         before: with `after`, another one that they lead over to.
@@ -180,8 +181,7 @@ def generate_batch(
         settings |= {"plant_feet": plant_feet}
         return made_in_shape(model, processor, batch, shape, captions, settings)
     if after is not None:
-        settings |= {"plant_feet": plant_feet}
-        return [_made_after(model, processor, job, after, before, captions, settings) for job in batch]
+        return [_made_after(model, processor, job, after, before, plant_feet, captions, settings) for job in batch]
     counts = list(Counter(job.prompt for job in batch).values())
     each = counts[0] if len(set(counts)) == 1 else 1
     rows = batch[::each]
@@ -213,7 +213,7 @@ def generate_batch(
             own = own[: motion.num_people, : motion.num_frames]
             motion.features = own if motion.joints.ndim == 4 else own[0]
     understood: list[list[str]] = [[] for _ in motions]
-    if captions:
+    if captions and not (in_turns and people > 1):  # which begin where the turns before them have led
         sentences = iter(understood_as(model, processor, output))
         understood = [list(islice(sentences, len(motion.segments or ("",)))) for motion in motions]
     return list(map(MadeMotion, motions, processor.decode_parts(output), understood))
@@ -234,6 +234,7 @@ def _made_after(
     job: Job,
     after: "Motion",
     before: "Motion | None",
+    plant_feet: bool,
     captions: bool,
     settings: dict[str, Any],
 ) -> MadeMotion:
@@ -242,7 +243,7 @@ def _made_after(
 
     settings = {**settings, "seed": job.seed}
     if before is None:
-        made = go_on(model, processor, after, job.sentences, job.durations, **settings)
+        made = go_on(model, processor, after, job.sentences, job.durations, plant_feet, **settings)
     else:
         assert isinstance(job.duration, float)
         made = fill_between(model, processor, after, before, job.text, job.duration, **settings)

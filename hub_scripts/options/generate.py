@@ -49,7 +49,7 @@ def generate_parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="SENTENCE",
-        help="what the person does next, in the same motion; may be given many times",
+        help="what the person does next, or all --people do, in the same motion; may be given many times",
     )
     parser.add_argument(
         "--split",
@@ -136,10 +136,7 @@ def check_generate_arguments(args: argparse.Namespace) -> None:
     check_drawing_arguments(args)
     check_engine_arguments(args)
     check_scene_arguments(args, len(args.text))
-    for name, value in (
-        *(("--stream", args.stream), ("--dataset-dir", args.dataset_dir)),
-        *(("--then", args.then), ("--split", args.split)),
-    ):
+    for name, value in (("--stream", args.stream), ("--dataset-dir", args.dataset_dir), ("--split", args.split)):
         if args.people != 1 and value:
             raise MotionLLMError(f"{name} is for motions of one person, and there are {args.people}; leave it out")
     _check_timeline(args)
@@ -184,6 +181,9 @@ def _check_timeline(args: argparse.Namespace) -> None:
     sentences = len(args.text) + len(args.then)
     if args.then and len(args.text) != 1:
         raise MotionLLMError(f"--then goes on from one sentence, and {len(args.text)} are given; give one")
+    for name, value in (("--parts", args.parts), ("--given", args.given)):
+        if args.then and value is not None:
+            raise MotionLLMError(f"{name} is for a scene of one sentence, not for --then; leave one of them out")
     if args.before is not None and (args.after is None or args.duration is None):
         raise MotionLLMError("--before is for the way between two motions; give --after and --duration with it")
     for name, value in (("--then", args.then), ("--split", args.split)):

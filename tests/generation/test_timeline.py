@@ -126,7 +126,8 @@ def test_a_sentence_is_split_into_turns(turn_checkpoint, tmp_path, capsys):
 @pytest.mark.parametrize("options,words", [
     ([WALK, BOW, "--then", WAVE], ["--then goes on from one sentence", "2 are given"]),
     (["--then", WAVE], ["--then goes on from one sentence", "0 are given"]),
-    ([WALK, "--then", WAVE, "--people", 2], ["--then is for motions of one person"]),
+    ([WALK, "--then", WAVE, "--people", 2], ["people is 2", "one person at a time"]),
+    ([WALK, "--then", WAVE, "--parts", WALK, WALK], ["--parts is for a scene of one sentence, not for --then"]),
     ([WALK, "--then", WAVE, "--duration", 1, 2, 3], ["--duration has 3 numbers", "takes 2"]),
     ([WALK, "--then", WAVE, "--duration", 1, 0], ["a duration of 0 s"]),
     ([WALK, "--duration", 1, 2], ["--duration has 2 numbers", "takes 1", "give one for all"]),

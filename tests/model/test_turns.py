@@ -132,7 +132,7 @@ def test_the_prompt_does_not_grow_with_the_motion(model, processor, monkeypatch)
     vocabulary = processor.vocabulary
     counts = [sum(token in range(vocabulary.offset, vocabulary.offset + 32) for token in own) for [own] in seen]
     assert counts == [0, 15, 30, *[30] * 9]
-    bos = processor._bos
+    bos = processor.bos_ids
     for number in range(3, 12):
         head = processor.turn_ids(texts[number - 2], 15)
         assert seen[number][0][: len(bos) + len(head)] == [*bos, *head]
@@ -277,7 +277,8 @@ def test_a_part_of_a_motion_keeps_the_segments_in_it(tmp_path):
     ({"text": [["walk"], "bow"]}, "text holds 'bow' among lists"),
     ({"text": [["walk"], []]}, r"text holds \[\] among lists"),
     ({"text": [["walk", ""]]}, "the text is empty"),
-    ({"text": [["walk", "bow"]], "people": 2}, "are of one person"),
+    ({"text": [["walk", "bow"]], "people": 2}, "makes one person at a time"),
+    ({"text": [["walk", "bow"]], "parts": ["walk"]}, "given and parts are for scenes of one sentence"),
     ({"text": [["walk", "bow"]], "duration": [3, 2]}, "1 lists of sentences but 2 durations"),
     ({"text": [["walk", "bow"]], "duration": [[3]]}, "2 sentences but 1 durations"),
     ({"text": [["walk", "bow"]], "duration": [[3, 0]]}, "duration of 0 s"),
@@ -294,7 +295,7 @@ def test_a_model_without_turns_says_so(thin_checkpoint, model, processor):
     assert "turn" not in old.prompts
     with pytest.raises(MotionLLMError, match="knows no turns"):
         old(text=[["walk", "bow"]])
-    with pytest.raises(MotionLLMError, match="turns are of one person"):
+    with pytest.raises(MotionLLMError, match="motion and parts are for scenes of one sentence"):
         model.generate_motion(**processor(text=[["walk", "bow"]]), num_people=1, motion=torch.zeros(1, 4, 263))
     inputs = processor(text=[["walk", "bow"]], duration=1.0)
     with pytest.raises(MotionLLMError, match=r"num_codes has shape \(3,\)"):

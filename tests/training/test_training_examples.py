@@ -73,7 +73,7 @@ def test_sequences_are_told_in_turns_or_as_a_whole(processor):
     ids = [processor.tokenizer(text + "\n", add_special_tokens=False)["input_ids"] for text in (
         "a person walks", "a person bows", "a person walks and then bows",
     )]  # fmt: skip
-    bos = processor._bos
+    bos = processor.bos_ids
     in_turns = [*bos, *ids[0], start, *first, end, *ids[1], start, *second, end, eos]
     whole = [*bos, *ids[2], start, *first, *second, end, eos]
     assert {tuple(example["input_ids"]) for example in drawn} == {tuple(in_turns), tuple(whole)}
@@ -87,7 +87,7 @@ def test_sequences_are_told_in_turns_or_as_a_whole(processor):
 def test_a_gap_is_learnt_from_what_comes_before_and_after(processor):
     for example in examples([BOW | {"codes": [list(range(10))]}], processor, 50, in_between=1.0):
         text, codes, learnt = split(example, processor)
-        assert text.startswith(processor.tokenizer.decode(processor._bos) + "until <Motion>")
+        assert text.startswith(processor.tokenizer.decode(processor.bos_ids) + "until <Motion>")
         assert len(codes) >= 4
         assert codes == list(range(codes[0], codes[-1] + 1))
         assert codes[0] > 0
