@@ -160,9 +160,7 @@ class MotionLLMProcessor(MotionPromptsMixin, ProcessorMixin):
             raise MotionLLMError("text is an empty list; give at least one sentence")
         if any(isinstance(one, list | tuple) for one in given_texts):
             if given is not None or parts is not None:
-                raise MotionLLMError(
-                    "given people and parts are for scenes of one sentence, not for lists of sentences"
-                )
+                raise MotionLLMError("given and parts are for scenes of one sentence; leave them or the lists out")
             return self._turn_inputs(given_texts, duration, people)
         texts = cast(list[str], given_texts)
         if people is None:

@@ -93,7 +93,9 @@ class GltfAnimations:
             raise MotionLLMError(
                 f"'{self._gltf.name}' moves {len(self._gltf.nodes):,} nodes over {end - start:.0f} s; cut it"
             )
-        times = start + np.arange(int(np.floor((end - start) * fps + 1e-6)) + 1) / fps
+        # Times are float32: of a long animation the last one is a little less than it should be.
+        times = start + np.arange(int(np.floor((end - start) * fps + 1e-3)) + 1) / fps
+        times = np.minimum(times, end)
         places = self._world(tracks, times)
         rest = self._world([], times[:1])[0]
         return [

@@ -157,7 +157,7 @@ def test_what_cannot_be_gone_on_from_is_one_line(turn_checkpoint, clip, tmp_path
         "clip": clip,
         "short": Motion(clip.joints[:6], 30, model="made up"),
         "slow": Motion(clip.joints[:12], 4, model="made up"),
-        "two": Motion(np.stack([clip.joints] * 2), 30),
+        "two": Motion(np.stack([clip.joints, clip.joints[::-1]]), 30),
     }
     for name, motion in files.items():
         motion.save(tmp_path / f"{name}.npz")

@@ -100,7 +100,7 @@ def test_without_context_each_turn_is_what_its_sentence_gives(model, processor, 
     assert seen[:3] == seen[3:]  # the prompts
     assert output.segment_ends.tolist() == [[5, 8, 18]]
     # What was given is gone on from even so, by the first turn.
-    vocabulary, bos = processor.vocabulary, processor._bos
+    vocabulary, bos = processor.vocabulary, processor.bos_ids
     given = [*processor.turn_ids("stand"), vocabulary.offset + 3, vocabulary.offset + 1, vocabulary.end]
     first, second = ([*processor.turn_ids(text)] for text in TURNS[:2])
     inputs = {"input_ids": torch.tensor([[*bos, *given, *first]]), "turns": torch.tensor([[second]])}
