@@ -60,10 +60,11 @@ class Turn:
 
 @dataclass(frozen=True)
 class _Step:
-    """An operation that made or changed the motion, and the motion after it."""
+    """An operation that made or changed the motion, the motion after it, and how its files are called."""
 
     operation: _Making | Speed
     motion: Motion
+    stem: str = ""
 
 
 _Steps: TypeAlias = tuple[_Step, ...]
@@ -85,7 +86,6 @@ class Conversation:
     seed: int = 0
     turns: list[Turn] = field(default_factory=list)
     _versions: list[_Steps] = field(default_factory=lambda: [()])  # undo goes back in them
-    _stem: str = ""  # of the files of the motion as it is now
     _tried: int = -1  # the highest seed so far
 
     @property
@@ -123,7 +123,7 @@ class Conversation:
         Raises:
             MotionLLMError: an operation that cannot be done; the motion is as before.
         """
-        versions, stem = list(self._versions), self._stem
+        versions = list(self._versions)
         done: list[Operation] = []
         lines: list[str] = []
         try:
@@ -132,7 +132,7 @@ class Conversation:
                 done.append(resolved)
                 lines += told
         except BaseException:
-            self._versions, self._stem = versions, stem
+            self._versions = versions
             raise
         if len(self._versions) > len(versions) + 1:  # a turn is taken back as a whole
             self._versions[len(versions) : -1] = []
@@ -257,25 +257,26 @@ class Conversation:
                 f"{asked.count} changes cannot be taken back; there {'is' if there == 1 else 'are'} {there or 'none'}"
             )
         del self._versions[-asked.count :]
-        motion = self.motion
-        if motion is None:
+        if self.motion is None:
             return ["taken back: there is no motion now"]
-        return ["taken back", *self._files(motion), f"  {_shown(motion)}"]
+        return [f"taken back: {_shown(self.motion)}", *self._files(self._versions[-1][-1].stem)]
 
     def _changed(self, steps: _Steps, told: str, take: Take | None) -> list[str]:
         """The motion is another one now: writes it, and says what is known of it."""
-        self._versions.append(steps)
         motion = steps[-1].motion
+        every = [suffix.lstrip(".") for suffix in SUFFIXES]
+        stem = unused_name(self.folder, MotionAnswer(motion, []).stem, every)
+        for name in _WRITTEN:
+            self._write(motion, stem, name)
+        self._versions.append((*steps[:-1], replace(steps[-1], stem=stem)))
         lines = [f"{told}: {_shown(motion)}" if take else f"{told} {motion.duration:.1f} s"]
         if take is not None:
             lines += [f"  {note}" for note in take.answer.notes]
             lines += _mended(take)
-        return lines + self._files(motion)
+        return lines + self._files(stem)
 
-    def _files(self, motion: Motion) -> list[str]:
-        stem = MotionAnswer(motion, []).stem
-        self._stem = unused_name(self.folder, stem, [suffix.lstrip(".") for suffix in SUFFIXES])
-        return [f"  {file}" for name in _WRITTEN for file in self._write(motion, self._stem, name)]
+    def _files(self, stem: str) -> list[str]:
+        return [f"  {self.folder / stem}.{name}" for name in _WRITTEN]
 
     def _write(self, motion: Motion, stem: str, suffix: str) -> list[Path]:
         return save_motion_files(motion, self.folder / f"{stem}.{suffix}")
@@ -283,7 +284,7 @@ class Conversation:
     def _written(self, asked: Save, motion: Motion) -> list[str]:
         for name in asked.formats:
             check_suffix(f"motion.{name}")
-        stem = self._stem if asked.file is None else file_stem(asked.file)
+        stem = self._versions[-1][-1].stem if asked.file is None else file_stem(asked.file)
         lines: list[str] = []
         for name in dict.fromkeys(asked.formats):
             if asked.file is None and name == "npz":
