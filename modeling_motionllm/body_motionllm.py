@@ -1,4 +1,4 @@
-"""The body that every picture shows: capsules around the 22 joints, with hands, toes and a head added."""
+"""The body that every picture shows: capsules around the 22 joints, with hands, toes, heels and a head added."""
 
 from dataclasses import dataclass
 
@@ -9,8 +9,8 @@ __all__ = ["CAPSULES", "NUM_POINTS", "PARENTS", "Capsule", "body_points", "body_
 PARENTS = (-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19)
 
 # Points beyond the 22 joints, in the order that body_points appends them.
-HEAD, LEFT_HAND, RIGHT_HAND, LEFT_TOES, RIGHT_TOES, NOSE = range(22, 28)
-NUM_POINTS = 28
+HEAD, LEFT_HAND, RIGHT_HAND, LEFT_TOES, RIGHT_TOES, NOSE, LEFT_HEEL, RIGHT_HEEL = range(22, 30)
+NUM_POINTS = 30
 _REFERENCE_BONES = 4.9  # metres of bone in an adult of 1.7 m; body radii below are for that adult
 
 
@@ -59,6 +59,8 @@ CAPSULES: tuple[Capsule, ...] = (
     *_both_sides(4, 7, 0.057, 0.038, (1, 1)),
     *_both_sides(7, 10, 0.041, 0.034, (1, 1)),
     *_both_sides(10, LEFT_TOES, 0.034, 0.026, (1, 1)),
+    *_both_sides(7, LEFT_HEEL, 0.038, 0.031, (1, 1)),
+    *_both_sides(LEFT_HEEL, 10, 0.031, 0.034, (1, 1)),
     *_both_sides(16, 18, 0.05, 0.039, (1, 1)),
     *_both_sides(18, 20, 0.039, 0.029, (1, 1)),
     *_both_sides(20, LEFT_HAND, 0.034, 0.03, (1, 1)),
@@ -66,7 +68,7 @@ CAPSULES: tuple[Capsule, ...] = (
 
 
 def point_radii() -> np.ndarray:
-    """Largest radius around each point, float64 (28,), in metres for an adult of 1.7 m."""
+    """Largest radius around each point, float64 (30,), in metres for an adult of 1.7 m."""
     radii = np.zeros(NUM_POINTS)
     for capsule in CAPSULES:
         radii[capsule.start] = max(radii[capsule.start], capsule.start_radius)
@@ -91,14 +93,14 @@ def _unit(vectors: np.ndarray, fallback: tuple[float, float, float]) -> np.ndarr
 
 
 def body_points(joints: np.ndarray, scale: float | np.ndarray) -> np.ndarray:
-    """Joints with the points added that SMPL-22 lacks: middle of the head, hands, toes, nose.
+    """Joints with the points added that SMPL-22 lacks: middle of the head, hands, toes, nose, heels.
 
     Args:
         joints: (..., 22, 3), metres.
         scale: size of the person as `body_scale` gives it; an array must broadcast against `joints[..., 0, :]`.
 
     Returns:
-        float64 (..., 28, 3): the 22 joints unchanged, then the six extra points.
+        float64 (..., 30, 3): the 22 joints unchanged, then the eight extra points.
     """
     joints = np.asarray(joints, dtype=np.float64)
     up = _unit(joints[..., 15, :] - joints[..., 12, :], (0.0, 1.0, 0.0))
@@ -113,4 +115,9 @@ def body_points(joints: np.ndarray, scale: float | np.ndarray) -> np.ndarray:
         foot = (joints[..., ball, :] - joints[..., ankle, :]) * np.array([1.0, 0.25, 1.0])
         extra.append(joints[..., ball, :] + 0.055 * scale * _unit(foot, (0.0, 0.0, 1.0)))
     extra.append(nose)
+    for ball, ankle, knee in ((10, 7, 4), (11, 8, 5)):
+        ahead = _unit(joints[..., ball, :] - joints[..., ankle, :], (0.0, 0.0, 1.0))
+        shin = joints[..., knee, :] - joints[..., ankle, :]
+        above = _unit(shin - (shin * ahead).sum(-1, keepdims=True) * ahead, (0.0, 1.0, 0.0))
+        extra.append(joints[..., ankle, :] - scale * (0.024 * ahead + 0.066 * above))
     return np.concatenate([joints, np.stack(extra, axis=-2)], axis=-2)

@@ -4,7 +4,7 @@ from itertools import combinations
 
 import numpy as np
 
-from .body_motionllm import CAPSULES, body_points, body_scale
+from .body_motionllm import CAPSULES, LEFT_HEEL, body_points, body_scale
 from .errors_motionllm import MotionLLMError
 
 __all__ = ["OVERLAP_TOLERANCE", "body_gaps", "interpenetration_share"]
@@ -12,10 +12,11 @@ __all__ = ["OVERLAP_TOLERANCE", "body_gaps", "interpenetration_share"]
 OVERLAP_TOLERANCE = 0.02  # metres that two bodies may sink into each other before it counts: skin and cloth give way
 _REACH = 2.6  # metres between two roots from which adults cannot touch, arms and all
 _EXACT = 0.5  # metres; below this a gap is measured, not only bounded
-_STARTS = np.array([capsule.start for capsule in CAPSULES])
-_ENDS = np.array([capsule.end for capsule in CAPSULES])
-_START_RADII = np.array([capsule.start_radius for capsule in CAPSULES])
-_END_RADII = np.array([capsule.end_radius for capsule in CAPSULES])
+_PARTS = [part for part in CAPSULES if max(part.start, part.end) < LEFT_HEEL]  # heels are within the ankles' reach
+_STARTS = np.array([capsule.start for capsule in _PARTS])
+_ENDS = np.array([capsule.end for capsule in _PARTS])
+_START_RADII = np.array([capsule.start_radius for capsule in _PARTS])
+_END_RADII = np.array([capsule.end_radius for capsule in _PARTS])
 
 
 def body_gaps(joints: np.ndarray) -> np.ndarray:
@@ -65,7 +66,7 @@ def interpenetration_share(joints: np.ndarray) -> float:
 
 
 def _capsule_gap(one: np.ndarray, other: np.ndarray, one_scale: float, other_scale: float) -> np.ndarray:
-    """Smallest gap (T,) between two bodies' capsules, of points (T, 28, 3) each."""
+    """Smallest gap (T,) between two bodies' capsules, of points (T, 30, 3) each."""
     here, there, distance = _nearest(one[:, _STARTS], one[:, _ENDS], other[:, _STARTS], other[:, _ENDS])
     widening = _END_RADII - _START_RADII
     radius = one_scale * (_START_RADII[:, None] + here * widening[:, None])

@@ -9,6 +9,8 @@ It covers, by kind:
 - arrays: types, orders of axes, bodies of cameras, people before and behind frames, samples of one person, units, axes,
   tilted and mirrored worlds, joints scaled apart, keys of rates;
 - features: normalised, with statistics in several places, transposed, with axes of one entry;
+- tables of sentences: encodings, delimiters, cases and blanks of headers, cells that are empty, too many or of several
+  lines, invisible letters, line ends within strings, texts of HumanML3D, heads without a table, spreadsheets;
 - names: namespaces, what all names begin or end with, their cases, separators and numbers, skeletons beyond those of
   `namings.py`, spines of more joints.
 
@@ -16,6 +18,7 @@ Each is right if it is read as the same joints to a millimetre, with a line abou
 one line. `python tests/quirks.py` (with the repository on PYTHONPATH) tries them all and prints a table.
 """
 
+import json
 import re
 import sys
 import tempfile
@@ -29,12 +32,13 @@ from bvh_writer import NAMES, bvh_bytes
 
 from hub_scripts.data.gate import ReadingOptions
 from hub_scripts.data.motion_files import load_motion
+from hub_scripts.generation.prompts import Prompt
 from hub_scripts.skeletons.body_frame import UP_AXES, to_y_up
 from hub_scripts.skeletons.numbered_bodies import NUMBERED_BODIES
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.motion_features import features_to_joints, joints_to_features, resample_joints
 
-__all__ = ["Quirk", "all_quirks", "try_quirk"]
+__all__ = ["Quirk", "all_quirks", "all_tables", "try_quirk"]
 
 INDEX = {joint: index for index, joint in enumerate(NAMES)}
 OWN = {joint: joint for joint in NAMES}
@@ -443,6 +447,66 @@ def _features() -> Iterator[Quirk]:
     lost = np.where(np.arange(len(raw))[:, None] == 3, np.nan, raw)
     yield Quirk("features that are NaN", "clip.npy", lost, None, "NaN")
     yield Quirk("features of several motions", "clip.npy", np.stack([raw, raw]), None, "shape")
+
+
+TABLE = [Prompt("a person bows", 1.5, 1), Prompt("a person walks; then bows, twice", 1.0, 2)]
+ONLY_TEXT = [Prompt(prompt.text) for prompt in TABLE]
+
+
+def all_tables() -> Iterator[tuple[str, bytes, list[Prompt] | str]]:
+    """Files of sentences: name, content, and what is right: the sentences, or a pattern of the refusal."""
+    head, bows, walks = "caption,duration,seed", '"a person bows",1.5,1', '"a person walks; then bows, twice",1,2'
+    comma = f"{head}\n{bows}\n{walks}\n"
+    semi = 'Caption;Duration;Seed\r\n"a person bows";1,5;1\r\n"a person walks; then bows, twice";1;2\r\n'
+    tab = (
+        semi.replace('";', '"\t')
+        .replace("5;", "5\t")
+        .replace("1;2", "1\t2")
+        .replace("Caption;Duration;", "Caption\tDuration\t")
+    )
+    yield "comma.csv", comma.encode(), TABLE
+    yield "mark.csv", comma.encode("utf-8-sig"), TABLE
+    yield "semicolon.csv", semi.encode("utf-8-sig"), TABLE
+    yield "excel_unicode.csv", tab.encode("utf-16"), TABLE
+    yield "excel_unicode_unmarked.tsv", tab.encode("utf-16-le"), TABLE
+    yield "tab.csv", tab.encode(), TABLE
+    yield "bar.csv", tab.replace("\t", "|").encode(), TABLE
+    yield "told.csv", f"sep=;\n{semi}".encode(), TABLE
+    yield "old_mac.csv", comma.replace("\n", "\r").encode(), TABLE
+    yield "old_mac_told.csv", f"sep=;\r{semi}".replace("\r\n", "\r").encode(), TABLE
+    yield "quoted_head.csv", comma.replace(head, '" Caption ","DURATION","Seed"').encode(), TABLE
+    yield "other_columns.csv", comma.replace("\n", ",x\n").replace("seed,x", "seed,note", 1).encode(), TABLE
+    yield "empty_cells.csv", comma.replace("\n", ",,\n").encode(), TABLE
+    yield "empty_rows.csv", f"{head}\n\n,,\n{bows}\n , ,\n{walks}\n\n".encode(), TABLE
+    yield "two_lines.csv", comma.replace("then bows", "then\nbows").encode(), TABLE
+    yield "hard_blanks.csv", comma.replace("a person", "a\u00a0 person").encode(), TABLE
+    yield "no_width.csv", comma.replace("person", "per\u00adson\u200b").encode(), TABLE
+    objects = [{"caption": prompt.text, "Duration": prompt.duration, " SEED": prompt.seed} for prompt in TABLE]
+    yield "list.json", json.dumps(objects).encode("utf-8-sig"), TABLE
+    yield "lines.jsonl", "\r\n\r\n".join(map(json.dumps, objects)).encode(), TABLE
+    odd = [{"caption": "a person walks\u2028and bows"}]
+    yield "separators.jsonl", json.dumps(odd[0], ensure_ascii=False).encode(), [Prompt("a person walks and bows")]
+    yield "separators.json", json.dumps(odd, ensure_ascii=False).encode(), [Prompt("a person walks and bows")]
+    lines = "".join(f"{prompt.text}\n" for prompt in TABLE)
+    yield "lines.txt", f"\n{lines}\n".encode("utf-8-sig"), ONLY_TEXT
+    yield "lines_utf16.txt", lines.encode("utf-16"), ONLY_TEXT
+    yield "lines_old_mac.txt", lines.replace("\n", "\r").encode(), ONLY_TEXT
+    yield "blanks.txt", lines.replace(" ", "\u00a0 \t").encode(), ONLY_TEXT
+    spoken = (
+        "a person bows#a/DET person/NOUN bow/VERB#0.0#0.0\na person walks; then bows, twice#a/DET person/NOUN#nan#nan\n"
+    )
+    yield "humanml3d.txt", spoken.encode(), ONLY_TEXT
+    yield "number.txt", b"a person bows#3\n", [Prompt("a person bows#3")]
+    yield "table.txt", semi.encode(), "begins as a table does"
+    yield "twice.csv", b"caption,Caption\na,b\n", "two columns 'caption'"
+    yield "unquoted.csv", b"caption,seed\nwalks, then bows,1\n", "line 2 .* put a caption with commas in quotes"
+    yield "no_head.csv", b"a person bows\n", "no column 'caption'"
+    yield "western.csv", comma.replace("bows", "böws").encode("cp1252"), "not UTF-8"
+    yield "chinese.txt", "一个人向前走\n".encode("gb18030"), "not UTF-8"
+    yield "book.xlsx", b"PK\x03\x04" + bytes(60), "spreadsheet or an archive"
+    yield "book.csv", b"PK\x03\x04" + bytes(60), "spreadsheet or an archive"
+    yield "nothing.csv", b"", "no column 'caption'"
+    yield "nothing.txt", b"\n \n", "holds no sentence"
 
 
 def main() -> int:

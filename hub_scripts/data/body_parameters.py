@@ -38,9 +38,9 @@ def posed_body(arrays: Mapping[str, np.ndarray], fps: float | None, name: str) -
     """The joints of a body that its parameters turn.
 
     Args:
-        arrays: `poses` (T, 66 or more) or (T, 22 or more, 3), axis-angle in radians, or `root_orient` (T, 3) and
-            `pose_body` (T, 63); `trans` (T, 3) metres. `rest_joints` (22, 3) are the bones they are for, which
-            files of ours say; bones of ours are taken else.
+        arrays: `poses` (T, 66 or more) or (T, 22 or more, 3), axis-angle in radians, or matrices (T, 22 or more, 3, 3);
+            or `root_orient` (T, 3) and `pose_body` (T, 63), likewise; and `trans` (T, 3) metres. `rest_joints` (22, 3)
+            are the bones they are for, which files of ours say; bones of ours are taken else.
         fps: frames per second, if the file says so.
         name: what error messages call it.
 
@@ -82,12 +82,23 @@ def _poses(arrays: Mapping[str, np.ndarray], name: str) -> np.ndarray:
     """Axis-angle vectors (T, 22, 3)."""
     whole, body, root = (_first(arrays, names) for names in (_WHOLE, _BODY, _ROOT))
     parts = [whole] if whole is not None else [part for part in (root, body) if part is not None]
-    flat = [_numbers(part, name).reshape(len(part), math.prod(part.shape[1:])) for part in parts if part.ndim in (2, 3)]
+    parts = [_axis_angles(_numbers(part, name), part is root) for part in parts]
+    flat = [part.reshape(len(part), math.prod(part.shape[1:])) for part in parts if part.ndim in (2, 3)]
     frames = {len(part) for part in flat}
     if len(flat) != len(parts) or len(frames) != 1 or sum(part.shape[1] for part in flat) < 3 * _JOINTS:
         shapes = ", ".join(str(part.shape) for part in parts)
         raise MotionLLMError(f"'{name}' has poses of shape {shapes}; give (T, 66) or more, three numbers a joint")
     return np.concatenate(flat, axis=1)[:, : 3 * _JOINTS].reshape(-1, _JOINTS, 3)
+
+
+def _axis_angles(rotations: np.ndarray, alone: bool) -> np.ndarray:
+    """Rotations (T, J, 3, 3) as axis-angle vectors (T, J, 3); so are those of one joint, (T, 3, 3). Others stay."""
+    if rotations.shape[-2:] != (3, 3) or rotations.ndim not in ((3, 4) if alone else (4,)):
+        return rotations
+    matrices = rotations.reshape(-1, 3, 3)
+    if not np.allclose(np.linalg.det(matrices), 1.0, atol=1e-2):
+        return rotations
+    return Rotation.from_matrix(matrices).as_rotvec().reshape(len(rotations), -1, 3)
 
 
 def _first(arrays: Mapping[str, np.ndarray], names: tuple[str, ...]) -> np.ndarray | None:

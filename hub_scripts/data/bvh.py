@@ -23,7 +23,15 @@ from modeling_motionllm.motion_features import FASTEST
 from .bvh_text import decode_names, exact_rate, plain_text
 from .gate import ReadingOptions, cut_part
 
-__all__ = ["Bvh", "forward_kinematics", "parse_bvh", "read_bvh", "rest_positions", "with_end_sites"]
+__all__ = [
+    "Bvh",
+    "forward_kinematics",
+    "parse_bvh",
+    "read_bvh",
+    "read_bvh_skeleton",
+    "rest_positions",
+    "with_end_sites",
+]
 
 _MAX_DEPTH = 1000
 _LARGEST = 1e9  # of a channel or an offset, in units of the file or degrees
@@ -34,6 +42,7 @@ _MOTION_LINE = re.compile(rb"^[ \t]*MOTION[ \t]*$", re.MULTILINE | re.IGNORECASE
 _MOTION_HEAD = re.compile(
     rb"\s*Frames[ \t]*:?[ \t]*(\S+)[ \t]*\n\s*Frame[ \t]*Time[ \t]*:?[ \t]*(\S+)[ \t]*(?:\n|\Z)", re.IGNORECASE
 )
+_MOST_HEADER = 1 << 18  # bytes that the skeleton takes at most: some hundred joints take a tenth
 _MOST_ROWS_OFF = 0.1  # of the rows; one more or less than announced is a slip of the program that wrote them
 _EXPORT_AGAIN = "export it again as a plain BVH file"
 
@@ -80,6 +89,24 @@ def read_bvh(path: str | os.PathLike[str]) -> Bvh:
     except OSError as error:
         raise MotionLLMError(f"cannot read '{path}' ({error.strerror}); check the path") from error
     return parse_bvh(data, os.fspath(path))
+
+
+def read_bvh_skeleton(path: str | os.PathLike[str]) -> Bvh:
+    """The skeleton of a BVH file, without frames.
+
+    Raises:
+        MotionLLMError: the file cannot be read or has no sound skeleton.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            data = file.read(_MOST_HEADER)
+    except OSError as error:
+        raise MotionLLMError(f"cannot read '{path}' ({error.strerror}); check the path") from error
+    data, _ = plain_text(data)
+    split = _MOTION_LINE.search(data)
+    if split is None:
+        raise MotionLLMError(f"'{path}' has no MOTION section; {_EXPORT_AGAIN}")
+    return _parse_hierarchy(decode_names(data[: split.start()])[0], os.fspath(path))
 
 
 def parse_bvh(data: bytes, name: str, options: ReadingOptions | None = None) -> Bvh:

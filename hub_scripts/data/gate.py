@@ -225,6 +225,8 @@ def _common_up(people: Sequence[FoundJoints], name: str) -> str | None:
 def _upright(found: FoundJoints, name: str, options: ReadingOptions) -> _Upright:
     """The joints in metres, Y up."""
     joints, unturned, fps, notes = found.joints, found.unturned, found.fps, list(found.notes)
+    if unturned is not None and unturned.all():  # positions alone: no pose is told from others by that
+        unturned = None
     thigh, shin = leg_lengths(joints)
     scale, unit, odd = find_scale(thigh, shin, name, options.scale or found.scale)
     leg = thigh + shin

@@ -22,6 +22,7 @@ from modeling_motionllm.placement_motionllm import encode_placements, split_peop
 from .caption_table import CaptionEntry, read_caption_table
 from .cards import DatasetCard, dataset_card
 from .composed.drawing import MAX_FRAMES
+from .folder_units import folder_scales
 from .gate import ReadingOptions
 from .recordings import RECORDING_SUFFIXES, parse_recording, read_bytes, recording_suffix
 from .retarget import RetargetedMotion, retarget_people
@@ -110,6 +111,7 @@ class RecordingFolderSource(MotionSource[ClipRecording]):
                 f"'{Path(next(iter(self.files.values()))).name}'); write paths relative to the folder"
             )
         self.reading = {name: self._options(entry) for name, entry in self.table.items()}
+        self.folder_scales = self._one_unit_a_folder()
         how = [[name, entry.file, entry.partner, asdict(self.reading[name])] for name, entry in self.table.items()]
         self.recipe = _hash([_RECIPE, sorted(how), clip_seconds])
         self.wording = _hash([self.name, license, *([name, asdict(self.table[name])] for name in sorted(self.table))])
@@ -149,7 +151,10 @@ class RecordingFolderSource(MotionSource[ClipRecording]):
             )
             for index, piece in enumerate(pieces)
         ]
-        return clips, list(dict.fromkeys(note for read in people for note in (read.skeleton, *read.notes)))
+        notes = [note for read in people for note in (read.skeleton, *read.notes)]
+        if recording.name in self.folder_scales:
+            notes.append("its unit is that of the other files of its folder; the column scale says otherwise")
+        return clips, list(dict.fromkeys(notes))
 
     def content(self, clip: Clip, mirrored: bool) -> str:
         return mirror_words(clip.content) if mirrored else clip.content
@@ -191,6 +196,18 @@ class RecordingFolderSource(MotionSource[ClipRecording]):
         if skeleton_map is not None:
             said["skeleton_map"] = find_skeleton_map(skeleton_map)
         return replace(self.options, **said)
+
+    def _one_unit_a_folder(self) -> dict[str, float]:
+        """Scales of clips whose file alone would be read in another unit than the others; put into their options."""
+        untold = {
+            name: self.files[entry.file]
+            for name, entry in self.table.items()
+            if self.reading[name].scale is None and self.reading[name].skeleton_map is None
+        }
+        scales = folder_scales(untold)
+        for name, scale in scales.items():
+            self.reading[name] = replace(self.reading[name], scale=scale)
+        return scales
 
     def _people(self, data: bytes, path: str, file: str, options: ReadingOptions) -> list[RetargetedMotion]:
         try:

@@ -5,8 +5,9 @@ import csv
 import io
 import json
 import os
+import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,9 @@ __all__ = ["TABLE_SUFFIXES", "Table", "TableRow", "read_table", "read_text"]
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".json", ".jsonl", ".parquet")
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_DELIMITERS = (",", ";", "\t", "|")
+# Soft hyphens and blanks of no width: of web pages, in no sentence.
+_INVISIBLE = re.compile("[\u00ad\u200b\u2060\ufeff]")
 
 
 @dataclass(frozen=True)
@@ -26,7 +30,7 @@ class TableRow:
     Args:
         line: its number, of the line where the file has lines, else of the row.
         where: the same for messages, with the file.
-        cells: by column name (lower case, NFC, without blanks around it); text is NFC and without blanks around it.
+        cells: by column name (lower case, as text); text is NFC, with one blank between words and none around them.
     """
 
     line: int
@@ -80,17 +84,22 @@ def read_text(path: str | os.PathLike[str]) -> str:
         data = Path(path).read_bytes()
     except OSError as error:
         raise MotionLLMError(f"cannot read '{path}' ({error.strerror}); check the path") from error
+    if data.startswith(b"PK"):
+        raise MotionLLMError(f"'{path}' is a spreadsheet or an archive and no text; save the sheet as .csv (UTF-8)")
+    encoding = "utf-16" if data.startswith(_UTF_16) else "utf-8-sig"
+    if encoding != "utf-16" and 0 < len(data[:64]) // 2 - 1 <= data[:64].count(0):
+        encoding = "utf-16-be" if data[:1] == b"\0" else "utf-16-le"
     try:
-        text = data.decode("utf-16" if data.startswith(_UTF_16) else "utf-8-sig")
+        text = data.decode(encoding)
     except UnicodeDecodeError as error:
         raise MotionLLMError(
             f"'{path}' cannot be read as text: it is not UTF-8 (byte {error.start}); save it as UTF-8"
         ) from error
-    return unicodedata.normalize("NFC", text)
+    return _INVISIBLE.sub("", unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n")))
 
 
 def _name(column: Any) -> str:
-    return unicodedata.normalize("NFC", str(column or "")).strip().lower()
+    return str(_value(str(column or ""))).lower()
 
 
 def _cells(row: Mapping[Any, Any]) -> dict[str, Any]:
@@ -98,7 +107,10 @@ def _cells(row: Mapping[Any, Any]) -> dict[str, Any]:
 
 
 def _value(value: Any) -> Any:
-    return unicodedata.normalize("NFC", value).strip() if isinstance(value, str) else value
+    """A cell; text in NFC, with single blanks."""
+    return (
+        " ".join(_INVISIBLE.sub("", unicodedata.normalize("NFC", value)).split()) if isinstance(value, str) else value
+    )
 
 
 def _csv(text: str, path: Path) -> Table:
@@ -107,17 +119,17 @@ def _csv(text: str, path: Path) -> Table:
     if told:
         text = text.partition("\n")[2]
         head = text.partition("\n")[0].strip()
-    delimiter = told if told in (",", ";", "\t") else max(",;\t", key=head.count)
+    delimiter = told if told in _DELIMITERS else max(_DELIMITERS, key=head.count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     rows: list[TableRow] = []
     try:
-        columns = tuple(_name(name) for name in next(reader, ()))
+        columns = _columns(next(reader, ()), path)
         for values in reader:
             line = reader.line_num + bool(told)
             where = f"line {line} of '{path}'"
-            if len(values) > len(columns):
+            if any(value.strip() for value in values[len(columns) :]):
                 raise MotionLLMError(f"{where} has more cells than the first line; put a caption with commas in quotes")
-            cells = {name: value.strip() for name, value in zip(columns, values, strict=False)}
+            cells = {name: _value(value) for name, value in zip(columns, values, strict=False)}
             if any(cells.values()):
                 rows.append(TableRow(line, where, cells))
     except csv.Error as error:
@@ -125,9 +137,22 @@ def _csv(text: str, path: Path) -> Table:
     return Table(columns, rows, head)
 
 
+def _columns(names: Sequence[Any], path: Path) -> tuple[str, ...]:
+    """Column names of a first line.
+
+    Raises:
+        MotionLLMError: two are alike.
+    """
+    columns = tuple(_name(name) for name in names)
+    twice = sorted({name for name in columns if name and columns.count(name) > 1})
+    if twice:
+        raise MotionLLMError(f"'{path}' has two columns '{twice[0]}'; rename or delete one")
+    return columns
+
+
 def _json(text: str, path: Path, lines: bool) -> Table:
     rows: list[TableRow] = []
-    parts = enumerate(text.splitlines(), start=1) if lines else [(1, text)]
+    parts = enumerate(text.split("\n"), start=1) if lines else [(1, text)]
     kind = "line" if lines else "row"
     for number, part in parts:
         if not part.strip():
@@ -151,7 +176,7 @@ def _parquet(path: Path) -> Table:
 
     try:
         with parquet.ParquetFile(path) as file:
-            columns = tuple(_name(name) for name in file.schema_arrow.names)
+            columns = _columns(file.schema_arrow.names, path)
             rows = [
                 TableRow(number, f"row {number} of '{path}'", _cells(row))
                 for number, row in enumerate(

@@ -1,7 +1,7 @@
 """Contact sheets: frames of a clip side by side in one PNG, one row for each clip, or for each of its segments."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from modeling_motionllm.motion import Motion
 try:
     from PIL import Image, ImageDraw
 
+    from .camera import Camera
     from .overlay import Font, draw_legend, load_font, wrap_text
     from .renderer import Renderer, RenderOptions
     from .theme import person_colours, to_theme
@@ -22,6 +23,8 @@ except ImportError as error:
     raise MotionLLMError(f"pictures need Pillow ({error}); run: pip install 'motionllm[viz]'") from error
 
 __all__ = ["draw_contact_sheet", "draw_frames", "draw_path", "picked_frames", "save_contact_sheet"]
+
+_SMALL = 0.7  # of the size that people have where the camera goes along
 
 
 def _parts(motion: Motion) -> list[tuple[Motion, float]]:
@@ -58,7 +61,7 @@ def _draw_row(
     legend = 0.0135 * height
     wide = 2 * (5.2 * legend + small.getlength("right")) + 5.2 * legend * min(len(people), 6)
     draw_legend(row, (row.width - wide, 0.5 * caption_height), legend, people, small, theme.muted)
-    strip = draw_frames(motion, count, panel, theme_name, gap, small, start, **options)
+    strip = draw_frames(motion, count, panel, theme_name, gap, small, start, follow=True, **options)
     row.paste(strip, (gap, caption_height))
     return row
 
@@ -113,9 +116,10 @@ def draw_frames(
     gap: int,
     font: Font,
     start: float = 0.0,
+    follow: bool = False,
     **options: Any,
 ) -> Image.Image:
-    """`count` frames spread evenly over a clip, side by side, each with its time; all seen by one camera.
+    """`count` frames spread evenly over a clip, side by side, each with its time.
 
     Args:
         motion: the clip; with fewer frames than `count` the rest stays empty.
@@ -125,19 +129,35 @@ def draw_frames(
         gap: pixels between two panels.
         font: of the times.
         start: seconds of the first frame.
+        follow: whether the camera goes along with people who go so far that they would be small in pictures of all of
+            their way; else one camera sees all panels.
         **options: further ones of `RenderOptions`.
     """
     theme, (width, height) = to_theme(theme_name), panel
     strip = Image.new("RGB", (count * (width + gap) - gap, height), theme.sky)
-    renderer = Renderer(motion, RenderOptions(size=panel, theme=theme_name, caption="", legend=False, **options))
+    shown = RenderOptions(size=panel, theme=theme_name, caption="", legend=False, **options)
+    renderer = Renderer(motion, shown)
+    along = _camera_along(motion, renderer, shown) if follow else None
     picked = picked_frames(motion, count)
     inset = 2 * max(2, round(0.02 * height))
     for column, index in enumerate(picked.tolist()):
+        if along is not None:
+            renderer = Renderer(motion, shown, along(index))
         picture = renderer.frame(index)
         time = f"{start + index / motion.fps:.2f} s"
         ImageDraw.Draw(picture).text((width - inset, height - inset), time, font=font, fill=theme.muted, anchor="rb")
         strip.paste(picture, (column * (width + gap), 0))
     return strip
+
+
+def _camera_along(motion: Motion, whole: Renderer, options: RenderOptions) -> Callable[[int], Camera] | None:
+    """The camera of each frame that goes along with the people; None where `whole` shows them about as large."""
+    middle = motion.people[..., 0, :].mean(axis=0) * np.array([1.0, 0.0, 1.0])
+    near = Renderer(replace(motion, joints=motion.joints - middle[:, None]), options).camera
+    sizes = [view.focal / np.median(view.project(at)[1]) for view, at in ((whole.camera, middle), (near, 0 * middle))]
+    if sizes[0] > _SMALL * sizes[1]:
+        return None
+    return lambda index: replace(near, position=near.position + middle[index])
 
 
 def draw_contact_sheet(
@@ -150,7 +170,7 @@ def draw_contact_sheet(
 ) -> Image.Image:
     """Draw frames spread evenly over each clip, time going to the right, one clip under the other with its caption.
 
-    A clip with several segments has a row for each, with its sentence.
+    A clip with several segments has a row for each, with its sentence. The camera goes along with people who go far.
 
     Args:
         motions: one clip or several.

@@ -1,4 +1,4 @@
-"""A small software renderer: bodies of shaded capsules under a camera that never moves."""
+"""A small software renderer: bodies of shaded capsules under a camera that does not move."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,6 +24,7 @@ _LAYERS = ((1.0, 0.0, 0.56), (0.9, 0.06, 0.8), (0.74, 0.15, 0.97), (0.5, 0.25, 1
 _TRUNK = [which for which, capsule in enumerate(CAPSULES) if capsule.trunk]
 _OTHERS = [which for which, capsule in enumerate(CAPSULES) if not capsule.trunk]
 _LIGHT = np.array([-0.55, -0.83])  # towards the light, on the picture, y down
+_BEHIND = 0.3  # metres before the camera
 _ARC_POINTS = 11  # per end of a capsule
 _SHADOW_SLANT = (0.2, 0.26)  # metres to the right and away from the camera per metre of height
 
@@ -81,9 +82,10 @@ class Renderer:
     Args:
         motion: what to draw.
         options: how to draw it.
+        camera: from where; chosen so that all of the clip is in the picture if None.
     """
 
-    def __init__(self, motion: Motion, options: RenderOptions | None = None) -> None:
+    def __init__(self, motion: Motion, options: RenderOptions | None = None, camera: Camera | None = None) -> None:
         self.options = options or RenderOptions()
         self.motion = motion = smpl_motion(motion)
         self._theme = to_theme(self.options.theme)
@@ -94,7 +96,7 @@ class Renderer:
         self._overlay = Overlay(size, self._theme, self._tones, caption, motion.duration, legend=self.options.legend)
         self._scales = np.array([body_scale(person) for person in motion.people])
         self._points = body_points(motion.people, self._scales[:, None, None])
-        self.camera = self._choose_camera()
+        self.camera = camera or self._choose_camera()
         self._prepare_capsules()
         self._background = self._draw_background()
 
@@ -175,7 +177,11 @@ class Renderer:
         low, high = paths.min(axis=(0, 1)), paths.max(axis=(0, 1))
         reach = 2.6 * float(self._scales.max()) + 0.5 * float(np.linalg.norm(high - low))
         picture = draw_ground(self.options.size, self.camera, self._theme, 0.5 * (low + high), reach)
-        pixels = self.camera.project(paths)[0] * _SUPERSAMPLING
+        pixels, depth = self.camera.project(paths)
+        # What lies behind the camera is where the path was last seen.
+        seen = np.maximum.accumulate(np.where(depth > _BEHIND, np.arange(depth.shape[1]), -1), axis=1)
+        pixels = np.take_along_axis(pixels, np.maximum(seen, (depth > _BEHIND).argmax(axis=1)[:, None])[..., None], 1)
+        pixels = pixels * _SUPERSAMPLING
         self._path_width = max(2, round(0.0045 * min(self.options.size) * _SUPERSAMPLING))
         self._paths = [self._thin_out(path) for path in pixels]
         large = picture.resize([side * _SUPERSAMPLING for side in picture.size], Image.Resampling.NEAREST)

@@ -20,14 +20,21 @@ _LONGEST_STEM = 48  # letters
 
 
 def file_stem(text: str) -> str:
-    """A file name from a sentence: its words, in any script, joined by hyphens; of a long one the first, and a hash."""
+    """A file name from a sentence: its words, in any script, joined by hyphens; of a long one the first, and a hash.
+
+    One without words (emoji, say) has the hash alone, so that no other such sentence has its name.
+    """
     text = unicodedata.normalize("NFC", text.lower())
+
+    def hashed(words: str) -> str:
+        return hashlib.sha256(words.encode()).hexdigest()[:6]
+
     # Marks are vowels and tones of many scripts, and no part of `\\w`.
     kept = "".join(sign if sign.isalnum() or unicodedata.category(sign)[0] == "M" else "-" for sign in text)
     words = re.sub("-+", "-", kept).strip("-")
     if len(words) > _LONGEST_STEM:
-        words = f"{words[: _LONGEST_STEM - 7].rsplit('-', 1)[0]}-{hashlib.sha256(words.encode()).hexdigest()[:6]}"
-    return words or "motion"
+        words = f"{words[: _LONGEST_STEM - 7].rsplit('-', 1)[0]}-{hashed(words)}"
+    return words or f"motion-{hashed(text)}"
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Files of sentences to make motions of: plain text or a table."""
 
 import math
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from modeling_motionllm.errors_motionllm import MotionLLMError
 __all__ = ["Prompt", "in_turns", "read_prompts"]
 
 _COLUMNS = ("caption", "duration", "seed")
+# What follows a sentence in the texts of HumanML3D: its words with their kinds, and from when to when it is said.
+_SPOKEN = re.compile(r"#[^\s#/]+/[A-Z]+(?: [^\s#/]+/[A-Z]+)*#\s*[\w.+-]+#\s*[\w.+-]+\s*$")
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,8 @@ def read_prompts(path: str | Path) -> list[Prompt]:
     Args:
         path: .csv, .tsv, .json, .jsonl or .parquet (see `read_table`) with a column `caption` and, where wanted,
             `duration` (seconds) and `seed`, other columns being ignored and empty cells being none; any other file
-            holds one sentence a line, empty lines being ignored.
+            holds one sentence a line, empty lines being ignored; also texts of HumanML3D
+            (`sentence#its words#0.0#0.0`).
 
     Raises:
         MotionLLMError: the file cannot be read, lacks the column, or holds a value that is no caption, duration or
@@ -81,7 +85,8 @@ def read_prompts(path: str | Path) -> list[Prompt]:
     """
     path = Path(path)
     if path.suffix.lower() not in TABLE_SUFFIXES:
-        lines = (line.strip() for line in read_text(path).splitlines())
+        lines = [" ".join(_SPOKEN.sub("", line).split()) for line in read_text(path).split("\n")]
+        _check_no_table(lines[0], path)
         prompts = [Prompt(line) for line in lines if line]
         what = "write one a line"
     else:
@@ -96,6 +101,15 @@ def read_prompts(path: str | Path) -> list[Prompt]:
     if not prompts:
         raise MotionLLMError(f"--prompts '{path}' holds no sentence; {what}")
     return prompts
+
+
+def _check_no_table(head: str, path: Path) -> None:
+    """Make sure that the first of plain lines is not the head of a table."""
+    if _COLUMNS[0] in {word.strip(' "') for word in re.split(r"[,;|\t]", head.lower())}:
+        raise MotionLLMError(
+            f"--prompts '{path}' begins as a table does ('{head[:60]}'), but is read as one sentence a line; name it "
+            ".csv or .tsv"
+        )
 
 
 def _prompt(row: dict[str, Any], where: str) -> Prompt:

@@ -1,5 +1,7 @@
 """Finding out in which unit and axes a body was recorded, whether its sides are right and where its floor is."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from modeling_motionllm.errors_motionllm import MotionLLMError
@@ -10,6 +12,7 @@ __all__ = [
     "bends_backward",
     "check_body",
     "check_sides",
+    "common_scale",
     "find_scale",
     "find_up_axis",
     "floor_offset",
@@ -39,6 +42,7 @@ _ADULT_THIGH = (0.35, 0.50)
 _COMMON_UNITS = (1.0, 0.01, 0.001, 0.0254, 0.3048)
 _THIGH = (0.23, 0.56)
 _RARE_THIGH = (0.28, 0.56)
+_PERSON_THIGH = (0.15, 0.56)  # of children of three, too
 _ADULT_LEG = 0.82  # thigh and shin
 
 _BONES = (
@@ -97,6 +101,25 @@ def find_scale(thigh: float, shin: float, name: str, given: float | None = None)
     if _ADULT_THIGH[0] <= metres <= _ADULT_THIGH[1]:
         return scale, unit, None
     return scale, unit, f"the thigh is {metres:.2f} m long, which is no adult's; --scale corrects a wrong unit"
+
+
+def common_scale(thighs: Sequence[float], scales: Sequence[float] = ()) -> float | None:
+    """The unit in which most of these thighs are a person's, then most of them an adult's.
+
+    Args:
+        thighs: lengths in units of the files.
+        scales: metres per unit to choose from; those that programs write by default, then the rarer ones.
+
+    Returns:
+        Metres per unit; None where no thigh is a person's in any.
+    """
+
+    def within(scale: float, limits: tuple[float, float]) -> int:
+        return sum(limits[0] <= thigh * scale <= limits[1] for thigh in thighs)
+
+    units = scales or (*_COMMON_UNITS, *(unit for unit in _UNITS if unit not in _COMMON_UNITS))
+    best = max(units, key=lambda scale: (within(scale, _PERSON_THIGH), within(scale, _ADULT_THIGH)))
+    return best if within(best, _PERSON_THIGH) else None
 
 
 def check_body(joints: np.ndarray, name: str, remedy: str) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 
 from hub_scripts.cli import main
 from hub_scripts.data.gate import ReadingOptions
@@ -40,6 +41,17 @@ def load(tmp_path: Path, **arrays: Any) -> tuple[Motion, list[str]]:
     np.savez(tmp_path / "clip.npz", **arrays)
     notes: list[str] = []
     return load_motion(tmp_path / "clip.npz", None, notes.append), notes
+
+
+def test_rotation_matrices_are_the_same_poses(tmp_path: Path) -> None:
+    vectors = poses()
+    matrices = Rotation.from_rotvec(vectors.reshape(-1, 3)).as_matrix().reshape(FRAMES, 52, 3, 3)
+    expected, _ = load(tmp_path, poses=vectors.reshape(FRAMES, -1), trans=way(), fps=30.0)
+    whole, _ = load(tmp_path, poses=matrices[:, :24], trans=way(), fps=30.0)
+    np.testing.assert_allclose(whole.joints, expected.joints, atol=1e-5)
+    for root in (matrices[:, 0], matrices[:, :1]):
+        parts, _ = load(tmp_path, global_orient=root, body_pose=matrices[:, 1:24], transl=way(), fps=30.0)
+        np.testing.assert_allclose(parts.joints, expected.joints, atol=1e-5)
 
 
 def test_amass_stands_in_metres_and_moves_as_it_says(tmp_path: Path) -> None:

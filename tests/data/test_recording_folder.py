@@ -165,3 +165,22 @@ def test_rows_of_one_clip_agree_in_how_it_is_read(tmp_path: Path) -> None:
     (tmp_path / "captions.csv").write_text("file,caption,fps\na,walks,60\na,runs,120\n")
     with pytest.raises(MotionLLMError, match=r"gives 'a' the fps '120\.0', but an earlier line says '60\.0'"):
         read_caption_table(tmp_path / "captions.csv")
+
+
+def test_files_of_one_folder_are_read_in_one_unit(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Children in inches: one of them would be an adult in the unit of the CMU database."""
+    table = "file,caption,split,scale\n"
+    sizes = {"kids/small": 0.48, "kids/taller": 0.66, "kids/tallest": 0.72, "adults/one": 1.0, "kids/told": 0.48}
+    for name, size in sizes.items():
+        path = folder / f"{name}.bvh"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(bvh_bytes(size * WALK, OWN_NAMES, unit=0.01 if name == "adults/one" else 0.0254))
+        table += f"{name},walks,train,{0.05 if name == 'kids/told' else ''}\n"
+    alone = load_motion(folder / "kids" / "small.bvh")
+    assert np.abs(alone.joints - sizes["kids/small"] * WALK).max() > 0.5
+    rows = prepare(folder, table, "--no-mirror")
+    for name, size in sizes.items():
+        size = size if name != "kids/told" else 0.48 / 0.0254 * 0.05
+        np.testing.assert_allclose(rows[name]["joints"][0], size * WALK, atol=1e-4)
+    noted = read_summary(folder.parent / "out")["noted"]
+    assert noted["its unit is that of the other files of its folder; the column scale says otherwise"] == ["kids/small"]

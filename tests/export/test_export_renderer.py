@@ -6,11 +6,19 @@ from PIL import Image
 
 from hub_scripts.export import save_motion
 from hub_scripts.export.camera import Margins, fit_camera
-from hub_scripts.export.contact_sheet import draw_contact_sheet, save_contact_sheet
+from hub_scripts.export.contact_sheet import draw_contact_sheet, draw_frames, save_contact_sheet
 from hub_scripts.export.overlay import load_font, wrap_text
 from hub_scripts.export.renderer import Renderer, RenderOptions
 from hub_scripts.export.theme import person_colours
-from modeling_motionllm.body_motionllm import CAPSULES, NUM_POINTS, PARENTS, body_points, body_scale
+from modeling_motionllm.body_motionllm import (
+    CAPSULES,
+    LEFT_HEEL,
+    NUM_POINTS,
+    PARENTS,
+    RIGHT_HEEL,
+    body_points,
+    body_scale,
+)
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.motion import Motion, MotionSegment
 
@@ -145,6 +153,9 @@ def test_body_adds_points_and_leaves_the_joints():
     assert (points[..., :22, :] == joints).all()
     assert max(max(capsule.start, capsule.end) for capsule in CAPSULES) == NUM_POINTS - 1
     assert len(PARENTS) == 22
+    ankles, heels = STANDING[[7, 8]], body_points(STANDING[None], 1.0)[0, [LEFT_HEEL, RIGHT_HEEL]]
+    assert (np.abs(heels[:, 2] - (ankles[:, 2] - 0.05)) < 0.01).all()  # behind the ankles
+    assert (np.abs(heels[:, 1] - 0.02) < 0.01).all()  # as low as the toes
     assert body_scale(STANDING[None] * 0.5) == pytest.approx(0.5 * body_scale(STANDING[None]))
 
 
@@ -188,6 +199,22 @@ def test_each_segment_has_a_row_of_a_contact_sheet(tmp_path):
     upper = (0, 0, sheet.width, height - 20)  # without the times
     assert below.crop(upper).tobytes() == second.crop(upper).tobytes()
     assert below.tobytes() != second.tobytes()
+
+
+def test_contact_sheets_go_along_with_who_walks_away():
+    """A person keeps its size in the panels, however far it goes; one that stays is seen as by a camera that stays."""
+    standing, walking = make_motion(40), make_motion(40, speed=8.0)
+    font = load_font(8)
+
+    def sizes(motion: Motion, follow: bool) -> list[int]:
+        strip = pixels(draw_frames(motion, 4, (100, 120), "dark", 2, font, follow=follow))
+        panels = [strip[:, column * 102 : column * 102 + 100] for column in range(4)]
+        return [int((panel[:100, :, 2] > 150).sum()) for panel in panels]  # blue of the body; above the time
+
+    assert sizes(standing, True) == sizes(standing, False)
+    whole = min(sizes(standing, True))
+    assert min(sizes(walking, True)) > 0.6 * whole
+    assert max(sizes(walking, False)) < 0.4 * whole
 
 
 @pytest.mark.parametrize(
