@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from hub_scripts.skeletons.body_frame import common_scale, find_scale, leg_lengths
-from hub_scripts.skeletons.match import match_skeleton
+from hub_scripts.skeletons.match import SkeletonMatch, match_skeleton
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.motion_features import HUMANML3D
 
@@ -22,16 +22,20 @@ def folder_scales(files: Mapping[str, str]) -> dict[str, float]:
     Returns:
         By name, without those that would be no person's size in the unit of the others.
     """
+    matches: dict[tuple[str, ...], SkeletonMatch] = {}
     groups: dict[tuple[Path, tuple[str, ...]], dict[str, tuple[float, float]]] = {}  # of each its thigh and scale alone
     for name, path in files.items():
         if path.lower().endswith(".bvh"):
             try:
                 skeleton = read_bvh_skeleton(path)
-                thigh, shin = _legs(skeleton, path)
+                names = skeleton.joint_names
+                if names not in matches:
+                    matches[names] = match_skeleton(names, skeleton.parents, skeleton.end_sites, path)
+                thigh, shin = _legs(skeleton, matches[names])
                 alone = find_scale(thigh, shin, path)[0]
             except MotionLLMError:  # it is told when the file is read
                 continue
-            groups.setdefault((Path(path).parent, skeleton.joint_names), {})[name] = thigh, alone
+            groups.setdefault((Path(path).parent, names), {})[name] = thigh, alone
     found: dict[str, float] = {}
     for group in groups.values():
         if len({alone for _, alone in group.values()}) == 1:
@@ -43,9 +47,7 @@ def folder_scales(files: Mapping[str, str]) -> dict[str, float]:
     return found
 
 
-def _legs(skeleton: Bvh, name: str) -> tuple[float, float]:
+def _legs(skeleton: Bvh, match: SkeletonMatch) -> tuple[float, float]:
     """Lengths of thigh and shin at rest, in units of the file."""
-    match = match_skeleton(skeleton.joint_names, skeleton.parents, skeleton.end_sites, name)
     rest = rest_positions(skeleton)
-    joints = rest[[match.indices.get(joint, (0,))[0] for joint in HUMANML3D.joint_names]]
-    return leg_lengths(joints[None])
+    return leg_lengths(rest[[match.indices.get(joint, (0,))[0] for joint in HUMANML3D.joint_names]][None])

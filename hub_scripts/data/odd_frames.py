@@ -25,20 +25,23 @@ def padding(joints: np.ndarray) -> tuple[int, int]:
 
 
 def lost_frames(joints: np.ndarray, known: Collection[str]) -> np.ndarray:
-    """Which frames hold no body, bool (N,), where others do: a bone of an arm or leg is far from its usual length.
+    """Which frames hold no body, bool (N,), where others do: a bone of an arm or leg is far too long, or most are gone.
 
     Args:
         joints: (N, 22, 3), any unit.
         known: joints that are there.
     """
-    lost = np.zeros(len(joints), bool)
+    long, short, bones = np.zeros(len(joints), bool), np.zeros(len(joints)), 0
     for side in ("left", "right"):
         for upper, lower in _LIMBS:
             if {f"{side}_{upper}", f"{side}_{lower}"} <= set(known):
                 bone = joints[:, _INDEX[f"{side}_{upper}"]] - joints[:, _INDEX[f"{side}_{lower}"]]
                 length = np.linalg.norm(bone, axis=-1)
                 usual = float(np.median(length))
-                lost |= (length < _SHORTEST * usual) | (length > _LONGEST * usual)
+                long |= length > _LONGEST * usual
+                short += length < _SHORTEST * usual
+                bones += 1
+    lost = long | (2 * short > bones)
     return lost if lost.mean() < 0.5 else np.zeros(len(joints), bool)
 
 

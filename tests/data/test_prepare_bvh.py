@@ -174,7 +174,9 @@ def test_a_continued_run_converts_nothing_twice_and_sees_changed_words(
 ) -> None:
     parsed: list[str] = []
     parse = recordings.parse_bvh
-    monkeypatch.setattr(recordings, "parse_bvh", lambda data, name: (parsed.append(name), parse(data, name))[1])
+    monkeypatch.setattr(
+        recordings, "parse_bvh", lambda data, name, options: (parsed.append(name), parse(data, name, options))[1]
+    )
     with monkeypatch.context() as patch:
         patch.setattr("datasets.arrow_writer.ArrowWriter.write_batch", _refuse)
         with pytest.raises(MotionLLMError, match="No space left"):
