@@ -18,7 +18,7 @@ from .bvh import Bvh
 from .gate import ReadingOptions, cut_part
 from .joint_arrays import feature_joints, frame_rate, read_array
 from .recordings import explain_reading, parse_recording, read_bytes, recording_suffix
-from .retarget import JointPositions, read_people, retarget_people
+from .retarget import JointPositions, read_people, retarget_people, without_doubles
 
 __all__ = ["load_motion"]
 
@@ -73,7 +73,7 @@ def _load(path: Path, options: ReadingOptions, tell: Callable[[str], None]) -> M
     recordings = parse_recording(data, path, os.fspath(path), options)
     try:
         if suffix in (".npy", ".npz"):
-            return _array_motion(recordings, path, options, tell)
+            return _array_motion(recordings, path, options, tell, told=False)
         return _skeleton_motion(recordings, path, options, tell)
     except UnknownSkeletonError as error:
         raise MotionLLMError(f"{error}; {offer_map_template(error, path.with_suffix('.map.json'))}") from error
@@ -115,10 +115,15 @@ def _is_others(joints: np.ndarray) -> bool:
 
 
 def _array_motion(
-    recordings: Sequence[Bvh | JointPositions], path: Path, options: ReadingOptions, tell: Callable[[str], None]
+    recordings: Sequence[Bvh | JointPositions],
+    path: Path,
+    options: ReadingOptions,
+    tell: Callable[[str], None],
+    told: bool = True,
 ) -> Motion:
-    """A motion at the rate of its array; said is what is not as in our own."""
+    """A motion at the rate of its array; said is what is not as in our own; `told` if the file says who is in it."""
     people = read_people(recordings, os.fspath(path), options)
+    people = people if told else without_doubles(people, os.fspath(path))
     for skeleton, read in people:
         for line in ([] if skeleton == _PLAIN else [f"{skeleton}, {read.fps:g} fps"]) + [*read.notes]:
             tell(f"{path.name}: {line}")

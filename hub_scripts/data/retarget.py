@@ -13,7 +13,15 @@ from modeling_motionllm.motion_features import HUMANML3D, resample_joints
 from .bvh import Bvh, forward_kinematics, rest_positions, with_end_sites
 from .gate import FoundJoints, ReadingOptions, ReadMotion, pass_gate
 
-__all__ = ["JointPositions", "RetargetedMotion", "find_joints", "read_people", "retarget", "retarget_people"]
+__all__ = [
+    "JointPositions",
+    "RetargetedMotion",
+    "find_joints",
+    "read_people",
+    "retarget",
+    "retarget_people",
+    "without_doubles",
+]
 
 _FPS = HUMANML3D.fps
 _MAP = 'give a --map file with the sides swapped, or with "left_handed": true if the file has left-handed axes'
@@ -135,7 +143,7 @@ def retarget_people(
         RetargetedMotion(
             np.asarray(resample_joints(read.joints, read.fps, _FPS), dtype=np.float32), skeleton, read.notes
         )
-        for skeleton, read in read_people(recordings, name, options)
+        for skeleton, read in without_doubles(read_people(recordings, name, options), name)
     ]
 
 
@@ -176,10 +184,10 @@ def read_people(
         options = replace(options, fps=None)
     read = pass_gate(people, name, options)
     told = [f"{skeleton} skeleton, {one.unit}, {one.up} up" for skeleton, one in zip(skeletons, read, strict=True)]
-    return _without_doubles(list(zip(told, read, strict=True)), name)
+    return list(zip(told, read, strict=True))
 
 
-def _without_doubles(people: list[tuple[str, ReadMotion]], name: str) -> list[tuple[str, ReadMotion]]:
+def without_doubles(people: list[tuple[str, ReadMotion]], name: str) -> list[tuple[str, ReadMotion]]:
     """The people of one world; who is there twice (a body and its clothes) counts once.
 
     Raises:
