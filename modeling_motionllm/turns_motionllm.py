@@ -19,6 +19,7 @@ from .vocabulary_motionllm import MotionVocabulary
 
 __all__ = ["TURN", "Story", "Turn", "stream_turns", "tell_turns", "turn_lengths"]
 
+_ROWS = 32  # that are drawn at once, where turns are drawn without context
 _LEAST_SECONDS = 4.0  # of the motion so far that every turn sees, if there is that much
 TURN = 3  # the part of `derived_seed`
 
@@ -47,16 +48,17 @@ class Story:
     codes: list[int] = field(default_factory=list)
     ends: list[int] = field(default_factory=list)
 
-    def prompt(self, model: MotionModel, settings: MotionSettings, length: int | None) -> list[int]:
+    def prompt(self, model: MotionModel, settings: MotionSettings, length: int | None, later: int = 0) -> list[int]:
         """Ids that ask for the next turn: what was told so far, as far as it fits, and its prompt.
 
         Args:
             model: that is asked.
             settings: how to draw.
             length: codes of the turn, None where the model ends it.
+            later: turns after it, where turns are drawn without context: asks for that one.
         """
-        if not settings.turn_context and self.ends:  # what was given is gone on from even so
-            return [*self.bos, *self.ahead[0]]
+        if later or (not settings.turn_context and self.ends):  # what was given is gone on from even so
+            return [*self.bos, *self.ahead[later]]
         config, most = model.config.motion_config, settings.max_codes
         least = round(_LEAST_SECONDS * config.fps / config.frames_per_code) + 1  # with `</Motion>`
         context = getattr(model.config.text_config, "max_position_embeddings", None) or 10**9
@@ -97,16 +99,18 @@ class Story:
 
 @dataclass(frozen=True)
 class _Asked:
-    """The next turn of the motions that have one.
+    """The next turn of the motions that have one, or the next few turns where none hangs on another.
 
     Args:
-        rows: of all motions, those whose turn it is.
+        rows: of all motions, those whose turn it is, turn after turn.
+        turns: how many turns that are.
         inputs: `input_ids` and `attention_mask` of their prompts.
         lengths: int64 (len(rows),) codes, or None.
         seeds: of each.
     """
 
     rows: list[int]
+    turns: int
     inputs: dict[str, torch.Tensor]
     lengths: torch.Tensor | None
     seeds: list[int]
@@ -144,29 +148,42 @@ class _Telling:
                 self.stories.append(told)
         self.unknown = [0.0] * len(self.stories)
 
-    def ask(self) -> _Asked | None:
-        """The next turn; None where everything is told."""
+    def ask(self, at_once: int = 1) -> _Asked | None:
+        """The next turn; None where everything is told.
+
+        Args:
+            at_once: rows, up to which the turns after it are asked for too, where each is drawn by itself.
+        """
         rows = [row for row, story in enumerate(self.stories) if story.ahead]
         if not rows:
             return None
-        wanted = None if self.lengths is None else self.lengths[[row // self.copies for row in rows], self.turn]
-        if wanted is not None and int(wanted.min()) < 1:
-            raise MotionLLMError(f"turn {self.turn + 1} has {int(wanted.min())} codes; give at least one for each turn")
+        apart = not self.settings.turn_context and all(story.ends or not story.told for story in self.stories)
+        turns = max(1, at_once // len(rows)) if apart else 1
+        asked = [(row, turn) for turn in range(turns) for row in rows if turn < len(self.stories[row].ahead)]
+        wanted = None
+        if self.lengths is not None:
+            wanted = torch.stack([self.lengths[row // self.copies, self.turn + turn] for row, turn in asked])
+            for length, (_, turn) in zip(wanted.tolist(), asked, strict=True):
+                if length < 1:
+                    raise MotionLLMError(
+                        f"turn {self.turn + turn + 1} has {length} codes; give at least one for each turn"
+                    )
         prompts = [
-            self.stories[row].prompt(self.model, self.settings, None if wanted is None else int(wanted[place]))
-            for place, row in enumerate(rows)
+            self.stories[row].prompt(self.model, self.settings, None if wanted is None else int(wanted[place]), turn)
+            for place, (row, turn) in enumerate(asked)
         ]
         inputs = {name: ids.to(self.model.device) for name, ids in pad_left(prompts, self.vocabulary.end).items()}
-        seeds = [self.seeds[row] if self.turn == 0 else derived_seed(self.seeds[row], self.turn, TURN) for row in rows]
-        return _Asked(rows, inputs, wanted, seeds)
+        numbers = [(self.seeds[row], self.turn + turn) for row, turn in asked]
+        seeds = [seed if number == 0 else derived_seed(seed, number, TURN) for seed, number in numbers]
+        return _Asked([row for row, _ in asked], turns, inputs, wanted, seeds)
 
     def add(self, asked: _Asked, codes: Sequence[Sequence[int]], unknown: torch.Tensor | None) -> None:
-        """Tell the codes of the turn that was asked for."""
+        """Tell the codes of the turns that were asked for."""
         for place, (row, own) in enumerate(zip(asked.rows, codes, strict=True)):
             self.stories[row].add([code for code in own if code != -1], self.vocabulary)
             if unknown is not None:
                 self.unknown[row] = max(self.unknown[row], float(unknown[place]))
-        self.turn += 1
+        self.turn += asked.turns
 
     @property
     def ends(self) -> torch.Tensor:
@@ -218,7 +235,8 @@ def tell_turns(
         MotionLLMError: prompts or lengths that do not fit together.
     """
     telling = _Telling(model, input_ids, attention_mask, turns, num_codes, copies, seeds, settings)
-    while (asked := telling.ask()) is not None:
+    at_once = _ROWS // (1 if judge is None else settings.num_candidates)
+    while (asked := telling.ask(at_once)) is not None:
         scene = Scene(
             model,
             asked.inputs["input_ids"],

@@ -89,7 +89,7 @@ def test_engines_agree_and_batches_do_not_matter(model, processor, options):
 
 def test_without_context_each_turn_is_what_its_sentence_gives(model, processor, monkeypatch):
     options = {"do_sample": False, "guidance_scale": 2.0, "turn_context": False}
-    seconds = [1.0, 0.6, 2.0]
+    seconds: list[float] = [1.0, 0.6, 2.0]
     seen = read_prompts(monkeypatch)
     output = tell(model, processor(text=[TURNS], duration=[seconds]), **options)
     alone = [
@@ -97,7 +97,8 @@ def test_without_context_each_turn_is_what_its_sentence_gives(model, processor, 
         for text, lasting in zip(TURNS, seconds, strict=True)
     ]
     assert codes_of(output)[0] == [code for [codes] in alone for code in codes]
-    assert seen[:3] == seen[3:]  # the prompts
+    together, *apart = seen  # all turns are drawn at once
+    assert [together] == [[ids for [ids] in apart]]
     assert output.segment_ends.tolist() == [[5, 8, 18]]
     # What was given is gone on from even so, by the first turn.
     vocabulary, bos = processor.vocabulary, processor.bos_ids
@@ -107,6 +108,16 @@ def test_without_context_each_turn_is_what_its_sentence_gives(model, processor, 
     seen.clear()
     tell(model, inputs, max_codes=9, **options)
     assert seen == [[[*bos, *given, *first]], [[*bos, *second]]]
+    # Drawn ones are the same however many are drawn at once, and in a stream.
+    drawn = {"seed": 4, "temperature": 1.0, "turn_context": False, "max_codes": 12}
+    texts = processor(text=[TURNS, TURNS[:1], TURNS[1:]])
+    at_once = tell(model, texts, **drawn)
+    monkeypatch.setattr(turns_motionllm, "_ROWS", 1)
+    one_by_one = tell(model, texts, **drawn)
+    assert codes_of(one_by_one) == codes_of(at_once)
+    assert torch.equal(one_by_one.segment_ends, at_once.segment_ends)
+    *_, last = model.stream_motion(**texts, **(AS_LEARNT | drawn))
+    assert torch.equal(last.segment_ends, at_once.segment_ends)
 
 
 def test_a_turn_is_asked_for_after_all_turns_before_it(model, processor, monkeypatch):
