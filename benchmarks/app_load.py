@@ -27,6 +27,7 @@ from benchmarks.measuring import machine
 from hub_scripts.options.default_models import DEFAULT_CHECKPOINT
 
 _ROOT = Path(__file__).resolve().parent.parent
+_PATIENCE = {"timeout": 600.0}  # seconds: clients ask for the page too while the app is busy
 _ACTIONS = ("walks forward", "bows", "waves with the left hand", "raises both hands", "jumps")
 
 
@@ -57,7 +58,9 @@ def _resident(process: subprocess.Popen) -> str:
 
 def _visit(address: str, number: int, times: int, seconds: float) -> tuple[list[float], list[str]]:
     """What one client waits for each answer, and what is wrong with them."""
-    client, waited, wrong = Client(address, verbose=False, download_files=False), [], []
+    client = Client(address, verbose=False, download_files=False, httpx_kwargs=_PATIENCE)
+    waited: list[float] = []
+    wrong: list[str] = []
     for turn in range(times):
         sentence = f"person {number} of group {turn} {_ACTIONS[turn % len(_ACTIONS)]}"
         start = time.perf_counter()
@@ -132,7 +135,7 @@ def _upload(port: int, name: str, content: bytes) -> str:
 
 
 def _nasty(address: str, port: int, folder: Path) -> None:
-    client = Client(address, verbose=False, download_files=False)
+    client = Client(address, verbose=False, download_files=False, httpx_kwargs=_PATIENCE)
     big, secret = folder / "big.bvh", folder / "secret.npz"
     big.write_bytes(b"x" * (50 << 20))
     secret.write_bytes(b"nobody's business")
