@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Callable, Iterable
 
-from benchmarks import bvh_import, decoding, evaluation, motion_features, scaling, start, streaming, training
+from benchmarks import bvh_import, decoding, evaluation, motion_features, pictures, scaling, start, streaming, training
 from benchmarks.measuring import Row, machine, print_table
 from hub_scripts.metrics.judge import load_sentence_encoder
 from modeling_motionllm.errors_motionllm import MotionLLMError
@@ -17,6 +17,7 @@ def main() -> None:
         "start": lambda quick, cpu: start.measure(3 if quick else 5, cpu),
         "features": lambda quick, cpu: motion_features.measure(3 if quick else 7, cpu),
         "import of .bvh": bvh_import.measure,
+        "pictures": pictures.measure,
         "streaming": streaming.measure,
         "decoding": decoding.measure,
         "training": training.measure,

@@ -46,7 +46,7 @@ def _child(naive: bool, cpu_time: bool, started: float) -> None:
     from hub_scripts.options import checkpoint as loading
 
     if naive:
-        loading._without_collecting = nullcontext
+        loading._without_collecting = loading._one_process = nullcontext
     loading.quiet()
     if naive:
         from modeling_motionllm import checkpoint_motionllm, fused_llama_motionllm

@@ -62,7 +62,7 @@ def main(argv: Sequence[str]) -> int:
     args = _parser().parse_args(argv)
     settings = _settings(args)
     out = _output(args)
-    quiet()
+    quiet(args.model)
     from hub_scripts.data.motion_files import load_motion
     from hub_scripts.export import save_motion_files
     from hub_scripts.export.segments import SEGMENT_SUFFIXES, save_segments

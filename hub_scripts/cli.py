@@ -35,6 +35,7 @@ COMMANDS = {
 }
 
 _LONGEST = 1200  # letters of an error
+_LARGE = ("prepare", "encode", "evaluate", "train", "train-vq", "train-evaluator", "recipe")  # with data of any size
 # Optional packages and the extra that brings them.
 _EXTRAS = {
     **{"pyarrow": "train", "PIL": "viz", "av": "viz", "gguf": "demo"},
@@ -96,6 +97,16 @@ def _said(error: BaseException) -> str:
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
+def _tell_memory() -> None:
+    """Say on the terminal how much memory this process or one that it started took at most."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return
+    peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    print(f"peak memory of a process: {peak / (1e6 if sys.platform == 'darwin' else 1e3):,.0f} MB", file=sys.stderr)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code: 0, 2 for bad input, 130 when interrupted."""
     if argv is None:
@@ -125,7 +136,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if (renamed := _renamed(command, rest)) is not None:
             raise MotionLLMError(renamed)
-        return importlib.import_module(f"hub_scripts.{COMMANDS[command][0]}").main(rest)
+        code: int = importlib.import_module(f"hub_scripts.{COMMANDS[command][0]}").main(rest)
+        if command in _LARGE and argv is None:
+            _tell_memory()
+        return code
     except MotionLLMError as error:
         if show_traceback:
             traceback.print_exc()

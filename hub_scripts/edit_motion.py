@@ -60,7 +60,7 @@ def main(argv: Sequence[str]) -> int:
     check_engine_arguments(args)
     if args.seed < 0:
         raise MotionLLMError(f"--seed is {args.seed}; give 0 or more")
-    quiet()
+    quiet(args.model)
     from hub_scripts.data.motion_files import load_motion
     from hub_scripts.generation.continuing import check_part, check_source, edit_motion
     from hub_scripts.generation.run import MadeMotion

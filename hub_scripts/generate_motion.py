@@ -78,7 +78,7 @@ def main(argv: Sequence[str]) -> int:
     formats = check_writing_arguments(args, *[""] * (args.dataset_dir is not None))
     check_generate_arguments(args)
     prompts = _prompts(args)
-    quiet()
+    quiet(args.model)
     from hub_scripts.data.motion_files import load_motion
     from hub_scripts.generation.continuing import read_around
     from hub_scripts.hub.actions import read_actions

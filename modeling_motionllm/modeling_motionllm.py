@@ -38,7 +38,7 @@ from .losses_motionllm import token_losses
 from .modeling_motion_vq import MotionVQDecoderOutput, MotionVQEncoderOutput, MotionVQModel
 from .new_rows_motionllm import grow_vocabulary
 from .settings_motionllm import add_default_settings
-from .strict_motionllm import StrictPreTrainedModel, find_file, hub_options
+from .strict_motionllm import StrictPreTrainedModel, find_file, hub_options, without_weights
 from .vocabulary_motionllm import MotionVocabulary
 
 __all__ = ["MotionLLMForCausalLM"]
@@ -134,7 +134,7 @@ class MotionLLMForCausalLM(MotionGenerationMixin, StrictPreTrainedModel, Generat
         Args:
             brought: ids of rows that an adapter will put in their place.
         """
-        with torch.device("meta"):
+        with without_weights():
             model = cls(config)
         vocabulary = MotionVocabulary.from_config(config)
         codebook = motion_vq.quantizer.codebook if config.motion_rows_like_codes else None

@@ -12,13 +12,22 @@ from huggingface_hub.errors import HTTPError
 from huggingface_hub.utils import get_session
 from safetensors import SafetensorError
 from transformers import PreTrainedModel
+from transformers.initialization import no_init_weights
 from transformers.utils import SAFE_WEIGHTS_NAME, WEIGHTS_INDEX_NAME, WEIGHTS_NAME, cached_file
 
 from .errors_motionllm import MotionLLMError
 from .files_motionllm import share_files
 from .json_motionllm import Field, check_json, explain_settings
 
-__all__ = ["StrictPreTrainedModel", "explain_writing", "find_file", "hub_options", "load_complete", "why_unreachable"]
+__all__ = [
+    "StrictPreTrainedModel",
+    "explain_writing",
+    "find_file",
+    "hub_options",
+    "load_complete",
+    "why_unreachable",
+    "without_weights",
+]
 
 _NAMED = 3  # missing tensors of a message
 
@@ -150,6 +159,13 @@ def check_complete(name: str, info: Mapping[str, Any], unneeded: tuple[str, ...]
         )
 
 
+@contextmanager
+def without_weights() -> Iterator[None]:
+    """Modules that are made meanwhile have weights of the right shapes that take no memory and no time to draw."""
+    with torch.device("meta"), no_init_weights():
+        yield
+
+
 class StrictPreTrainedModel(PreTrainedModel):
     """A model whose `from_pretrained` checks its configuration first and gives all of the weights or none.
 
@@ -216,5 +232,5 @@ class StrictPreTrainedModel(PreTrainedModel):
         if kind != cls.config_class.model_type:
             wanted = cls.config_class.model_type
             raise MotionLLMError(f"'{found}' is of a {kind}, not of a {wanted}; give another folder")
-        with explain_settings(found), torch.device("meta"):
+        with explain_settings(found), without_weights():
             cls(cls.config_class.from_dict(values))

@@ -1,7 +1,8 @@
 """A small software renderer: bodies of shaded capsules under a camera that does not move."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
@@ -25,7 +26,9 @@ _TRUNK = [which for which, capsule in enumerate(CAPSULES) if capsule.trunk]
 _OTHERS = [which for which, capsule in enumerate(CAPSULES) if not capsule.trunk]
 _LIGHT = np.array([-0.55, -0.83])  # towards the light, on the picture, y down
 _BEHIND = 0.3  # metres before the camera
-_ARC_POINTS = 11  # per end of a capsule
+_SHARES, _SHIFTS = np.array(_LAYERS)[:, :2].T
+_ARC = np.linspace(0.0, 1.0, 11)  # points of an end of a capsule
+_AT_ONCE = 16  # frames whose outlines are worked out together
 _SHADOW_SLANT = (0.2, 0.26)  # metres to the right and away from the camera per metre of height
 
 
@@ -61,19 +64,42 @@ class RenderOptions:
 
 
 def _outlines(start: np.ndarray, end: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Outlines of tapered capsules in a plane: (N, 2 * _ARC_POINTS, 2) from two centres (N, 2) and radii (N,)."""
+    """Outlines of tapered capsules in a plane: (..., 22, 2) from two centres (..., 2) and radii (...)."""
     axis = end - start
-    length = np.maximum(np.hypot(axis[:, 0], axis[:, 1]), 1e-9)
-    angle = np.arctan2(axis[:, 1], axis[:, 0])
-    tangent = np.arccos(np.clip((first - second) / length, -1.0, 1.0))
-    share = np.linspace(0.0, 1.0, _ARC_POINTS)
-    around_start = angle[:, None] + tangent[:, None] + share * (2 * np.pi - 2 * tangent[:, None])
-    around_end = angle[:, None] - tangent[:, None] + share * (2 * tangent[:, None])
-    circles = [
-        centre[:, None, :] + radius[:, None, None] * np.stack([np.cos(turn), np.sin(turn)], axis=-1)
-        for centre, radius, turn in ((start, first, around_start), (end, second, around_end))
-    ]
-    return np.concatenate(circles, axis=1)
+    length = np.maximum(np.hypot(axis[..., 0], axis[..., 1]), 1e-9)
+    angle = np.arctan2(axis[..., 1], axis[..., 0])[..., None]
+    tangent = np.arccos(np.clip((first - second) / length, -1.0, 1.0))[..., None]
+    around_start = angle + tangent + _ARC * (2 * np.pi - 2 * tangent)
+    around_end = angle - tangent + _ARC * (2 * tangent)
+    turns = np.stack([around_start, around_end], axis=-2)
+    circles = np.stack([np.cos(turns), np.sin(turns)], axis=-1)
+    circles *= np.stack([first, second], axis=-1)[..., None, None]
+    circles += np.stack([start, end], axis=-2)[..., None, :]
+    return circles.reshape(*circles.shape[:-3], -1, 2)
+
+
+def _corners(outlines: np.ndarray) -> Any:
+    """Outlines (..., N, 2) as Pillow takes them from a buffer: it draws from whole pixels to whole pixels."""
+    return np.trunc(outlines).astype(np.float32).reshape(*outlines.shape[:-2], -1)
+
+
+@dataclass(frozen=True)
+class _Shapes:
+    """What is drawn of F frames: M capsules of all people, L layers of each, N points of an outline.
+
+    Args:
+        shadows: (F, M, N, 2) outlines on the floor, pixels.
+        strengths: (F, M) how dark they are, 0 to 255.
+        blurs: (F) how far shadows spread, pixels.
+        bodies: (F, M, L, N, 2) outlines, supersampled pixels.
+        depths: (F, P, J) of the points of the bodies, metres.
+    """
+
+    shadows: np.ndarray
+    strengths: np.ndarray
+    blurs: list[float]
+    bodies: np.ndarray
+    depths: np.ndarray
 
 
 class Renderer:
@@ -114,14 +140,10 @@ class Renderer:
         if not 0 <= index <= last:
             raise MotionLLMError(f"frame {index} of a motion of {self.num_frames} frames; give 0 to {last}")
         lower = int(index)
-        points = self._points[:, lower]
+        points = self._points[:, lower : lower + 1]
         if index > lower:
-            points = points + (self._points[:, lower + 1] - points) * (index - lower)
-        picture = self._background.copy()
-        self._draw_shadow(picture, points)
-        self._draw_people(picture, points, lower)
-        self._overlay.draw_time(picture, index / self.motion.fps)
-        return picture
+            points = points + (self._points[:, lower + 1 : lower + 2] - points) * (index - lower)
+        return next(self._pictures(points, [index]))
 
     def body_tops(self, index: int) -> np.ndarray:
         """A point just above each body at frame `index`, (P, 3), metres: where a label can stand."""
@@ -132,7 +154,19 @@ class Renderer:
 
     def frames(self) -> Iterator[Image.Image]:
         """All pictures in order."""
-        return map(self.frame, range(self.num_frames))
+        for start in range(0, self.num_frames, _AT_ONCE):
+            stop = min(start + _AT_ONCE, self.num_frames)
+            yield from self._pictures(self._points[:, start:stop], range(start, stop))
+
+    def _pictures(self, points: np.ndarray, moments: Sequence[float]) -> Iterator[Image.Image]:
+        """Pictures of points (P, F, J, 3) at F frames or between them."""
+        shapes = self._shapes(np.ascontiguousarray(points.swapaxes(0, 1)))
+        for place, moment in enumerate(moments):
+            picture = self._background.copy()
+            self._draw_shadow(picture, shapes, place)
+            self._draw_people(picture, shapes, place, int(moment))
+            self._overlay.draw_time(picture, moment / self.motion.fps)
+            yield picture
 
     def _choose_camera(self) -> Camera:
         radii = point_radii() * self._scales[:, None, None]
@@ -204,58 +238,63 @@ class Renderer:
             reached[frame] = len(kept)
         return kept, reached
 
-    def _draw_shadow(self, picture: Image.Image, points: np.ndarray) -> None:
+    def _shapes(self, points: np.ndarray) -> _Shapes:
+        """What is drawn of points (F, P, J, 3)."""
+        frames = len(points)
         right, _, forward = self.camera.axes
         slant = _SHADOW_SLANT[0] * right + _SHADOW_SLANT[1] * forward / np.hypot(forward[0], forward[2])
         heights = np.maximum(points[..., 1], 0.0)
         floor = points[..., [0, 2]] + heights[..., None] * slant[[0, 2]]
         flat = _outlines(
-            floor[:, self._starts].reshape(-1, 2),
-            floor[:, self._ends].reshape(-1, 2),
-            self._start_radii.ravel(),
-            self._end_radii.ravel(),
+            floor[:, :, self._starts].reshape(frames, -1, 2),
+            floor[:, :, self._ends].reshape(frames, -1, 2),
+            np.broadcast_to(self._start_radii.ravel(), (frames, self._start_radii.size)),
+            np.broadcast_to(self._end_radii.ravel(), (frames, self._end_radii.size)),
         )
         world = np.stack([flat[..., 0], np.zeros(flat.shape[:-1]), flat[..., 1]], axis=-1)
-        pixels, depth = self.camera.project(world)
-        blur = 0.03 * self.camera.focal / float(depth.mean()) * float(self._scales.mean())
+        shadows, away = self.camera.project(world)
+        scale = float(self._scales.mean())
+        rise = 0.5 * (heights[..., self._starts] + heights[..., self._ends]).reshape(frames, -1)
+        rise = np.clip(rise / np.repeat(self._scales, len(CAPSULES)) / 1.3, 0.0, 1.0)
+
+        pixels, depth = self.camera.project(points)
+        pixels = pixels * _SUPERSAMPLING
+        zoom = self.camera.focal * _SUPERSAMPLING / depth
+        start = pixels[:, :, self._starts].reshape(frames, -1, 1, 2)
+        end = pixels[:, :, self._ends].reshape(frames, -1, 1, 2)
+        first = (self._start_radii * zoom[..., self._starts]).reshape(frames, -1, 1)
+        second = (self._end_radii * zoom[..., self._ends]).reshape(frames, -1, 1)
+        bodies = _outlines(
+            start + (_SHIFTS * first)[..., None] * _LIGHT,
+            end + (_SHIFTS * second)[..., None] * _LIGHT,
+            first * _SHARES,
+            second * _SHARES,
+        )
+        return _Shapes(
+            shadows=shadows,
+            strengths=255 * self._theme.shadow_strength * (1.0 - 0.6 * rise),
+            blurs=[0.03 * self.camera.focal / float(one.mean()) * scale for one in away],
+            bodies=bodies,
+            depths=depth,
+        )
+
+    def _draw_shadow(self, picture: Image.Image, shapes: _Shapes, place: int) -> None:
+        pixels, strength, blur = shapes.shadows[place], shapes.strengths[place], shapes.blurs[place]
         box = self._box(pixels, 3 * blur + 2)
         if box is None:
             return
         mask = Image.new("L", (box[2] - box[0], box[3] - box[1]))
         pen = ImageDraw.Draw(mask)
-        rise = (
-            0.5 * (heights[:, self._starts] + heights[:, self._ends]).ravel() / np.repeat(self._scales, len(CAPSULES))
-        )
-        strength = 255 * self._theme.shadow_strength * (1.0 - 0.6 * np.clip(rise / 1.3, 0.0, 1.0))
-        order = np.argsort(strength, kind="stable").tolist()
-        outlines = np.round(pixels - np.array(box[:2]), 3).reshape(len(pixels), -1).tolist()
-        for which in order:
+        outlines = _corners(np.round(pixels - np.array(box[:2]), 3))
+        for which in np.argsort(strength, kind="stable").tolist():
             pen.polygon(outlines[which], fill=int(strength[which]))
         picture.paste(self._theme.shadow, box, mask.filter(ImageFilter.GaussianBlur(blur)))
 
-    def _draw_people(self, picture: Image.Image, points: np.ndarray, frame: int) -> None:
-        pixels, depth = self.camera.project(points)
-        pixels = pixels * _SUPERSAMPLING
-        zoom = self.camera.focal * _SUPERSAMPLING / depth
-        start = pixels[:, self._starts].reshape(-1, 2)
-        end = pixels[:, self._ends].reshape(-1, 2)
-        first = (self._start_radii * zoom[:, self._starts]).ravel()
-        second = (self._end_radii * zoom[:, self._ends]).ravel()
-        nested = np.stack(
-            [
-                _outlines(
-                    start + (shift * first)[:, None] * _LIGHT,
-                    end + (shift * second)[:, None] * _LIGHT,
-                    first * share,
-                    second * share,
-                )
-                for share, shift, _ in _LAYERS
-            ],
-            axis=1,
-        )
+    def _draw_people(self, picture: Image.Image, shapes: _Shapes, place: int, frame: int) -> None:
+        bodies = shapes.bodies[place]
         travelled = [path[: int(reached[frame])] for path, reached in self._paths]
         trace = np.array([point for path in travelled for point in path])
-        around = np.concatenate([nested[:, 0].reshape(-1, 2), trace])
+        around = np.concatenate([bodies[:, 0].reshape(-1, 2), trace])
         box = self._box(around / _SUPERSAMPLING, self._path_width + 2)
         if box is None:
             return
@@ -269,11 +308,11 @@ class Renderer:
             if len(path) > 1:
                 shifted = [(x - left, y - top) for x, y in path]
                 pen.line(shifted, fill=mix(self._theme.floor, tones.middle, 0.75), width=self._path_width)
-        outlines = (nested - origin).reshape(len(nested), len(_LAYERS), -1).tolist()
-        for group in self._far_to_near(depth):
+        outlines = _corners(bodies - origin)
+        for group in self._far_to_near(shapes.depths[place]):
             for layer in range(len(_LAYERS)):
                 for which in group:
-                    pen.polygon(outlines[which][layer], fill=self._fills[which][layer])
+                    pen.polygon(outlines[which, layer], fill=self._fills[which][layer])
         picture.paste(large.reduce(_SUPERSAMPLING), box[:2])
 
     def _far_to_near(self, depth: np.ndarray) -> list[list[int]]:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,15 @@ def _rate(motion: Motion, fps: float | None) -> float:
     return rate
 
 
+def _meanwhile(frames: Iterator[Any]) -> Iterator[Any]:
+    """The same frames, each drawn while the one before it is encoded."""
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(next, frames, None)
+        while (frame := coming.result()) is not None:
+            coming = pool.submit(next, frames, None)
+            yield frame
+
+
 def _encode(path: Path, codec: str, pixels: str, rate: float, frames: Iterator[Any], size: tuple[int, int]) -> None:
     """Write `frames`, which yields av.VideoFrame in the pixel format that the codec wants, as one film."""
     h264 = codec == "libx264"
@@ -55,7 +65,7 @@ def _encode(path: Path, codec: str, pixels: str, rate: float, frames: Iterator[A
                     colours = stream.codec_context
                     colours.colorspace = colours.color_primaries = colours.color_trc = _BT709
                     colours.color_range = _LIMITED_RANGE
-                for frame in frames:
+                for frame in _meanwhile(frames):
                     container.mux(stream.encode(frame))
                 container.mux(stream.encode())
         except (av.FFmpegError, av.codec.codec.UnknownCodecError) as error:

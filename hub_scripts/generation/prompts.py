@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from hub_scripts.captions.turns import split_into_turns
 from hub_scripts.data.text_tables import TABLE_SUFFIXES, read_table, read_text
 from modeling_motionllm.errors_motionllm import MotionLLMError
 
@@ -48,6 +47,8 @@ def in_turns(prompt: Prompt, duration: float | None = None) -> Prompt:
     Raises:
         MotionLLMError: it has a number of durations that is neither that of the sentences nor that of the turns.
     """
+    from hub_scripts.captions.turns import split_into_turns  # late, as --help needs this module
+
     sentences = (prompt.text, *prompt.then)
     turns = [split_into_turns(sentence) for sentence in sentences]
     text, *then = (turn for own in turns for turn in own)

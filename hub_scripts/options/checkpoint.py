@@ -3,6 +3,7 @@
 import argparse
 import gc
 import os
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hub_scripts.options.default_models import DEFAULT_CHECKPOINT, require_shipped
+from hub_scripts.options.later import compiler_later, imported_later
 from modeling_motionllm.errors_motionllm import MotionLLMError
 
 if TYPE_CHECKING:  # the libraries are imported when they are needed
@@ -41,10 +43,37 @@ def _without_collecting() -> Iterator[None]:
             gc.enable()
 
 
-def quiet() -> None:
-    """Keep the libraries' progress bars and notices off the terminal; errors still come through."""
+@contextmanager
+def _one_process() -> Iterator[None]:
+    """While transformers is imported, what it brings in for compilers, sharded models and losses that are not ours
+    waits: half of the time of its import.
+    """
+    if "transformers" in sys.modules or "WORLD_SIZE" in os.environ:
+        yield
+        return
+    from torch import distributed
+
+    available = distributed.is_available
+    # As in a torch that was built without: transformers asks once, and leaves the modules for sharded models alone.
+    distributed.is_available = lambda: False
+    try:
+        compiler_later()
+        with imported_later("scipy", "accelerate"):
+            yield
+    finally:
+        distributed.is_available = available
+
+
+def quiet(model: str | None = None) -> None:
+    """Import the libraries, and keep their progress bars and notices off the terminal; errors still come through.
+
+    Args:
+        model: checkpoint that will be loaded; who waits at a terminal is told so.
+    """
+    if model is not None and sys.stderr.isatty():
+        print(f"loading {Path(model).name} ...", file=sys.stderr, flush=True)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    with _without_collecting():
+    with _without_collecting(), _one_process():
         import motionllm  # noqa: F401
     from transformers.utils import logging
 

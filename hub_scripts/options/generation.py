@@ -161,12 +161,10 @@ def check_writing_arguments(args: argparse.Namespace, default_formats: str = _DE
 def write_formats(
     motion: "Motion", stem: Path, formats: Sequence[str], args: argparse.Namespace, notes: Sequence[str] = ()
 ) -> None:
-    """Write a motion as `stem` with each of the formats, then print what was written; `notes` are lines about it."""
-    written = [
-        path
-        for name in formats
-        for path in write_motion(motion, stem.with_name(f"{stem.name}.{name}"), args, resample=False)
-    ]
+    """Write a motion as `stem` with each of the formats, one line each; `notes` are lines about it that go before."""
     print(f"{motion.duration:.1f} s: {motion.caption}")
-    for line in [*notes, *map(str, written)]:
-        print(f"  {line}")
+    for line in notes:
+        print(f"  {line}", flush=True)
+    for name in formats:
+        for path in write_motion(motion, stem.with_name(f"{stem.name}.{name}"), args, resample=False):
+            print(f"  {path}", flush=True)
