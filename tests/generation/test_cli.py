@@ -176,7 +176,7 @@ def bad_file(kind: str, folder: Path, joints: np.ndarray) -> Path:
 @pytest.mark.parametrize("kind,words", [
     ("bvh half", ["cut off"]),
     ("bvh header", ["export it again"]),
-    ("npy NaN", ["NaN", "repair it or export it again"]),
+    ("npy NaN", ["NaN", "repair these frames"]),
     ("npy width", ["(40, 63)", "(T, 22, 3) or features (T, 263)"]),
     ("npy joints", ["(40, 20, 3)"]),
     ("npy unit", ["body of", "in units of 0.001 m"]),
