@@ -137,7 +137,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if (renamed := _renamed(command, rest)) is not None:
             raise MotionLLMError(renamed)
         code: int = importlib.import_module(f"hub_scripts.{COMMANDS[command][0]}").main(rest)
-        if command in _LARGE and argv is None:
+        if code == 0 and command in _LARGE and argv is None:
             _tell_memory()
         return code
     except MotionLLMError as error:

@@ -161,10 +161,24 @@ def check_writing_arguments(args: argparse.Namespace, default_formats: str = _DE
 def write_formats(
     motion: "Motion", stem: Path, formats: Sequence[str], args: argparse.Namespace, notes: Sequence[str] = ()
 ) -> None:
-    """Write a motion as `stem` with each of the formats, one line each; `notes` are lines about it that go before."""
-    print(f"{motion.duration:.1f} s: {motion.caption}")
+    """Write a motion as `stem` with each of the formats, one line each; `notes` are lines about it that go before.
+
+    Raises:
+        OSError: nobody reads what is printed; the files are written all the same.
+    """
+    unread: list[OSError] = []
+
+    def say(line: str) -> None:
+        try:
+            print(line, flush=True)
+        except OSError as error:
+            unread.append(error)
+
+    say(f"{motion.duration:.1f} s: {motion.caption}")
     for line in notes:
-        print(f"  {line}", flush=True)
+        say(f"  {line}")
     for name in formats:
         for path in write_motion(motion, stem.with_name(f"{stem.name}.{name}"), args, resample=False):
-            print(f"  {path}", flush=True)
+            say(f"  {path}")
+    if unread:
+        raise unread[0]
