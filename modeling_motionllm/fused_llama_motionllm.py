@@ -360,7 +360,12 @@ class FusedLlama:
 
     def _linear(self, hidden: torch.Tensor, matrix: FusedMatrix) -> torch.Tensor:
         """A matrix of a layer times (R, S, in)."""
-        return F.linear(hidden, *matrix)
+        weight, bias = matrix
+        if hidden.shape[1] == 1 < len(hidden) and hidden.device.type == "cpu" and hidden.dtype == torch.float32:
+            # A few rows: libraries are up to 2.8 times as fast with the large matrix first.
+            product = (weight @ hidden[:, 0].T).T[:, None]
+            return product if bias is None else product + bias
+        return F.linear(hidden, weight, bias)
 
     @staticmethod
     def _normed(norm: Any, hidden: torch.Tensor) -> torch.Tensor:
