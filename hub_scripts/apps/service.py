@@ -293,7 +293,7 @@ class MotionService:
             duration = tuple(map(float, seconds)) if len(sentences) > 1 and len(seconds) > 1 else float(seconds[0])
         asked = Prompt(sentences[0], duration, then=tuple(sentences[1:]))
         if split and self.knows_turns:
-            asked = in_turns(asked, duration if isinstance(duration, float) else None)
+            asked = in_turns(asked)
         return Job(0, asked.text, asked.duration, seed, "", asked.then)
 
     def _continued(self, made: "ContinuedMotion", job: Job) -> MotionAnswer:

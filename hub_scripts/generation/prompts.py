@@ -55,8 +55,8 @@ def in_turns(prompt: Prompt, duration: float | None = None) -> Prompt:
     seconds = duration if prompt.duration is None else prompt.duration
     given = seconds if isinstance(seconds, tuple) else (seconds,) * len(sentences)
     if len(given) == len(sentences):
-        shared = [None if lasting is None else lasting / len(own) for lasting, own in zip(given, turns, strict=True)]
-        shared = [lasting for lasting, own in zip(shared, turns, strict=True) for _ in own]
+        both = zip(given, turns, strict=True)
+        shared = [None if lasting is None else lasting / len(own) for lasting, own in both for _ in own]
     elif len(given) == len(then) + 1:
         shared = list(given)
     else:
