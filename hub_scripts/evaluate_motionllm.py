@@ -21,7 +21,7 @@ from hub_scripts.hub.evaluation_record import kept_figures, put_sheet, record_ev
 from hub_scripts.hub.records import read_training_record
 from hub_scripts.metrics.caption import SentenceSimilarity
 from hub_scripts.metrics.judge import load_sentence_encoder
-from hub_scripts.metrics.score import match_folder
+from hub_scripts.metrics.score import FolderMotions, match_folder
 from hub_scripts.options.checkpoint import load_processor, quiet
 from hub_scripts.options.engine import engine_settings, load_engine
 from hub_scripts.options.evaluation import (
@@ -99,9 +99,18 @@ def _write_json(path: str, figures: dict[str, Any]) -> None:
         temporary.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
 
 
-def _read_motion(path: Path) -> Motion:
-    """A motion of another system; what its file had to be put right in is said."""
-    return load_motion(path, tell=lambda line: print(line, file=sys.stderr))
+def _match(args: argparse.Namespace, motions: Sequence[RealMotion]) -> FolderMotions:
+    """The motions of another system; what was found out about their files is said once for all that it is true of."""
+    noted: dict[str, list[str]] = {}
+
+    def read(path: Path) -> Motion:
+        name = f"{path.name}: "
+        return load_motion(path, tell=lambda line: noted.setdefault(line.removeprefix(name), []).append(path.name))
+
+    matched = match_folder(args.model, [motion.row() for motion in motions], read)
+    for note, files in noted.items():
+        print(f"{files[0] if len(files) == 1 else f'{len(files):,} files of {args.model}'}: {note}", file=sys.stderr)
+    return matched
 
 
 def _measure(args: argparse.Namespace, motions: list[RealMotion], left_out: str, scenes: bool) -> dict[str, Any]:
@@ -113,7 +122,7 @@ def _measure(args: argparse.Namespace, motions: list[RealMotion], left_out: str,
         vq = MotionVQModel.from_pretrained(args.model).eval().to(args.device)
         return {"reconstruction": evaluate_reconstruction(vq, motions)[0]}
     if args.kind == "motions":
-        matched = match_folder(args.model, [motion.row() for motion in motions], _read_motion)
+        matched = _match(args, motions)
         scorer = load_judge(args, motions)
         told = f"motions of {args.model}: {matched.protocol(args.repeats, args.seed)}"
         rows = {args.model: score_values(matched.score(scorer, args.repeats, args.seed))}

@@ -23,7 +23,6 @@ _JOINTS = HUMANML3D.num_joints
 _WHOLE = ("poses", "fullpose", "smpl_poses")
 _ROOT, _BODY = ("root_orient", "global_orient", "Rh"), ("pose_body", "body_pose")
 _TRANSLATION = ("trans", "transl", "smpl_trans")
-_USUAL_FPS = 30.0
 _NOTE = "SMPL pose parameters, put on bones of ours (an adult of 1.7 m); its body shape (betas) is not looked at"
 
 
@@ -34,14 +33,14 @@ def holds_poses(arrays: Mapping[str, np.ndarray]) -> bool:
     )
 
 
-def posed_body(arrays: Mapping[str, np.ndarray], fps: float | None, name: str) -> JointPositions:
+def posed_body(arrays: Mapping[str, np.ndarray], fps: float, name: str) -> JointPositions:
     """The joints of a body that its parameters turn.
 
     Args:
         arrays: `poses` (T, 66 or more) or (T, 22 or more, 3), axis-angle in radians, or matrices (T, 22 or more, 3, 3);
             or `root_orient` (T, 3) and `pose_body` (T, 63), likewise; and `trans` (T, 3) metres. `rest_joints` (22, 3)
             are the bones they are for, which files of ours say; bones of ours are taken else.
-        fps: frames per second, if the file says so.
+        fps: frames per second.
         name: what error messages call it.
 
     Raises:
@@ -65,17 +64,13 @@ def posed_body(arrays: Mapping[str, np.ndarray], fps: float | None, name: str) -
     else:
         offsets = smpl_rest_offsets()
         notes.append(_NOTE)
-    if fps is None:
-        notes.append(f"no frame rate in it, {_USUAL_FPS:g} fps taken; --source-fps says otherwise")
     if not poses[:, 1:].any():
         notes.append("no joint is turned in any frame: the body keeps its T-pose")
     placed = np.tile(offsets, (len(poses), 1, 1))
     placed[:, 0] = translation
     turns = Rotation.from_rotvec(poses.reshape(-1, 3)).as_matrix().reshape(len(poses), _JOINTS, 3, 3)
     positions = forward_kinematics(HUMANML3D.parents, placed, turns)
-    return JointPositions(
-        HUMANML3D.joint_names, HUMANML3D.parents, positions, None, fps or _USUAL_FPS, notes=tuple(notes)
-    )
+    return JointPositions(HUMANML3D.joint_names, HUMANML3D.parents, positions, None, fps, notes=tuple(notes))
 
 
 def _poses(arrays: Mapping[str, np.ndarray], name: str) -> np.ndarray:

@@ -9,6 +9,7 @@ import json
 import math
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,18 +22,19 @@ from modeling_motionllm.motion_features import FASTEST, HUMANML3D, SLOWEST, Skel
 
 from .array_shapes import BODIES, by_person, fits
 from .body_parameters import holds_poses, posed_body
+from .gate import ReadingOptions
 from .odd_frames import padding
 from .pickled_arrays import is_object_array, read_results
 from .retarget import JointPositions
 from .soma import SOMA_JOINTS, soma_skeleton
 from .t2m import read_statistics
 
-__all__ = ["feature_joints", "frame_rate", "read_array", "read_joint_arrays"]
+__all__ = ["feature_joints", "frame_rate", "read_array", "read_joint_arrays", "untold_rate"]
 
 _SKELETON = "skeleton.json"
 # Arrays that programs write, and their rate where the file does not say it.
 _KEYS: dict[str, float | None] = {"joints": None, "posed_joints": 30.0}
-_VIDEO_FPS = 30.0  # of skeletons of cameras, where nothing tells
+_USUAL_FPS = 30.0  # of skeletons of cameras, and of pose parameters
 # Without case and marks; of the second, seconds from frame to frame.
 _RATES = ("fps", "framerate", "mocapframerate", "mocapfps", "samplingrate", "samplerate", "framespersecond")
 _TIMES = ("frametime", "dt", "timestep")
@@ -43,19 +45,20 @@ _MOST_SPREAD = 0.6  # of its length
 _ZERO = 1e-5  # of features, where they were normalised
 
 
-def read_joint_arrays(data: bytes, path: Path, name: str, key: str | None = None) -> list[JointPositions]:
+def read_joint_arrays(data: bytes, path: Path, name: str, options: ReadingOptions) -> list[JointPositions]:
     """The people of an array: joints with the skeleton beside them, or of a body whose joints are known by number.
 
     Args:
         data: bytes of the `.npz` or `.npy`; of an `.npz` none, to read from the file what is needed.
         path: where it is; `skeleton.json`, and the statistics of features, lie beside it.
         name: what error messages call it.
-        key: name of the array; may be left out where one array or one shape can be meant.
+        options: `fps`, and `animation`, the name of the array; it may be left out where one array or one shape can
+            be meant.
 
     Raises:
         MotionLLMError: no such array, another shape, NaN, or no skeleton that fits.
     """
-    told = path.with_name(_SKELETON)
+    told, key = path.with_name(_SKELETON), options.animation
     arrays: Mapping[str, np.ndarray]
     if path.suffix.lower() == ".npy":
         arrays, key = {"": read_array(data, name, key)}, ""
@@ -65,27 +68,17 @@ def read_joint_arrays(data: bytes, path: Path, name: str, key: str | None = None
             key = next(iter(arrays))
     if told.exists():
         return [_of_skeleton(arrays, key, name, *_skeleton(told))]
-    fps = frame_rate(arrays, name)
-    if key is None and not any(entry in arrays for entry in _KEYS) and holds_poses(arrays):
-        return [posed_body(arrays, fps, name)]
-    key = _chosen(arrays, key, name)
-    soma = _of_soma(arrays[key], fps or _KEYS["posed_joints"] or HUMANML3D.fps, name) if key == "posed_joints" else None
-    if soma is not None:
-        return [soma]
-    names, parents = HUMANML3D.joint_names, HUMANML3D.parents
-    people, notes = _people(arrays[key], path, name, arrays)
-    usual = _KEYS.get(key)
-    if people[0].shape[1] in NUMBERED_BODIES:
-        names, people, said = _numbered(people, name)
-        parents, usual = tuple(-1 if place == 0 else 0 for place in range(len(names))), _VIDEO_FPS
-        notes.append(said)
-    if fps is None and usual is not None:
-        fps = usual
-        taken = f"as '{key}' has" if key in _KEYS else "taken"
-        notes.append(f"no frame rate in it, {fps:g} fps {taken}; --source-fps says otherwise")
-    elif fps is None:
-        fps = HUMANML3D.fps
-    return [JointPositions(names, parents, person, None, fps, notes=tuple(notes)) for person in people]
+    people, taken = _bodies(arrays, key, path, name)
+    fps = options.fps or frame_rate(arrays, name)
+    if fps is not None:
+        return [replace(person, fps=fps) for person in people]
+    said = (untold_rate(people[0].fps, taken),) if taken else ()
+    return [replace(person, notes=(*person.notes, *said)) for person in people]
+
+
+def untold_rate(fps: float, taken: str = "taken") -> str:
+    """What is said of a file without a frame rate."""
+    return f"no frame rate in it, {fps:g} fps {taken}; --source-fps (here or of `motionllm convert`) says otherwise"
 
 
 def read_array(data: bytes, name: str, sample: str | None = None) -> np.ndarray:
@@ -204,10 +197,32 @@ def _chosen(arrays: Mapping[str, np.ndarray], key: str | None, name: str) -> str
     return fitting[0] if key is None else key
 
 
+def _bodies(
+    arrays: Mapping[str, np.ndarray], key: str | None, path: Path, name: str
+) -> tuple[list[JointPositions], str]:
+    """People at the usual rate of their kind, and why it is taken; "" of features, whose rate is part of what they are."""
+    if key is None and not any(entry in arrays for entry in _KEYS) and holds_poses(arrays):
+        return [posed_body(arrays, _USUAL_FPS, name)], "taken"
+    key = _chosen(arrays, key, name)
+    usual = _KEYS.get(key)
+    fps, taken = (HUMANML3D.fps, "taken") if usual is None else (usual, f"as '{key}' has")
+    soma = _of_soma(arrays[key], fps, name) if key == "posed_joints" else None
+    if soma is not None:
+        return [soma], taken
+    names, parents = HUMANML3D.joint_names, HUMANML3D.parents
+    people, notes, features = _people(arrays[key], path, name, arrays)
+    if people[0].shape[1] in NUMBERED_BODIES:
+        names, people, said = _numbered(people, name)
+        parents, fps = tuple(-1 if place == 0 else 0 for place in range(len(names))), _USUAL_FPS
+        notes.append(said)
+    bodies = [JointPositions(names, parents, person, None, fps, notes=tuple(notes)) for person in people]
+    return bodies, "" if features else taken
+
+
 def _people(
     array: np.ndarray, path: Path, name: str, arrays: Mapping[str, np.ndarray]
-) -> tuple[list[np.ndarray], list[str]]:
-    """Joints (T, J, 3) of each person in an array of any of the known shapes, and notes."""
+) -> tuple[list[np.ndarray], list[str], bool]:
+    """Joints (T, J, 3) of each person in an array of any of the known shapes, notes, and whether it held features."""
     if array.dtype.kind not in "fiu":
         raise MotionLLMError(f"'{name}' does not hold an array of numbers; save joints (T, 22, 3) or features (T, 263)")
     people = by_person(array)
@@ -217,7 +232,7 @@ def _people(
         raise MotionLLMError(f"'{name}' has no frames; export it again")
     if people.ndim == 3:
         joints, notes = feature_joints(people[0], HUMANML3D, path, name, arrays)
-        return [joints.astype(np.float64)], notes
+        return [joints.astype(np.float64)], notes, True
     count, notes = people.shape[2], []
     if people.shape[3] == 4:
         if not ((people[..., 3] >= 0) & (people[..., 3] <= 1)).all():
@@ -227,7 +242,7 @@ def _people(
     if count in BODIES and count != HUMANML3D.num_joints:
         notes.append(f"the first 22 of {BODIES[count]} {count} joints")
     first = HUMANML3D.num_joints if count in BODIES else count
-    return [person[:, :first].astype(np.float64) for person in people], notes
+    return [person[:, :first].astype(np.float64) for person in people], notes, False
 
 
 def _numbered(people: list[np.ndarray], name: str) -> tuple[tuple[str, ...], list[np.ndarray], str]:

@@ -16,7 +16,7 @@ from modeling_motionllm.motion_features import HUMANML3D, KIT, Skeleton
 from .array_shapes import by_person, in_another_order
 from .bvh import Bvh
 from .gate import ReadingOptions, cut_part
-from .joint_arrays import feature_joints, frame_rate, read_array
+from .joint_arrays import feature_joints, frame_rate, read_array, untold_rate
 from .recordings import explain_reading, parse_recording, read_bytes, recording_suffix
 from .retarget import JointPositions, read_people, retarget_people, without_doubles
 
@@ -89,7 +89,10 @@ def _own_motion(path: Path, options: ReadingOptions, tell: Callable[[str], None]
     if "model" not in arrays and _is_others(arrays["joints"]):
         return None
     motion = Motion.load(path)
-    fps = options.fps or frame_rate(arrays, os.fspath(path)) or motion.fps
+    said = options.fps or frame_rate(arrays, os.fspath(path))
+    fps = said or motion.fps
+    if said is None:
+        tell(f"{path.name}: {untold_rate(fps)}")
     if fps != motion.fps:
         later = [
             MotionSegment(text, a * motion.fps / fps, b * motion.fps / fps) for text, a, b in motion.segments or ()
@@ -124,9 +127,11 @@ def _array_motion(
     """A motion at the rate of its array; said is what is not as in our own; `told` if the file says who is in it."""
     people = read_people(recordings, os.fspath(path), options)
     people = people if told else without_doubles(people, os.fspath(path))
+    lines: list[str] = []
     for skeleton, read in people:
-        for line in ([] if skeleton == _PLAIN else [f"{skeleton}, {read.fps:g} fps"]) + [*read.notes]:
-            tell(f"{path.name}: {line}")
+        lines += [*([] if skeleton == _PLAIN else [f"{skeleton}, {read.fps:g} fps"]), *read.notes]
+    for line in dict.fromkeys(lines):  # what is true of all people once
+        tell(f"{path.name}: {line}")
     return _in_one([read.joints for _, read in people], people[0][1].fps)
 
 
@@ -161,7 +166,7 @@ def _published_motion(
     if len(array) == 0 or not np.isfinite(array).all():
         problem = "no frames" if len(array) == 0 else "values that are NaN or infinite"
         raise MotionLLMError(f"'{path}' has {problem}; repair it or export it again")
-    notes: list[str] = []
+    notes = [] if options.fps or array.ndim == 2 else [untold_rate(skeleton.fps, "as KIT-ML has")]
     if array.ndim == 2:
         array, notes = feature_joints(array, skeleton, path, os.fspath(path))
     for note in notes:

@@ -92,7 +92,7 @@ def parse_recording(
             raise MotionLLMError(f"cannot read '{skeleton}' ({error.strerror}); check the path") from error
         return [parse_amc(data, name, asf, options.fps or ACCLAIM_FPS)]
     if suffix in (".npz", ".npy"):
-        return read_joint_arrays(data, path, name, options.animation)
+        return read_joint_arrays(data, path, name, options)
     if suffix:
         from .glb import GltfAnimations
         from .gltf_file import parse_gltf

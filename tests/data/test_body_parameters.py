@@ -9,6 +9,7 @@ from scipy.spatial.transform import Rotation
 
 from hub_scripts.cli import main
 from hub_scripts.data.gate import ReadingOptions
+from hub_scripts.data.joint_arrays import untold_rate
 from hub_scripts.data.motion_files import load_motion
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.motion import Motion
@@ -87,7 +88,7 @@ def test_other_programs_keep_them_otherwise(tmp_path: Path) -> None:
         motion, notes = load(tmp_path, **arrays)
         np.testing.assert_allclose(motion.joints, expected.joints, atol=1e-6)
         assert motion.fps == 30
-        guessed = "clip.npz: no frame rate in it, 30 fps taken; --source-fps says otherwise"
+        guessed = f"clip.npz: {untold_rate(30.0)}"
         assert (guessed in notes) == ("Rh" in arrays)
     upright, _ = load(tmp_path, poses=poses(z_up=False), trans=way(z_up=False), fps=30.0)  # HY-Motion is Y up
     np.testing.assert_allclose(upright.joints, expected.joints, atol=1e-5)

@@ -12,6 +12,7 @@ from bvh_writer import NAMES, bvh_bytes
 from hub_scripts.cli import main
 from hub_scripts.data.bvh import forward_kinematics, parse_bvh
 from hub_scripts.data.gate import ReadingOptions
+from hub_scripts.data.joint_arrays import untold_rate
 from hub_scripts.data.motion_files import load_motion
 from hub_scripts.data.retarget import RetargetedMotion, retarget
 from hub_scripts.data.soma import SOMA_JOINTS, soma_skeleton
@@ -41,8 +42,9 @@ def read(data: bytes, **options: Any) -> RetargetedMotion:
 
 
 def load(tmp_path: Path, array: Any, name: str = "clip.npy", **options: Any) -> tuple[Motion, list[str]]:
-    """The motion of an array, or of the arrays of a dict, and what was said of it."""
+    """The motion of an array (at 20 fps if nothing is said), or of the arrays of a dict, and what was said of it."""
     path = tmp_path / name
+    options = options if isinstance(array, dict) else {"fps": 20.0, **options}
     if isinstance(array, dict):
         np.savez(path, **array)
     else:
@@ -177,6 +179,29 @@ def test_the_rate_stands_beside_the_joints_or_is_given(tmp_path: Path, key: str)
     assert load(tmp_path, WALK, fps=60.0)[0].fps == 60
 
 
+def test_a_file_without_a_rate_is_said_to_have_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said = "no frame rate in it, 20 fps taken; --source-fps (here or of `motionllm convert`) says otherwise"
+    people = np.stack([WALK, WALK + np.array([1.0, 0, 0])])
+    for array in (WALK, people, {"joints": WALK}, {"joints": people}, {"keypoints": WALK}):
+        name = "clip.npz" if isinstance(array, dict) else "clip.npy"
+        motion, notes = load(tmp_path, array, name, fps=None)
+        assert (motion.fps, notes) == (20, [f"{name}: {said}"])
+        motion, notes = load(tmp_path, array, name, fps=60.0)
+        assert (motion.fps, notes) == (60, [])
+    features = joints_to_features(WALK).astype(np.float32)  # 20 fps by definition
+    assert load(tmp_path, features, fps=None)[1] == load(tmp_path, {"motion": features}, "clip.npz")[1] == []
+    wrong = {"keypoints": WALK, "fps": 0.0}
+    with pytest.raises(MotionLLMError, match=r"'.*clip.npz' has fps 0\.0; give the frames per second by --source-fps"):
+        load(tmp_path, wrong, "clip.npz")
+    assert load(tmp_path, wrong, "clip.npz", fps=60.0)[0].fps == 60  # as the line before says
+    np.save(tmp_path / "walk.npy", WALK)
+    run = ["convert", str(tmp_path / "walk.npy"), str(tmp_path / "out.npz")]
+    assert main(run) == 0
+    assert capsys.readouterr().err == f"walk.npy: {said}\n"
+    assert main([*run, "--source-fps", "20"]) == 0
+    assert capsys.readouterr().err == ""
+
+
 def test_part_of_an_array(tmp_path: Path) -> None:
     motion, _ = load(tmp_path, WALK, start=0.5, end=1.0)
     np.testing.assert_allclose(motion.joints, WALK[10:20], atol=1e-5)
@@ -203,7 +228,8 @@ def test_kimodo_joints_come_at_its_rate(tmp_path: Path) -> None:
     motion, notes = load(tmp_path, arrays, "clip.npz")
     np.testing.assert_allclose(motion.joints, WALK, atol=1e-5)
     assert motion.fps == 30
-    assert notes == ["clip.npz: no frame rate in it, 30 fps as 'posed_joints' has; --source-fps says otherwise"]
+    as_kimodo = "as 'posed_joints' has"
+    assert notes == [f"clip.npz: {untold_rate(30.0, as_kimodo)}"]
     two = {"a": WALK, "b": WALK + 1}
     with pytest.raises(MotionLLMError, match="several arrays of joints: a, b; give one by --animation"):
         load(tmp_path, two, "clip.npz")

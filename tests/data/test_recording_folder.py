@@ -10,6 +10,7 @@ from bvh_writer import NAMES, bvh_bytes
 
 from hub_scripts.data.caption_table import read_caption_table
 from hub_scripts.data.gate import ReadingOptions
+from hub_scripts.data.joint_arrays import untold_rate
 from hub_scripts.data.motion_files import load_motion
 from hub_scripts.data.store import existing_splits, read_motions, read_summary
 from hub_scripts.encode_motions import main as encode
@@ -144,6 +145,14 @@ def test_options_of_one_file(folder: Path) -> None:
     np.testing.assert_allclose(rows["pairs/one"]["joints"][0], slow.joints, atol=1e-6)
     way = rows["pairs/two"]["joints"][0, -1, 0] - PARTNER[-1, 0]
     assert np.linalg.norm(way) == pytest.approx(2.0 * (len(PARTNER) - 1) / 20, abs=1e-3)
+
+
+def test_arrays_without_a_rate_are_said_to_have_none(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("b", "a", "timed"):
+        np.save(folder / f"{name}.npy", WALK)
+    prepare(folder, "file,caption,fps\na,walks,\nb,walks,\ntimed,walks,20\n", "--no-mirror")
+    assert read_summary(folder.parent / "out")["noted"][untold_rate(20.0)] == ["a", "b"]
+    assert f"2 files: {untold_rate(20.0)} (a, b)\n" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import yaml
@@ -11,6 +12,8 @@ from huggingface_hub import ModelCard, parse_eval_result_entries
 from PIL import Image
 
 from hub_scripts import evaluate_motionllm
+from hub_scripts.data.joint_arrays import untold_rate
+from hub_scripts.data.store import read_motions
 from hub_scripts.evaluate_motionllm import main as evaluate
 from hub_scripts.evaluation.outputs import OutputStore, generate_motions, well_formed
 from hub_scripts.evaluation.tables import generation_table, markdown, plain_text
@@ -221,6 +224,16 @@ def test_the_shipped_evaluator_loads():
     evaluator = load_evaluator(DEFAULT_EVALUATOR)
     assert len(evaluator.config.contents) == 24
     assert sum(parameter.numel() for parameter in evaluator.parameters()) < 4_000_000
+
+
+def test_files_of_others_without_a_rate_are_said_once(dataset_folder, tmp_path, capsys):
+    motions = tmp_path / "motions"
+    motions.mkdir()
+    rows = list(read_motions(dataset_folder, "train"))[:4]
+    for row in rows:
+        np.savez(motions / f"{row['name']}.npz", joints=row["joints"][0])
+    assert evaluate(options(motions, dataset_folder, repeats=1)) == 0
+    assert capsys.readouterr().err.count(f"4 files of {motions}: {untold_rate(20.0)}\n") == 1
 
 
 def test_bad_input(thin_checkpoint, dataset_folder, tmp_path):

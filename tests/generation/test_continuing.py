@@ -9,6 +9,7 @@ from conftest import FIXTURES, assert_refused
 
 import motionllm
 from hub_scripts.cli import main as cli
+from hub_scripts.data.joint_arrays import untold_rate
 from hub_scripts.generation.continuing import BLEND_SECONDS, edit_motion
 from hub_scripts.skeletons.seams import bone_lengths, carried, lead_to, on_body, placed
 from modeling_motionllm.motion import Motion, MotionSegment
@@ -164,6 +165,19 @@ def test_what_cannot_be_gone_on_from_is_one_line(turn_checkpoint, clip, tmp_path
     given = [str(option).format(**{name: tmp_path / f"{name}.npz" for name in files}) for option in options]
     assert run(turn_checkpoint, command, *given, "-o", tmp_path / "out") == 2
     assert_refused(capsys, words, tmp_path / "out")
+
+
+@pytest.mark.parametrize("command, options", [
+    ("generate", ["bows", "--after", "{}", "--duration", 0.4]),
+    ("edit", ["{}", "bows", "--from", 0.4, "--to", 1.3]),
+    ("caption", ["{}"]),
+])  # fmt: skip
+def test_a_file_without_a_rate_is_said_to_have_none(turn_checkpoint, tmp_path, capsys, command, options):
+    np.save(tmp_path / "bow.npy", motionllm.load_motion(BOW_BVH).joints)
+    given = [str(option).format(tmp_path / "bow.npy") for option in options]
+    writing = [] if command == "caption" else ["--formats", "npz", "-o", tmp_path / "out"]
+    assert cli([command, *given, "--model", str(turn_checkpoint), *map(str, writing)]) == 0
+    assert capsys.readouterr().err.count(f"bow.npy: {untold_rate(20.0)}\n") == 1
 
 
 def test_checkpoints_that_have_not_learnt_it_say_so(thin_checkpoint, clip_file, tmp_path, capsys):
