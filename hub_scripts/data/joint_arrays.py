@@ -200,7 +200,7 @@ def _chosen(arrays: Mapping[str, np.ndarray], key: str | None, name: str) -> str
 def _bodies(
     arrays: Mapping[str, np.ndarray], key: str | None, path: Path, name: str
 ) -> tuple[list[JointPositions], str]:
-    """People at the usual rate of their kind, and why it is taken; "" of features, whose rate is part of what they are."""
+    """People at the usual rate of their kind, and why it is taken; "" of features (theirs is known)."""
     if key is None and not any(entry in arrays for entry in _KEYS) and holds_poses(arrays):
         return [posed_body(arrays, _USUAL_FPS, name)], "taken"
     key = _chosen(arrays, key, name)
