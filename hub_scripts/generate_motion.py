@@ -77,6 +77,10 @@ def main(argv: Sequence[str]) -> int:
     args = generate_parser().parse_args(argv)
     formats = check_writing_arguments(args, *[""] * (args.dataset_dir is not None))
     check_generate_arguments(args)
+    if args.skip_existing and formats and "npz" not in formats:
+        raise MotionLLMError(
+            f"--skip-existing asks the .npz of a motion what it is of, and --formats is '{args.formats}'; add npz"
+        )
     prompts = _prompts(args)
     quiet(args.model)
     from hub_scripts.data.motion_files import load_motion
@@ -104,7 +108,8 @@ def main(argv: Sequence[str]) -> int:
         print(note, file=sys.stderr)
     # All sentences are checked before the first is used.
     duration = None if args.duration is None else args.duration[0]
-    kept = KeptFiles(Path(args.output_dir), formats)
+    files = {name: getattr(args, name) for name in ("given", "after", "before")}
+    kept = KeptFiles(Path(args.output_dir), formats, args.people, [Path(file) for file in files.values() if file])
     left_alone = [kept.is_others] if formats and not args.overwrite else []
     jobs = make_jobs(prompts, args.num_return_sequences, duration, args.seed, *left_alone)
     drawn = candidates * (1 if shape is None else shape.candidates)
@@ -128,8 +133,8 @@ def main(argv: Sequence[str]) -> int:
         if formats:
             write_formats(motion, out / job.stem, formats, args, notes)
 
-    files = {"given": args.given, "after": args.after, "before": args.before}
-    job_settings = settings | scene | files | ({} if shape is None else shape.settings)
+    written = {name: getattr(args, name) for name in ("fps", "skeleton") if getattr(args, name) is not None}
+    job_settings = settings | scene | files | ({} if shape is None else shape.settings) | written
     run = MotionRun(
         processor=processor,
         load=lambda: load_engine(args, processor, device),

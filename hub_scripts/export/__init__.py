@@ -11,7 +11,7 @@ from modeling_motionllm.motion import Motion
 
 from .segments import save_segments
 
-__all__ = ["SUFFIXES", "check_suffix", "find_writer", "save_motion", "save_motion_files"]
+__all__ = ["SUFFIXES", "check_suffix", "find_writer", "motion_files", "save_motion", "save_motion_files"]
 
 # Suffix: module of this package and its function (motion, path, **options); imported only when needed.
 _WRITERS = {
@@ -90,6 +90,26 @@ def save_motion(motion: Motion, path: str | os.PathLike[str], **options: Any) ->
     return writer(shown_motion(motion), path, **options)
 
 
+def motion_files(path: str | os.PathLike[str], people: int) -> list[Path]:
+    """The files that a motion of so many people is written in.
+
+    Args:
+        path: its suffix is the format; where that holds one person and there are several, each has a file.
+        people: how many there are.
+
+    Returns:
+        `path`, or for two people in `duet.bvh` the files `duet-person1.bvh` and `duet-person2.bvh`.
+
+    Raises:
+        MotionLLMError: unknown suffix.
+    """
+    path, suffix = Path(path), check_suffix(path)
+    if suffix not in _ONE_PERSON or people == 1:
+        return [path]
+    stem, end = path.name[: -len(suffix)], path.name[-len(suffix) :]
+    return [path.with_name(f"{stem}-person{person + 1}{end}") for person in range(people)]
+
+
 def save_motion_files(motion: Motion, path: str | os.PathLike[str], **options: Any) -> list[Path]:
     """As `save_motion`; where the format holds one person and there are several, one numbered file for each.
 
@@ -99,20 +119,17 @@ def save_motion_files(motion: Motion, path: str | os.PathLike[str], **options: A
         options: of the format, as in `save_motion`.
 
     Returns:
-        The files written: `path`, or for two people in `duet.bvh` the files `duet-person1.bvh` and `duet-person2.bvh`;
-        beside a `.bvh` of a motion with segments a `.json` that lists them, as the format has no place for them.
+        The files written, see `motion_files`; beside a `.bvh` of a motion with segments a `.json` that lists them, as
+        the format has no place for them.
 
     Raises:
         MotionLLMError: as `save_motion`.
     """
     path, suffix = Path(path), check_suffix(path)
-    if suffix not in _ONE_PERSON or motion.num_people == 1 or options.get("person") is not None:
-        written = [save_motion(motion, path, **options)]
-        if suffix == ".bvh" and motion.segments:
-            written.append(save_segments(motion.segments, path.with_suffix(".json")))
-        return written
-    stem, end = path.name[: -len(suffix)], path.name[-len(suffix) :]
-    return [
-        save_motion(motion, path.with_name(f"{stem}-person{person + 1}{end}"), person=person, **options)
-        for person in range(motion.num_people)
-    ]
+    files = motion_files(path, motion.num_people)
+    if len(files) > 1 and options.get("person") is None:
+        return [save_motion(motion, file, person=person, **options) for person, file in enumerate(files)]
+    written = [save_motion(motion, path, **options)]
+    if suffix == ".bvh" and motion.segments:
+        written.append(save_segments(motion.segments, path.with_suffix(".json")))
+    return written

@@ -1,4 +1,8 @@
-"""Which motions a folder holds already: `.npz` files say of which sentence, seed and settings they are."""
+"""Which motions a folder holds already.
+
+The `.npz` of a motion says of which sentence, seed and settings it is, and is written after its other files: these are
+of it if they are no newer.
+"""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -33,10 +37,12 @@ class KeptFiles:
     Args:
         folder: it; need not be there.
         formats: suffixes that each motion is written with.
+        people: in each motion.
+        sources: files that the motions are made of, so that older ones are of something else.
     """
 
-    def __init__(self, folder: Path, formats: Sequence[str]):
-        self.folder, self.formats = folder, formats
+    def __init__(self, folder: Path, formats: Sequence[str], people: int = 1, sources: Sequence[Path] = ()):
+        self.folder, self.formats, self.people, self.sources = folder, formats, people, sources
 
     def is_others(self, stem: str, sentences: Sequence[str]) -> bool:
         """Whether a motion of other sentences is there under that name.
@@ -47,21 +53,19 @@ class KeptFiles:
         return motion is not None and motion.caption is not None and not _is_of(motion, sentences)
 
     def has(self, job: Job, settings: Mapping[str, Any], seeded: bool) -> bool:
-        """Whether all files of a job are there, and as far as an `.npz` tells of its sentence, seed and settings."""
-        files = [self.folder / f"{job.stem}.{suffix}" for suffix in self.formats]
-        if not all(file.is_file() and file.stat().st_size > 0 for file in files):
-            return False
-        motion = self._motion(job.stem) if "npz" in self.formats else None
-        if motion is None:  # nothing tells; but what began as an archive and is none was cut off
-            return "npz" not in self.formats or not self._begins_as_archive(job.stem)
-        stored = _is_of(motion, job.sentences), motion.seed, motion.settings
-        wanted = True, job.seed if seeded else None, written_settings(settings, job)
-        # Files of earlier versions have no settings.
-        return stored == wanted or (motion.settings is None and stored[:2] == wanted[:2])
+        """Whether all files of a job are there, and of its sentence, seed and settings."""
+        from hub_scripts.export import motion_files  # here, as --help needs this module
 
-    def _begins_as_archive(self, stem: str) -> bool:
-        with (self.folder / f"{stem}.npz").open("rb") as file:
-            return file.read(2) == b"PK"
+        if not self.formats:
+            return True
+        motion = self._motion(job.stem)
+        if motion is None or not _is_of(motion, job.sentences):
+            return False
+        if (motion.seed, motion.settings) != (job.seed if seeded else None, written_settings(settings, job)):
+            return False
+        written = (self.folder / f"{job.stem}.npz").stat().st_mtime_ns
+        paths = [path for end in self.formats for path in motion_files(self.folder / f"{job.stem}.{end}", self.people)]
+        return all(path.is_file() and path.stat().st_mtime_ns <= written for path in (*paths, *self.sources))
 
     def _motion(self, stem: str) -> "Motion | None":
         """The motion of a name, None where there is none or it cannot be read."""

@@ -93,7 +93,7 @@ def generate_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--skip-existing",
         action="store_true",
-        help="make only what is not there yet with this sentence, seed and settings (an .npz tells)",
+        help="make only what is not there yet with this sentence, seed and settings (needs npz among --formats)",
     )
     parser.add_argument(
         "--overwrite",

@@ -163,6 +163,8 @@ def write_formats(
 ) -> None:
     """Write a motion as `stem` with each of the formats, one line each; `notes` are lines about it that go before.
 
+    The `.npz` is the last, and so says that the others are there, see `KeptFiles`.
+
     Raises:
         OSError: nobody reads what is printed; the files are written all the same.
     """
@@ -177,7 +179,7 @@ def write_formats(
     say(f"{motion.duration:.1f} s: {motion.caption}")
     for line in notes:
         say(f"  {line}")
-    for name in formats:
+    for name in sorted(formats, key="npz".__eq__):
         for path in write_motion(motion, stem.with_name(f"{stem.name}.{name}"), args, resample=False):
             say(f"  {path}")
     if unread:

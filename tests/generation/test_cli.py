@@ -1,6 +1,7 @@
 """The command line: help, bad input in one line with exit code 2 and no file left, and what good input writes."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -313,10 +314,12 @@ def test_generate_takes_a_file_of_sentences_and_goes_on_with_it(thin_checkpoint,
     assert len(made) == 6
     (tmp_path / "some").mkdir()
     kept = "someone-jumps-sample2.npz"
-    (tmp_path / "some" / kept).write_bytes(b"kept")
+    shutil.copy(made[kept], tmp_path / "some")
+    os.utime(tmp_path / "some" / kept, (0, 0))
+    (tmp_path / "some" / "someone-jumps-sample1.npz").write_bytes(b"no motion")
     assert main([*options, "-o", str(tmp_path / "some"), "--skip-existing"]) == 0
-    assert (tmp_path / "some" / kept).read_bytes() == b"kept"
-    for name in set(made) - {kept}:
+    assert (tmp_path / "some" / kept).stat().st_mtime == 0
+    for name in made:
         again, first = Motion.load(tmp_path / "some" / name), Motion.load(made[name])
         assert again.codes.tolist() == first.codes.tolist()
     single = ["generate", "someone jumps", *options[1:3], *options[5:], "-o", str(tmp_path / "one")]
@@ -332,6 +335,8 @@ def test_files_of_sentences_that_cannot_be_used(refused, tmp_path):
     assert "cannot be read as text" in refused("generate", "--prompts", tmp_path / "binary.txt")
     assert "give sentences, or a file" in refused("generate", "a person walks", "--prompts", tmp_path / "empty.txt")
     assert "give sentences, or a file" in refused("generate")
+    bvh = ["--formats", "bvh,mp4", "--skip-existing"]
+    assert "--formats is 'bvh,mp4'; add npz" in refused("generate", "a person walks", *bvh)
     assert "--guidance-scale is 0" in refused("generate", "a person walks", "--guidance-scale", "0")
     assert "--engine is 'turbo'" in refused("generate", "a person walks", "--engine", "turbo")
     assert "no such file" in refused("generate", "a person walks", "--engine", tmp_path / "none.gguf")

@@ -252,3 +252,40 @@ def test_motions_of_other_sentences_are_left_alone_and_what_is_kept_is_the_same(
     for changed in ({"seed": 4}, {"text": "walk"}, {"duration": 2.0}, {"stem": "run"}):
         assert not kept.has(replace(job, **changed), settings, seeded=True)
     assert not KeptFiles(tmp_path, ["npz", "bvh"]).has(job, settings, seeded=True)
+    replace(made, settings=None).save(tmp_path / "walk.npz")
+    assert not kept.has(job, settings, seeded=True)
+
+
+@pytest.mark.parametrize("people, names", [(1, ["walk.bvh"]), (2, ["walk-person1.bvh", "walk-person2.bvh"])])
+def test_files_that_say_nothing_are_as_old_as_the_one_that_does(tmp_path, people, names):
+    joints = np.zeros((people, 8, 22, 3), dtype=np.float32)
+    (job,) = make_jobs([Prompt("walk", None, 3)], 1, None, 0)
+    source = tmp_path / "before.npz"
+    kept = KeptFiles(tmp_path, ["bvh", "npz"], people, [source])
+    for path in (source, *(tmp_path / name for name in names)):
+        path.touch()
+    Motion(joints, caption="walk", seed=3, settings=written_settings({}, job)).save(tmp_path / "walk.npz")
+    assert kept.has(job, {}, seeded=True)
+    later = (tmp_path / "walk.npz").stat().st_mtime_ns + 1_000_000_000
+    for path in (source, *(tmp_path / name for name in names)):  # of another seed, say
+        before = path.stat()
+        os.utime(path, ns=(later, later))
+        assert not kept.has(job, {}, seeded=True)
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+        assert kept.has(job, {}, seeded=True)
+    (tmp_path / names[-1]).unlink()
+    assert not kept.has(job, {}, seeded=True)
+
+
+def test_another_rate_and_skeleton_are_made_again(thin_checkpoint, tmp_path, capsys):
+    options = ["a person walks", "--duration", 1, "--formats", "npz,bvh", "--no-caption", "-o", tmp_path]
+    generate(thin_checkpoint, *options)
+    for more, made in (([], False), (["--fps", 40], True), (["--fps", 40], False), (["--skeleton", "cmu"], True)):
+        capsys.readouterr()
+        generate(thin_checkpoint, *options, *more, "--skip-existing")
+        assert bool(capsys.readouterr().out) == made
+    assert "ROOT Hips" in (tmp_path / "a-person-walks.bvh").read_text()
+    generate(thin_checkpoint, *options[:3], "--formats", "bvh", "--seed", 1, "-o", tmp_path)  # written over
+    before = (tmp_path / "a-person-walks.bvh").read_bytes()
+    generate(thin_checkpoint, *options, "--skeleton", "cmu", "--skip-existing")
+    assert (tmp_path / "a-person-walks.bvh").read_bytes() != before
