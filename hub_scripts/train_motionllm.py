@@ -2,6 +2,9 @@
 
 from collections.abc import Sequence
 
+from hub_scripts.data.codes import CODES_SUMMARY
+from hub_scripts.data.sentence_store import SENTENCES_SUMMARY
+from hub_scripts.hub.folders import local_folder
 from hub_scripts.training.arguments import ModelArguments, MotionLLMTrainingArguments, check_arguments
 from hub_scripts.training.motionllm import MotionLLMTraining
 from hub_scripts.training.trainer import only_training, parse_training
@@ -13,11 +16,15 @@ def main(argv: Sequence[str]) -> int:
     """Train from the command line; see `motionllm train --help`.
 
     Raises:
-        MotionLLMError: bad input.
+        MotionLLMError: bad input, or the Hub has not what was named.
     """
     command = "motionllm train"
     arguments, options = parse_training(argv, command, __doc__, (ModelArguments, MotionLLMTrainingArguments))
     check_arguments(arguments, options)
+    arguments.codes = [local_folder(name, CODES_SUMMARY) for name in arguments.codes]
+    arguments.vq = local_folder(arguments.vq, "config.json", "model")
+    if arguments.sentences is not None:
+        arguments.sentences = local_folder(arguments.sentences, SENTENCES_SUMMARY)
     with only_training(options):
         return _train(MotionLLMTraining(arguments, options, command=" ".join([command, *argv])))
 

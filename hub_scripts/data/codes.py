@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypedDict, cast
 
@@ -11,7 +11,8 @@ from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.files_motionllm import atomic_path
 from modeling_motionllm.json_motionllm import read_json
 
-from .tables import ColumnType, read_table, table_columns, table_features, write_table
+from .mapped_rows import MappedRows
+from .tables import ColumnType, table_features, write_table
 
 __all__ = [
     "CODES_SUMMARY",
@@ -25,6 +26,7 @@ __all__ = [
 ]
 
 CODES_SUMMARY = "motionllm_codes.json"
+_ROWS_PER_BATCH = 1024
 
 
 class CodeRow(TypedDict, total=False):
@@ -84,30 +86,33 @@ def weights_hash(folder: str | os.PathLike[str]) -> str:
     return file_sha256(path)
 
 
-def write_codes(folder: Path, split: str, rows: Sequence[CodeRow]) -> Path:
+def write_codes(folder: Path, split: str, rows: Iterable[CodeRow]) -> Path:
     """Write one split; the rows are complete, but for segments where there are none. Returns the file."""
     path = folder / f"{split}.arrow"
-    write_table(path, [_with_segments(cast(dict[str, Any], row)) for row in rows], table_features(_COLUMNS))
+    without: dict[str, Any] = {name: [] for name in _SEGMENTS}
+    write_table(path, ({**without, **row} for row in rows), table_features(_COLUMNS), rows_per_batch=_ROWS_PER_BATCH)
     return path
 
 
-def read_codes(folder: str | os.PathLike[str], split: str) -> list[CodeRow]:
+def read_codes(folders: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], split: str) -> Sequence[CodeRow]:
     """Rows of one split as `write_codes` took them; without segments where a store from before there were any has none.
+
+    Args:
+        folders: one store, or several to read one after another.
+        split: "train", "val" or "test".
+
+    Returns:
+        The rows, which stay on disk and are read when they are looked at.
 
     Raises:
         MotionLLMError: no such file, or a damaged one.
     """
-    path = Path(folder) / f"{split}.arrow"
+    stores = [folders] if isinstance(folders, str | os.PathLike) else folders
     try:
-        known = table_columns(path)
-        rows = read_table(path, [name for name in _COLUMNS if name in known or name not in _SEGMENTS])
+        paths = [Path(folder) / f"{split}.arrow" for folder in stores]
+        return cast(Sequence[CodeRow], MappedRows(paths, list(_COLUMNS), _SEGMENTS))
     except MotionLLMError as error:
-        raise MotionLLMError(f"'{path}' cannot be read; make the codes with `motionllm encode`") from error
-    return [cast(CodeRow, _with_segments(row)) for row in rows]
-
-
-def _with_segments(row: dict[str, Any]) -> dict[str, Any]:
-    return {**{name: [] for name in _SEGMENTS}, **row}
+        raise MotionLLMError(f"{error}; codes are made with `motionllm encode`") from error
 
 
 def write_codes_summary(folder: Path, summary: dict[str, Any]) -> None:

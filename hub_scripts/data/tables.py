@@ -2,13 +2,15 @@
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.files_motionllm import atomic_path
+
+from .workers import batched
 
 if TYPE_CHECKING:
     from datasets import Features
@@ -17,7 +19,6 @@ if TYPE_CHECKING:
 __all__ = ["ColumnType", "read_table", "table_columns", "table_features", "table_fingerprint", "write_table"]
 
 ColumnType = str | list[str] | list[list[str]]
-_ROWS_PER_BATCH = 64
 
 
 def table_features(
@@ -43,9 +44,10 @@ def table_features(
 
 def write_table(
     path: str | os.PathLike[str],
-    rows: Sequence[Mapping[str, Any]],
+    rows: Iterable[Mapping[str, Any]],
     features: "Features",
     fingerprint: str | None = None,
+    rows_per_batch: int = 64,
 ) -> None:
     """Write rows to one file; equal rows give equal bytes.
 
@@ -54,6 +56,7 @@ def write_table(
         rows: dicts with the columns of `features`; numpy arrays for those of `Array2D` and `Array3D`.
         features: the `datasets.Features`.
         fingerprint: kept in the file, for `table_fingerprint`.
+        rows_per_batch: many for small rows, as each batch that is mapped costs some kB.
 
     Raises:
         MotionLLMError: the file cannot be written.
@@ -62,8 +65,7 @@ def write_table(
 
     with atomic_path(path) as temporary:
         writer = ArrowWriter(path=str(temporary), features=features, fingerprint=fingerprint)
-        for start in range(0, len(rows), _ROWS_PER_BATCH):
-            batch = rows[start : start + _ROWS_PER_BATCH]
+        for batch in batched(rows, rows_per_batch):
             writer.write_batch({name: [row[name] for row in batch] for name in features})
         writer.finalize()
 

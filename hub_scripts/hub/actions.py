@@ -14,6 +14,8 @@ from modeling_motionllm.files_motionllm import atomic_path
 
 __all__ = ["KnownAction", "actions_in", "known_actions", "read_actions", "write_actions"]
 
+_MOTIONS = 10_000  # of an action, whose sentences are counted: of a million that would take GB
+
 
 @dataclass(frozen=True)
 class KnownAction:
@@ -41,8 +43,8 @@ def known_actions(rows: Iterable[Mapping[str, Any]], earlier: Sequence[KnownActi
         earlier: of the weights that the training started from; those that the rows do not show stay as they are.
 
     Returns:
-        The most frequent first. The example is the sentence that most of an action's motions share, of several the
-        shortest.
+        The most frequent first. The example is the sentence that most of an action's motions (its first 10,000) share,
+        of several the shortest.
     """
     counts: tuple[Counter[str], Counter[str]] = Counter(), Counter()  # of one person, of several
     sentences: tuple[dict[str, Counter[str]], ...] = (defaultdict(Counter), defaultdict(Counter))
@@ -51,7 +53,8 @@ def known_actions(rows: Iterable[Mapping[str, Any]], earlier: Sequence[KnownActi
             several = len(row["contents"]) > 1
             for action in set(row["contents"]):
                 counts[several][action] += 1
-                sentences[several][action].update(set(row["captions"]))
+                if counts[several][action] <= _MOTIONS:
+                    sentences[several][action].update(set(row["captions"]))
     found = {one.action: one for one in earlier}
     for several in (True, False):
         for action, count in counts[several].items():

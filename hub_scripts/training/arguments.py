@@ -16,9 +16,12 @@ class ModelArguments:
     """The model and its data."""
 
     codes: list[str] = field(
-        metadata={"help": "Folders written by `motionllm encode`: of clips, sequences and scenes of several people."}
+        metadata={
+            "help": "What `motionllm encode` wrote, of clips, sequences and scenes of several people: folders, or "
+            "datasets of the Hub, user/name or user/name@revision."
+        }
     )
-    vq: str = field(metadata={"help": "Folder of the VQ-VAE that made the codes."})
+    vq: str = field(metadata={"help": "The VQ-VAE that made the codes: folder or Hub id."})
     base_model: str = field(
         default="HuggingFaceTB/SmolLM2-135M-Instruct",
         metadata={"help": "Pre-trained causal language model: local folder or Hub id."},
@@ -42,7 +45,10 @@ class ModelArguments:
         metadata={"help": "1 draws every motion equally often, 0 every action; values between mix the two."},
     )
     sentences: str | None = field(
-        default=None, metadata={"help": "Folder written by `motionllm prepare sentences`: learn people's words too."}
+        default=None,
+        metadata={
+            "help": "What `motionllm prepare sentences` wrote, folder or dataset of the Hub: learn people's words too."
+        },
     )
     scene_share: float = field(default=0.2, metadata={"help": "Share of scenes among the examples, if there are any."})
     sequence_share: float = field(

@@ -1,7 +1,8 @@
 """Training examples: which motion, caption and task comes when, fixed by the seed; and their padding into batches."""
 
+from array import array
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -92,7 +93,7 @@ class MotionTextExamples(Dataset):
     """`size` examples of motions of one or several people, to be made from sentences or to be described.
 
     Example i is a function of `seed` and i alone and is made when it is asked for, so that memory does not grow with
-    the run.
+    the run; of rows that stay on disk one number each is kept.
 
     Args:
         rows: of a code store; rows of one person, of one doing several things in turn, and of several people may be
@@ -155,13 +156,13 @@ class MotionTextExamples(Dataset):
         self.in_turns, self.in_between, self.openings = in_turns, in_between, openings
         self.weights, self.max_codes = weights, max_codes
         self.sentences = sentences
-        kinds = np.array([_kind(row) for row in rows])
-        said = np.array([_SENTENCE if sentence.rows else _UNKNOWN for sentence in sentences])
+        kinds = np.array([_kind(row) for row in rows], dtype=object)
+        said = np.array([_SENTENCE if sentence.rows else _UNKNOWN for sentence in sentences], dtype=object)
         shares = {_SCENE: scene_share, _SEQUENCE: sequence_share, _SENTENCE: sentence_share, _UNKNOWN: unknown_share}
         shares[_CLIP] = max(0.0, 1 - sum(shares[kind] for kind in {*kinds, *said} - {_CLIP}))
         weight = np.concatenate([
-            _weights([row["contents"] for row in rows], kinds, shares, balance),
-            _weights([sentence.actions for sentence in sentences], said, shares, balance),
+            _weights((row["contents"] for row in rows), kinds, shares, balance),
+            _weights((sentence.actions for sentence in sentences), said, shares, balance),
         ])  # fmt: skip
         self._ends = np.cumsum(weight / weight.sum())
 
@@ -228,9 +229,9 @@ class MotionTextExamples(Dataset):
         example = self.processor.training_example(task, sentence, codes, bins, parts, timed, learn_motion)
         return self._weighted(example, task)
 
-    def lengths(self) -> list[int]:
+    def lengths(self) -> Sequence[int]:
         """About how many tokens each example has. Cheap, because no example is made for it."""
-        return [self._length(index) for index in range(self.size)]
+        return array("i", (self._length(index) for index in range(self.size)))
 
     def _length(self, index: int) -> int:
         row, person, sentence, draw = self._choice(index)
@@ -276,7 +277,7 @@ _CLIP, _SEQUENCE, _SCENE, _SENTENCE, _UNKNOWN = "clip", "sequence", "scene", "se
 
 
 def _kind(row: CodeRow) -> str:
-    if len(row["codes"]) > 1:
+    if len(row["contents"]) > 1:
         return _SCENE
     return _SEQUENCE if row.get("segment_captions") else _CLIP
 
@@ -289,15 +290,27 @@ def _gap(length: int, draw: np.ndarray) -> tuple[int, int]:
 
 
 def _weights(
-    actions: Sequence[Sequence[str]], kinds: np.ndarray, shares: dict[str, float], balance: float
+    actions: Iterable[Sequence[str]], kinds: np.ndarray, shares: dict[str, float], balance: float
 ) -> np.ndarray:
     """How often each row or sentence is drawn: each kind together its share, actions by `balance`."""
-    weights = np.zeros(len(actions))
+    known: dict[tuple[str, ...], int] = {}  # of a million rows, actions are the same for many
+    which = np.fromiter((known.setdefault(tuple(said), len(known)) for said in actions), dtype=np.int64)
+    weights = np.zeros(len(which))
     for kind in set(kinds):
-        members = np.flatnonzero(kinds == kind).tolist()
-        counts = Counter(action for index in members for action in actions[index])
-        own = [np.mean([counts[action] ** (balance - 1) for action in actions[index]]) for index in members]
-        weights[members] = np.array(own) / np.sum(own) * shares[kind]
+        members = np.flatnonzero(kinds == kind)
+        times = np.bincount(which[members], minlength=len(known)).tolist()
+        counts: Counter[str] = Counter()
+        for said, number in zip(known, times, strict=True):
+            for action in said:
+                counts[action] += number
+        each = np.array(
+            [
+                np.mean([counts[action] ** (balance - 1) if number else 0.0 for action in said])
+                for said, number in zip(known, times, strict=True)
+            ]
+        )
+        own = each[which[members]]
+        weights[members] = own / own.sum() * shares[kind]
     return weights
 
 

@@ -51,7 +51,7 @@ def build_model(
                 "run `motionllm encode` with it"
             )
     known = _known_settings(arguments)
-    max_people = max([1, (known or {}).get("max_people", 1), *(len(row["codes"]) for row in rows)])
+    max_people = max([1, (known or {}).get("max_people", 1), *(len(row["contents"]) for row in rows)])
     vq = MotionVQModel.from_pretrained(arguments.vq).eval()
     base = load_base_tokenizer(arguments.base_model)
     tokenizer = MotionLLMTokenizer.from_base(
@@ -86,8 +86,8 @@ def _known_settings(arguments: ModelArguments) -> dict[str, Any] | None:
 def _not_learnt(rows: Sequence[CodeRow], known: dict[str, Any] | None) -> set[str]:
     """Prompts that neither the data teaches nor the checkpoint knows that training goes on from."""
     learnt = set() if known is None else set(known.get("prompts", {}))
-    scenes = [row for row in rows if len(row["codes"]) > 1]
-    if any(row["parts"] for row in scenes) if scenes else known is None:
+    scenes = any(len(row["contents"]) > 1 for row in rows)
+    if any(row["parts"] for row in rows if len(row["contents"]) > 1) if scenes else known is None:
         learnt.add("part")
     elif scenes:
         learnt.discard("part")

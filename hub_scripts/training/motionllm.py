@@ -173,23 +173,23 @@ def _read_hashes(arguments: ModelArguments) -> dict[str, Any]:
     return hashes
 
 
-def read_rows(arguments: ModelArguments, split: str) -> tuple[list[CodeRow], list[MatchedSentence]]:
+def read_rows(arguments: ModelArguments, split: str) -> tuple[Sequence[CodeRow], list[MatchedSentence]]:
     """The rows of all code stores that have this split, and people's sentences matched with them.
 
     Raises:
         MotionLLMError: a store cannot be read.
     """
-    rows: list[CodeRow] = []
-    places: dict[str, int] = {}
-    for folder in arguments.codes:
-        summary = read_codes_summary(folder)
-        if split not in summary.get("splits", {split: None}):
-            continue
-        own = read_codes(folder, split)
-        places |= {f"{summary.get('data_name')}/{row['name']}": len(rows) + index for index, row in enumerate(own)}
-        rows += own
+    every = {split: None}
+    stores = [folder for folder in arguments.codes if split in read_codes_summary(folder).get("splits", every)]
+    rows = read_codes(stores, split)
     if arguments.sentences is None:
         return rows, []
+    places: dict[str, int] = {}
+    start = 0
+    for folder in stores:
+        name, own = read_codes_summary(folder).get("data_name"), read_codes(folder, split)
+        places |= {f"{name}/{row['name']}": index for index, row in enumerate(own, start)}
+        start += len(own)
     return rows, match_sentences(read_sentences(arguments.sentences, split), places)
 
 

@@ -323,7 +323,7 @@ def test_scenes_that_tell_no_parts_are_learnt_without(
     scene_codes: Path, train_arguments: list[str], tmp_path: Path
 ) -> None:
     rows = read_codes(scene_codes, "train")
-    write_codes(tmp_path, "train", [row | {"parts": []} for row in rows])
+    write_codes(tmp_path, "train", [{**row, "parts": []} for row in rows])
     (tmp_path / "motionllm_codes.json").write_bytes((scene_codes / "motionllm_codes.json").read_bytes())
     given = dict(zip(train_arguments[::2], train_arguments[1::2], strict=True))
     names = {"vq": given["--vq"], "base_model": given["--base_model"]}

@@ -245,7 +245,7 @@ def test_describing_is_learnt_from_the_longer_half_of_the_captions(processor):
 
 @pytest.mark.parametrize("balance,share", [(1.0, 1 / 3), (0.0, 1 / 2)])
 def test_balance_draws_clips_or_contents_alike(codes_folder, processor, balance, share):
-    rows = [row | {"captions": row["contents"]} for row in read_codes(codes_folder, "train")]  # a third are jumps
+    rows = [{**row, "captions": row["contents"]} for row in read_codes(codes_folder, "train")]  # a third are jumps
     drawn = MotionTextExamples(rows, processor, 600, seed=0, text_to_motion=1.0, with_duration=0.0, balance=balance)
     (jump,) = {tuple(processor.text_to_motion_ids("jump"))}
     jumps = np.mean([tuple(example["input_ids"][: len(jump)]) == jump for example in drawn])
