@@ -21,7 +21,8 @@ from hub_scripts.data.codes import (
     write_codes_summary,
 )
 from hub_scripts.data.folder_lock import only_one
-from hub_scripts.data.store import existing_splits, read_motions, read_summary
+from hub_scripts.data.store import SUMMARY, existing_splits, read_motions, read_summary
+from hub_scripts.hub.folders import local_folder
 from hub_scripts.metrics.reconstruction import batches_by_length, check_columns
 from modeling_motionllm.checksums_motionllm import file_sha256
 from modeling_motionllm.errors_motionllm import MotionLLMError
@@ -99,14 +100,18 @@ def main(argv: Sequence[str]) -> int:
         "stored under the hash of the VQ-VAE's weights, so codes of another VQ-VAE are never taken for its own.",
         epilog="example: motionllm encode --vq runs/motion_vq --data data/bandai",
     )
-    parser.add_argument("--vq", required=True, help="folder of a trained VQ-VAE (motionllm train-vq)")
-    parser.add_argument("--data", required=True, help="folder written by `motionllm prepare`")
+    parser.add_argument("--vq", required=True, help="trained VQ-VAE (motionllm train-vq): folder or Hub id")
+    parser.add_argument("--data", required=True, help="what `motionllm prepare` wrote: folder, or dataset of the Hub")
     parser.add_argument("--out", help="where to write (default: DATA/codes-<hash of the VQ-VAE>)")
     parser.add_argument("--batch-size", type=int, default=64, help="people per batch (default 64)")
     args = parser.parse_args(argv)
     if args.batch_size < 1:
         raise MotionLLMError(f"--batch-size is {args.batch_size}; give 1 or more")
 
+    given, args.data = args.data, local_folder(args.data, SUMMARY)
+    if args.data != given and args.out is None:
+        raise MotionLLMError(f"--data is '{given}' of the Hub, not a folder to write codes into; give --out")
+    args.vq = local_folder(args.vq, "config.json", "model")
     data = read_summary(args.data)
     key = {"vq_sha256": weights_hash(args.vq), "data_sha256": data["sha256"], "data_name": data.get("name")}
     out = ensure_folder(args.out or Path(args.data) / f"codes-{key['vq_sha256'][:12]}")

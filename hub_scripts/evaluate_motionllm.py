@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hub_scripts.data.motion_files import load_motion
-from hub_scripts.data.store import read_summary
+from hub_scripts.data.store import SUMMARY, read_summary
 from hub_scripts.evaluation.motions import RealMotion
 from hub_scripts.evaluation.protocol import evaluator_of, load_judge, read_judged_motions
 from hub_scripts.evaluation.runs import Evaluation, evaluate_reconstruction, score_values
@@ -18,6 +18,7 @@ from hub_scripts.evaluation.sequences import measure_sequences
 from hub_scripts.evaluation.tables import T2M, print_results
 from hub_scripts.hub.card import write_evaluation
 from hub_scripts.hub.evaluation_record import kept_figures, put_sheet, record_evaluation
+from hub_scripts.hub.folders import local_folder
 from hub_scripts.hub.records import read_training_record
 from hub_scripts.metrics.caption import SentenceSimilarity
 from hub_scripts.metrics.judge import load_sentence_encoder
@@ -54,6 +55,9 @@ def main(argv: Sequence[str]) -> int:
         ensure_folder(path)
     if args.sentences is not None:
         return _judge_sentences(args)
+    for name in ("data", "sequences"):
+        if getattr(args, name):
+            setattr(args, name, local_folder(getattr(args, name), SUMMARY))
     summary = read_summary(args.sequences or args.data)
     motions, left_out = ([], "") if args.sequences else read_judged_motions(args)
     scenes = any(motion.num_people > 1 for motion in motions)

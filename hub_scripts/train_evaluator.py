@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 from transformers import set_seed
 
-from hub_scripts.data.store import dataset_hash, read_summary
+from hub_scripts.data.store import SUMMARY, dataset_hash, read_summary
+from hub_scripts.hub.folders import local_folder
 from hub_scripts.hub.part_cards import write_evaluator_card
 from hub_scripts.metrics.base import Score
 from hub_scripts.metrics.judge import MotionJudge, load_evaluator
@@ -53,6 +54,7 @@ def main(argv: Sequence[str]) -> int:
     """
     command = "motionllm train-evaluator"
     arguments, training = parse_training(argv, command, __doc__, (EvaluatorArguments, EvaluatorTrainingArguments))
+    arguments.data = [local_folder(name, SUMMARY) for name in arguments.data]
     with only_training(training):
         return _train(arguments, training, " ".join([command, *argv]))
 

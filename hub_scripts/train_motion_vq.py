@@ -6,6 +6,7 @@ from pathlib import Path
 from transformers import set_seed
 
 from hub_scripts.data.store import (
+    SUMMARY,
     MotionRow,
     check_features,
     dataset_hash,
@@ -13,6 +14,7 @@ from hub_scripts.data.store import (
     read_motions,
     read_summary,
 )
+from hub_scripts.hub.folders import local_folder
 from hub_scripts.training.motion_vq import (
     MotionVQTrainer,
     MotionWindows,
@@ -46,6 +48,7 @@ def main(argv: list[str]) -> int:
             f"--continuous-steps is {arguments.continuous_steps} of {training.max_steps} steps, so that no codebook "
             "would be made; give fewer, or more --max-steps"
         )
+    arguments.data = [local_folder(name, SUMMARY) for name in arguments.data]
     with only_training(training):
         return _train(arguments, training, " ".join([command, *argv]))
 

@@ -14,7 +14,7 @@ from modeling_motionllm.files_motionllm import atomic_path
 
 __all__ = ["KnownAction", "actions_in", "known_actions", "read_actions", "write_actions"]
 
-_MOTIONS = 10_000  # of an action, whose sentences are counted: of a million that would take GB
+_MOTIONS = 1000  # of an action, whose sentences are counted: those of a million would take GB
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def known_actions(rows: Iterable[Mapping[str, Any]], earlier: Sequence[KnownActi
         earlier: of the weights that the training started from; those that the rows do not show stay as they are.
 
     Returns:
-        The most frequent first. The example is the sentence that most of an action's motions (its first 10,000) share,
+        The most frequent first. The example is the sentence that most of an action's motions (its first 1,000) share,
         of several the shortest.
     """
     counts: tuple[Counter[str], Counter[str]] = Counter(), Counter()  # of one person, of several

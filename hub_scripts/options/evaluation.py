@@ -33,7 +33,7 @@ def evaluation_parser() -> argparse.ArgumentParser:
     )
     add_model_arguments(parser)
     source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--data", help="clips or scenes: folder written by `motionllm prepare`")
+    source.add_argument("--data", help="clips or scenes that `motionllm prepare` wrote: folder, or dataset of the Hub")
     source.add_argument(
         "--sentences",
         nargs="+",

@@ -51,7 +51,9 @@ _CACHE = "sentence_embeddings.safetensors"
 class EvaluatorArguments:
     """The evaluator and its data."""
 
-    data: list[str] = field(metadata={"help": "Folders written by `motionllm prepare`, one or several."})
+    data: list[str] = field(
+        metadata={"help": "What `motionllm prepare` wrote, once or several times: folders, or datasets of the Hub."}
+    )
     evaluator: str | None = field(
         default=None,
         metadata={

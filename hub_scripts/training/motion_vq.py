@@ -39,7 +39,9 @@ _CODES_TO_START = 25  # latents per code, for the centres to begin with
 class VQArguments:
     """The VQ-VAE and its data."""
 
-    data: list[str] = field(metadata={"help": "Folders written by `motionllm prepare`, one or several."})
+    data: list[str] = field(
+        metadata={"help": "What `motionllm prepare` wrote, once or several times: folders, or datasets of the Hub."}
+    )
     dataset_balance: float = field(
         default=0.5,
         metadata={"help": "1 draws every frame equally often, 0 every dataset; values between mix the two."},

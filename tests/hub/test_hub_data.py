@@ -10,6 +10,7 @@ from huggingface_hub import HfApi, close_session, constants
 from safetensors.torch import load_file
 
 from hub_scripts.data.codes import CODES_SUMMARY, read_codes, read_codes_summary, write_codes
+from hub_scripts.encode_motions import main as encode
 from hub_scripts.hub.folders import local_folder
 from hub_scripts.train_motionllm import main as train
 from modeling_motionllm import strict_motionllm
@@ -115,3 +116,18 @@ def test_without_a_network_the_cache_is_used(codes_folder: Path, monkeypatch: py
     assert local_folder(CODES, CODES_SUMMARY) == before
     with pytest.raises(MotionLLMError, match=r"no dataset 'user/other' in the cache; HF_HUB_OFFLINE is set"):
         local_folder("user/other", CODES_SUMMARY)
+
+
+def test_a_prepared_dataset_of_the_hub_is_encoded(
+    hub: HubServer, dataset_folder: Path, vq_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload(dataset_folder, "user/motions")
+    upload(vq_folder, VQ, "model")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(MotionLLMError, match=r"--data is 'user/motions' of the Hub, .* give --out"):
+        encode(["--vq", VQ, "--data", "user/motions"])
+    assert encode(["--vq", VQ, "--data", "user/motions", "--out", "codes"]) == 0
+    assert encode(["--vq", str(vq_folder), "--data", str(dataset_folder), "--out", "local"]) == 0
+    for name in ("train.arrow", CODES_SUMMARY):
+        assert Path("codes", name).read_bytes() == Path("local", name).read_bytes()
+    assert not Path("user").exists()
