@@ -136,7 +136,7 @@ def add_writing_arguments(parser: argparse.ArgumentParser, planting: bool = True
     """Add the options of writing motions as files; --plant-feet if `planting`."""
     parser.add_argument("-o", "--output-dir", default="out", help="folder for the files (default out/)")
     parser.add_argument("--formats", help=f"of {','.join(_FORMATS)} (default {_DEFAULT_FORMATS})")
-    add_export_arguments(parser, ".bvh, .glb, .mp4 and .gif", planting=planting)
+    add_export_arguments(parser, "all files but .npz, .html and .png", planting=planting)
 
 
 def check_writing_arguments(args: argparse.Namespace, default_formats: str = _DEFAULT_FORMATS) -> list[str]:
