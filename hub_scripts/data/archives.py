@@ -15,7 +15,7 @@ from modeling_motionllm.files_motionllm import temporary_folder
 
 from .recordings import recording_suffix
 
-__all__ = ["archives_of", "plain_name", "unpack"]
+__all__ = ["archives_of", "is_archive", "plain_name", "unpack"]
 
 _MOST_TIMES, _ALWAYS = 200, 1 << 30  # of the archive's size, and bytes that are always fine
 _SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
@@ -29,6 +29,11 @@ def archives_of(path: str | os.PathLike[str]) -> list[Path]:
     if not path.is_dir() or any(recording_suffix(file) for file in path.rglob("*")):
         return []
     return sorted(file for file in path.iterdir() if file.is_file() and _suffix(file))
+
+
+def is_archive(name: str) -> bool:
+    """Whether a file is an archive, by its name."""
+    return bool(_suffix(Path(name)))
 
 
 def plain_name(path: str | os.PathLike[str]) -> str:

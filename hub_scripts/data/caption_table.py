@@ -17,6 +17,7 @@ from .text_tables import read_table
 __all__ = ["CaptionEntry", "clip_name", "read_caption_table"]
 
 _NEEDED = ("file", "caption")
+_ALSO = {"file": "file_name", "caption": "text"}  # as the folders of `datasets` name them
 _LABELS = ("content", "style", "split", "partner", "license", "trial")
 # What is a part of a clip's identity: rows that differ in it are clips of their own.
 _PARTS = ("name", "animation", "start", "end")
@@ -58,6 +59,8 @@ class CaptionEntry:
 def read_caption_table(path: str | os.PathLike[str]) -> dict[str, CaptionEntry]:
     """Read a table (see `read_table`) with the columns `file` and `caption`; a clip may have several rows.
 
+    As the folders of `datasets` have it, they may be called `file_name` and `text`.
+
     Other columns, if wanted: the labels `content` and `style`, the `split` (train, val or test), the `license`; which
     part of a file it is: `animation`, and `start` and `end` in seconds; the `partner`, a file with the second person of
     a scene; how it is read: `fps`, `up`, `scale`, `map`, `repeat` (a loop played so many times), `speed` (metres per
@@ -74,7 +77,7 @@ def read_caption_table(path: str | os.PathLike[str]) -> dict[str, CaptionEntry]:
     if not Path(path).is_file():
         raise MotionLLMError(f"cannot read the captions '{path}' (no such file); check the path")
     table = read_table(path)
-    missing = [name for name in _NEEDED if name not in table.columns]
+    missing = [name for name in _NEEDED if not {name, _ALSO[name]} & set(table.columns)]
     if missing:
         first = f", but is '{table.head[:80]}'" if table.head else ""
         raise MotionLLMError(
@@ -84,7 +87,7 @@ def read_caption_table(path: str | os.PathLike[str]) -> dict[str, CaptionEntry]:
     entries: dict[str, CaptionEntry] = {}
     known = (*_NEEDED, *_LABELS, *_PARTS, *_OPTIONS)
     for row in table.rows:
-        cells = {name: row.text(name) for name in known}
+        cells = {name: row.text(name) or row.text(_ALSO.get(name, name)) for name in known}
         if any(cells.values()):
             _add_row(entries, cells, row.where, row.line)
     if not entries:

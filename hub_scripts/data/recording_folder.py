@@ -60,6 +60,7 @@ class RecordingFolderSource(MotionSource[ClipRecording]):
         name: of the dataset; the folder's by default.
         license: of the recordings and captions, as the Hub spells it.
         notice: what the card has to say of their origin.
+        captions_name: what messages call `captions`, where it is no file.
 
     Raises:
         MotionLLMError: no recordings there, or a table that cannot be used.
@@ -77,6 +78,7 @@ class RecordingFolderSource(MotionSource[ClipRecording]):
         name: str | None = None,
         license: str = "other",
         notice: str = "",
+        captions_name: str = "the sentences",
     ):
         self.folder, self.maps = Path(folder), Path(maps)
         self.options = options or ReadingOptions()
@@ -100,7 +102,7 @@ class RecordingFolderSource(MotionSource[ClipRecording]):
             others = ", ".join(RECORDING_SUFFIXES[1:])
             raise MotionLLMError(f"'{folder}' holds no .bvh files, nor {others}; give the folder that does")
         if isinstance(captions, Mapping):
-            table, self.captions_name = dict(captions), "the sentences"
+            table, self.captions_name = dict(captions), captions_name
         else:
             table, self.captions_name = read_caption_table(captions), Path(captions).name
         self.table, without_file = _find_files(table, self.files, self.captions_name)

@@ -91,8 +91,7 @@ def _recordings(args: argparse.Namespace) -> "Preparation":
     from hub_scripts.data.recording_folder import RecordingFolderSource
     from hub_scripts.data.store import start_dataset
 
-    if args.clip_seconds is not None and not args.clip_seconds >= 1:
-        raise MotionLLMError(f"--clip-seconds is {args.clip_seconds:g}; give 1 or more")
+    _check_clip_seconds(args)
     archives = archives_of(args.folder)
     folder = unpack(archives, start_dataset(args.out, args.overwrite)) if archives else args.folder
     failures: list[tuple[str, str]] = []
@@ -112,6 +111,39 @@ def _recordings(args: argparse.Namespace) -> "Preparation":
     )
     source.passed_over += failures
     return prepare(source, args.out, args.num_proc, args.limit, args.mirror, args.overwrite)
+
+
+def _hub(args: argparse.Namespace) -> "Preparation":
+    from hub_scripts.data.archives import unpack
+    from hub_scripts.data.preparation import prepare
+    from hub_scripts.data.recording_folder import RecordingFolderSource
+    from hub_scripts.data.seed import hub_table
+    from hub_scripts.data.store import start_dataset
+    from hub_scripts.hub.recordings import download_recordings
+
+    _check_clip_seconds(args)
+    work = start_dataset(args.out, args.overwrite)  # what would stop it shows before the download
+    found = download_recordings(args.repo, args.captions, args.archive)
+    captions, mirrored = hub_table(found.table)
+    source = RecordingFolderSource(
+        found.folder if found.archive is None else unpack([found.archive], work),
+        captions,
+        maps=args.out,
+        options=reading_options(args),
+        clip_seconds=args.clip_seconds,
+        name=args.name or found.repo.rpartition("/")[2],
+        license=args.license or found.license,
+        notice=f"From https://huggingface.co/datasets/{found.repo}, commit {found.commit}.",
+        captions_name=found.table.name,
+    )
+    if mirrored:
+        source.files = {name: path for name, path in source.files.items() if not name.endswith(mirrored)}
+    return prepare(source, args.out, args.num_proc, args.limit, args.mirror, args.overwrite)
+
+
+def _check_clip_seconds(args: argparse.Namespace) -> None:
+    if args.clip_seconds is not None and not args.clip_seconds >= 1:
+        raise MotionLLMError(f"--clip-seconds is {args.clip_seconds:g}; give 1 or more")
 
 
 def _t2m(args: argparse.Namespace) -> "Preparation":
@@ -177,14 +209,26 @@ def _add_cmu(parser: argparse.ArgumentParser) -> None:
     _add_reading(parser)
 
 
-def _add_reading(parser: argparse.ArgumentParser) -> None:
+def _add_hub(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--captions",
+        metavar="PATH",
+        help="the table, in the repository or of yours (default: captions.* or metadata.*, or the only one)",
+    )
+    parser.add_argument(
+        "--archive", metavar="PATH", help="archive in the repository that holds the recordings, where there are several"
+    )
+    _add_reading(parser, None, "that of the dataset card")
+
+
+def _add_reading(parser: argparse.ArgumentParser, license: str | None = "other", otherwise: str = "other") -> None:
     parser.add_argument(
         "--clip-seconds", type=float, metavar="S", help="cut longer recordings into equal pieces of at most S seconds"
     )
     add_reading_arguments(parser)
     parser.add_argument("--name", help="name of the dataset (default: that of FOLDER)")
     parser.add_argument(
-        "--license", default="other", help="of the recordings and captions, such as cc-by-4.0 (default: other)"
+        "--license", default=license, help=f"of the recordings and captions, such as cc-by-4.0 (default: {otherwise})"
     )
 
 
@@ -250,6 +294,24 @@ Train clips are stored twice, as recorded and mirrored. A clip that cannot be us
         epilog=_AGAIN,
     ),
     "bvh": _OWN,
+    "hub": Source(
+        "captioned recordings that are a dataset of the Hub, BONES-SEED too",
+        """\
+Prepare recordings with sentences that are a dataset of the Hugging Face Hub, as `motionllm prepare bvh` prepares a
+folder: .bvh, .glb, .amc ... files or an archive of such, and a table with the columns file (or file_name) and caption
+(or text). SOMA's skeleton and the others are known. All files are of one commit and stay in the Hub's cache.
+
+BONES-SEED's own tables are known too: bones-studio/seed --archive soma_uniform.tar.gz and --captions
+metadata/seed_metadata_v004.parquet (sentences for whole motions) or metadata/seed_metadata_v002_temporal_labels.jsonl
+(one for each event). Its mirrored copies are left out. Accept its terms on its page, and log in with `hf auth login`.
+""",
+        "user/motions@v1 --out data/motions",
+        ("REPO", "dataset of the Hub: user/name, or user/name@revision"),
+        _hub,
+        options=("num-proc", "limit", "mirror", "overwrite"),
+        add_arguments=_add_hub,
+        epilog=_AGAIN + _PUBLISHED,
+    ),
     "glb": replace(_OWN, title="the same, for animations", example=_OWN.example.replace("recordings/", "animations/")),
     "cmu": Source(
         "recordings of the CMU database, with HumanML3D's sentences",
