@@ -49,7 +49,7 @@ def _split(args: argparse.Namespace, processor: "MotionLLMProcessor", prompts: l
     """The prompts, with sentences that say several things in turns: where asked for, or else where that is possible."""
     elsewhere = (args.loop, args.before, args.given, args.people != 1, is_server(args.engine))
     unasked = args.split is None
-    if args.split is False or (unasked and (any(elsewhere) or "turn" not in processor.prompts)):
+    if args.split is False or (unasked and (any(elsewhere) or not processor.tells_turns)):
         for prompt in prompts:
             if isinstance(prompt.duration, tuple) and len(prompt.duration) != 1 + len(prompt.then):
                 raise MotionLLMError(f"--duration has {len(prompt.duration)} numbers for '{prompt.text}'; give one")

@@ -151,6 +151,11 @@ class MotionPromptsMixin:
         """Whether scenes are told with parts: before each motion a sentence about that person alone."""
         return "part" in self.prompts
 
+    @property
+    def tells_turns(self) -> bool:
+        """Whether motions are told in turns: one sentence after another, each with what was done before it."""
+        return "turn" in self.prompts
+
     def check_people(self, people: int) -> None:
         """Make sure that the model can make scenes of that many people.
 
@@ -225,7 +230,7 @@ class MotionPromptsMixin:
         Raises:
             MotionLLMError: this model knows no turns, or as `text_to_motion_ids`.
         """
-        if "turn" not in self.prompts:
+        if not self.tells_turns:
             raise MotionLLMError(
                 "this model knows no turns: it was trained without sequences; ask for one motion at a time"
             )

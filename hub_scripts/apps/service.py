@@ -98,7 +98,7 @@ class MotionService:
     @property
     def knows_turns(self) -> bool:
         """Whether it has learnt to do one thing after another, and so to go on from a motion."""
-        return "turn" in self.processor.prompts
+        return self.processor.tells_turns
 
     @property
     def fills_gaps(self) -> bool:

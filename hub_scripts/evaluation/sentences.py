@@ -92,7 +92,7 @@ def judge_sentences(
     unknown: list[float] = []
     for start, batch in _batches(known, max(1, batch_size // candidates), "sentences"):
         seeds = [seed + start + index for index in range(len(batch))]
-        turns = [split_into_turns(text) if "turn" in processor.prompts else [text] for text in batch]
+        turns = [split_into_turns(text) if processor.tells_turns else [text] for text in batch]
         texts = turns if any(len(own) > 1 for own in turns) else batch
         output = model.generate_motion(
             **processor(text=texts), processor=processor, seed=seeds, engine=engine, **settings

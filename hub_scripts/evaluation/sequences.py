@@ -50,7 +50,7 @@ def measure_sequences(args: argparse.Namespace, settings: dict[str, Any]) -> dic
     """
     sequences = read_sequences(args.sequences, args.split, args.clips)
     processor = load_processor(args.model)
-    if "turn" not in processor.prompts:
+    if not processor.tells_turns:
         line = f"the checkpoint '{args.model}' knows no turns: it was trained without sequences"
         if args.model_is_given:
             raise MotionLLMError(f"{line}; give one that was trained with them")
