@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import platform
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -166,9 +167,19 @@ _Training = TypeVar("_Training", bound=ModelTrainingArguments)
 def parse_training(
     argv: Sequence[str], command: str, description: str | None, kinds: tuple[type[_Arguments], type[_Training]]
 ) -> tuple[_Arguments, _Training]:
-    """The options of a command that trains, in the dataclasses that hold its own and those of the Trainer."""
+    """The options of a command that trains, in the dataclasses that hold its own and those of the Trainer.
+
+    Raises:
+        MotionLLMError: the weights are to be shared out among processes (FSDP).
+    """
     parser = HfArgumentParser(kinds, prog=command, description=description, allow_abbrev=False)
-    return parser.parse_args_into_dataclasses(list(argv))
+    arguments, training = parser.parse_args_into_dataclasses(list(argv))
+    if training.fsdp or os.environ.get("ACCELERATE_USE_FSDP", "").lower() == "true":
+        raise MotionLLMError(
+            "FSDP shares out the weights, and checkpoints here are written by a process that has all of them; launch "
+            "processes that share out the batches, as examples/accelerate/two_processes.yaml does"
+        )
+    return arguments, training
 
 
 def num_examples(training: TrainingArguments) -> int:

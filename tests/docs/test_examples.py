@@ -34,7 +34,13 @@ def generated(folder: Path) -> list[str]:
 
 
 def test_every_example_is_run_here():
-    assert {path.name for path in EXAMPLES.glob("*")} == {"generate.py", "describe.py", "scene.py", "notebook.ipynb"}
+    assert {path.name for path in EXAMPLES.glob("*")} == {
+        "accelerate",
+        "generate.py",
+        "describe.py",
+        "scene.py",
+        "notebook.ipynb",
+    }
 
 
 def test_generate(generated: list[str], folder: Path):

@@ -1,4 +1,7 @@
-"""`motionllm train` in two processes on processors: the same batches, the same losses, the same adapter as in one."""
+"""`motionllm train` in two processes on processors: the same batches, the same losses, the same adapter as in one.
+
+They are launched by `accelerate` with the configuration of `examples/accelerate/`.
+"""
 
 import json
 import os
@@ -6,12 +9,19 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import torch
+from accelerate.commands.config.config_args import load_config_from_file
+from accelerate.utils import DistributedType
 from conftest import THREADS
 from safetensors.torch import load_file
 
+from hub_scripts.train_motionllm import main as train
+from modeling_motionllm.errors_motionllm import MotionLLMError
+
 CLONE = Path(__file__).resolve().parents[2]
 ADAPTER = Path("adapters") / "default"
+CONFIGURATION = CLONE / "examples" / "accelerate" / "two_processes.yaml"
 
 
 def losses(checkpoint: Path) -> list[tuple[int, float]]:
@@ -21,12 +31,25 @@ def losses(checkpoint: Path) -> list[tuple[int, float]]:
     ]
 
 
+def test_the_configuration_is_one_of_accelerate():
+    loaded = load_config_from_file(str(CONFIGURATION))
+    assert (loaded.num_processes, loaded.num_machines, loaded.distributed_type) == (2, 1, DistributedType.MULTI_GPU)
+    assert not loaded.use_cpu  # the same for GPUs; --use-cpu says it of a training
+
+
+def test_weights_are_not_shared_out(train_arguments, tmp_path, monkeypatch):
+    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
+    with pytest.raises(MotionLLMError, match="FSDP shares out the weights"):
+        train([*train_arguments, "--output_dir", str(tmp_path / "run")])
+    assert not (tmp_path / "run").exists()
+
+
 def test_two_processes_train_as_one(training_run, train_arguments, tmp_path):
     arguments = list(train_arguments)
     size = arguments.index("--per_device_train_batch_size") + 1
     assert arguments[size] == "4"
     arguments[size] = "2"
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    command = [sys.executable, "-m", "accelerate.commands.launch", "--config_file", str(CONFIGURATION)]
     command += ["-m", "hub_scripts.cli", "train", *arguments, "--output_dir", str(tmp_path / "run")]
     environment = dict(os.environ) | {"PYTHONPATH": str(CLONE), "OMP_NUM_THREADS": str(THREADS)}
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
