@@ -28,7 +28,7 @@ from .sampling_motionllm import TextGrammar, candidate_seeds, row_seeds, samplin
 from .scene_motionllm import Scene
 from .settings_motionllm import PLAIN_DECODING, CaptionSettings, MotionSettings, check_generate_options
 from .streaming_motionllm import code_steps, one_person, request_steps, stream_features
-from .turns_motionllm import stream_turns, tell_turns
+from .turns_motionllm import TurnsRequest, stream_turns, tell_turns
 from .vocabulary_motionllm import MotionVocabulary
 
 __all__ = ["MotionGenerationMixin", "MotionGenerationOutput"]
@@ -143,33 +143,15 @@ class MotionGenerationMixin:
         if turns is not None:
             if motion is not None or parts is not None:
                 raise MotionLLMError("motion and parts are for scenes of one sentence; leave them or turns out")
-            if several:
-                return self._tell_people_turns(
-                    input_ids,
-                    attention_mask,
-                    turns,
-                    num_codes,
-                    people,
-                    each,
-                    seeds,
-                    drawing,
-                    processor,
-                    engine,
-                    settings,
-                )
-            return tell_turns(
-                self,
-                input_ids.to(self.device),
-                attention_mask,
-                turns,
-                None if num_codes is None else torch.as_tensor(num_codes),
-                copies=each,
-                seeds=seeds,
-                settings=drawing,
-                engine=engine,
-                options=settings,
-                judge=processor if drawing.num_candidates > 1 else None,
+            codes = None if num_codes is None else torch.as_tensor(num_codes)
+            request = TurnsRequest(
+                input_ids.to(self.device), attention_mask, turns, codes, each, seeds, drawing, engine, settings
             )
+            if not several:
+                return tell_turns(self, request, processor if drawing.num_candidates > 1 else None)
+            if processor is None:
+                raise MotionLLMError("several people in turns need processor=, which reads what each of them does")
+            return tell_people_turns(self, request, people, processor)
         lengths = None if num_codes is None else _each(num_codes, len(input_ids), each, "num_codes")
         scene = Scene(
             self, input_ids.to(self.device), attention_mask,
@@ -195,43 +177,6 @@ class MotionGenerationMixin:
         ]
         likelihood = caption_log_likelihood(self, processor, captions, output).reshape(len(seeds), whole)
         return output.select(torch.arange(len(seeds)) * whole + likelihood.argmax(-1))
-
-    def _tell_people_turns(
-        self,
-        input_ids: torch.Tensor,
-        attention_mask: torch.Tensor | None,
-        turns: torch.Tensor,
-        num_codes: torch.Tensor | int | None,
-        people: torch.Tensor,
-        each: int,
-        seeds: Sequence[int],
-        drawing: MotionSettings,
-        processor: MotionLLMProcessor | None,
-        engine: str | MotionEngine,
-        options: dict[str, Any],
-    ) -> MotionGenerationOutput:
-        """`tell_people_turns`, where that is possible."""
-        if processor is None:
-            raise MotionLLMError("several people in turns need processor=, which reads what each of them does")
-        if bool(self.motion_vocabulary.is_inside(input_ids[:, -1]).any()):
-            raise MotionLLMError(
-                "this model does not say what each person does, so that several cannot go on in turns; make a scene of "
-                "one sentence"
-            )
-        return tell_people_turns(
-            self,
-            input_ids.to(self.device),
-            attention_mask,
-            turns,
-            None if num_codes is None else torch.as_tensor(num_codes),
-            people,
-            copies=each,
-            seeds=seeds,
-            settings=drawing,
-            processor=processor,
-            engine=engine,
-            options=options,
-        )
 
     def generate_people(self, *args: Any, **kwargs: Any) -> MotionGenerationOutput:
         """`generate_motion`, under its earlier name for scenes; it goes with the next release."""
@@ -294,11 +239,9 @@ class MotionGenerationMixin:
         each, mask = drawing.num_return_sequences, attention_mask
         seeds = row_seeds(0 if seed is None and not drawing.do_sample else seed, len(input_ids) * each)
         if turns is not None:
-            lengths = None if num_codes is None else torch.as_tensor(num_codes)
-            return stream_turns(
-                self, input_ids.to(self.device), mask, turns, lengths,
-                chunk_codes=chunk_codes, copies=each, seeds=seeds, settings=drawing, engine=engine, options=settings,
-            )  # fmt: skip
+            codes = None if num_codes is None else torch.as_tensor(num_codes)
+            asked = TurnsRequest(input_ids.to(self.device), mask, turns, codes, each, seeds, drawing, engine, settings)
+            return stream_turns(self, asked, chunk_codes)
         request = MotionRequest(
             input_ids.to(self.device),
             None if mask is None else mask.to(self.device),

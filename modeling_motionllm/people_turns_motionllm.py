@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from .decoding_motionllm import MotionEngine, MotionModel, check_prompts
+from .decoding_motionllm import MotionModel
 from .errors_motionllm import MotionLLMError
 from .motion_features import features_to_joints, skeleton_of_features
 from .output_motionllm import MotionGenerationOutput
@@ -14,8 +14,7 @@ from .placement_motionllm import POSITION_LIMIT, encode_placements, join_people,
 from .processing_motionllm import MotionLLMProcessor
 from .prompts_motionllm import pad_left, pad_right
 from .scene_motionllm import Scene, derived_seed
-from .settings_motionllm import MotionSettings
-from .turns_motionllm import TURN, Story, turn_lengths
+from .turns_motionllm import TURN, Story, TurnsRequest
 
 __all__ = ["tell_people_turns"]
 
@@ -55,19 +54,7 @@ def part_or_sentence(scene: Scene, processor: MotionLLMProcessor, row: int, pers
 
 
 def tell_people_turns(
-    model: MotionModel,
-    input_ids: torch.Tensor,
-    attention_mask: torch.Tensor | None,
-    turns: torch.Tensor,
-    num_codes: torch.Tensor | None,
-    people: torch.Tensor,
-    *,
-    copies: int,
-    seeds: Sequence[int],
-    settings: MotionSettings,
-    processor: MotionLLMProcessor,
-    engine: str | MotionEngine = "auto",
-    options: dict[str, Any] | None = None,
+    model: MotionModel, request: TurnsRequest, people: torch.Tensor, processor: MotionLLMProcessor
 ) -> MotionGenerationOutput:
     """Scenes in turns. The first turn is the scene that its sentence alone would give.
 
@@ -78,31 +65,35 @@ def tell_people_turns(
 
     Args:
         model: writes them.
-        input_ids, attention_mask: (B, S) scene prompts of the first turns, padded on the left, that leave room for
-            parts.
-        turns: int64 (B, N - 1, S), scene prompts of the others, -1 where padded.
-        num_codes: as in `tell_turns`; None leaves the length of each turn to its person 1.
+        request: what is asked for; its prompts are those of scenes and leave room for parts. Without `num_codes` the
+            length of each turn is left to its person 1.
         people: int64 (R,).
-        copies, seeds, settings, engine, options: as in `tell_turns`.
         processor: of the model.
 
     Returns:
         R scenes with `segment_ends`; `parts` are those of all turns, `unknown` is the largest of all turns.
 
     Raises:
-        MotionLLMError: prompts or lengths that do not fit together.
+        MotionLLMError: prompts without room for parts.
     """
-    check_prompts(input_ids, attention_mask)
-    if turns.ndim != 3 or len(turns) != len(input_ids):
+    if bool(model.motion_vocabulary.is_inside(request.input_ids[:, -1]).any()):
         raise MotionLLMError(
-            f"turns have shape {tuple(turns.shape)} for {len(input_ids)} prompts; make both with the processor"
+            "this model does not say what each person does, so that several cannot go on in turns; make a scene of one "
+            "sentence"
         )
-    lengths = turn_lengths(num_codes, len(input_ids), turns.shape[1] + 1)
-    judge = processor if settings.num_candidates > 1 else None
-    shared: dict[str, Any] = {"settings": settings, "engine": engine, "options": options, "judge": judge}
+    lengths, copies, seeds = request.lengths, request.copies, request.seeds
+    shared: dict[str, Any] = {name: getattr(request, name) for name in ("settings", "engine", "options")}
+    shared["judge"] = processor if request.settings.num_candidates > 1 else None
     own_lengths = None if lengths is None else lengths[:, 0].repeat_interleave(copies)
     scene = Scene(
-        model, input_ids, attention_mask, copies=copies, people=people, lengths=own_lengths, seeds=seeds, **shared
+        model,
+        request.input_ids,
+        request.attention_mask,
+        copies=copies,
+        people=people,
+        lengths=own_lengths,
+        seeds=seeds,
+        **shared,
     )
     told = scene.tell()
     rows = list(range(len(people)))
@@ -110,9 +101,9 @@ def tell_people_turns(
     parts: list[list[list[int]]] = [[[] for _ in own] for own in stories]
     ends: list[list[int]] = [[] for _ in rows]
     unknown = scene.unknown
-    for turn in range(turns.shape[1] + 1):
+    for turn in range(request.turns.shape[1] + 1):
         if turn:
-            prompts = [[int(token) for token in turns[row // copies, turn - 1].tolist() if token != -1] for row in rows]
+            prompts = [request.later(row // copies)[turn - 1] for row in rows]
             rows = [row for row, prompt in zip(rows, prompts, strict=True) if prompt]
             if not rows:
                 break

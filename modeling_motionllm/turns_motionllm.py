@@ -17,11 +17,55 @@ from .settings_motionllm import MotionSettings
 from .streaming_motionllm import ENDED, NOTHING, code_steps, one_person, request_steps, stream_features
 from .vocabulary_motionllm import MotionVocabulary
 
-__all__ = ["TURN", "Story", "Turn", "stream_turns", "tell_turns", "turn_lengths"]
+__all__ = ["TURN", "Story", "Turn", "TurnsRequest", "stream_turns", "tell_turns"]
 
 _ROWS = 32  # that are drawn at once, where turns are drawn without context
 _LEAST_SECONDS = 4.0  # of the motion so far that every turn sees, if there is that much
 TURN = 3  # the part of `derived_seed`
+
+
+@dataclass(frozen=True, eq=False)
+class TurnsRequest:
+    """Motions that are asked for in turns.
+
+    Args:
+        input_ids, attention_mask: (B, S) prompts of the first turns, padded on the left. Earlier turns that they hold
+            (prompt, codes, `</Motion>`) are gone on from, and are no part of the output.
+        turns: int64 (B, N - 1, S), prompts of the others, -1 where padded.
+        num_codes: codes of each turn, (B, N), (B,) for all turns of a motion, or one number; None leaves it to the
+            model.
+        copies: motions for each prompt, R = B * copies.
+        seeds: of the R motions; each turn after the first draws from a seed of its own that follows from it.
+        settings: how to draw.
+        engine, options: as in `choose_decoder`.
+
+    Raises:
+        MotionLLMError: prompts or lengths that do not fit together.
+    """
+
+    input_ids: torch.Tensor
+    attention_mask: torch.Tensor | None
+    turns: torch.Tensor
+    num_codes: torch.Tensor | None
+    copies: int
+    seeds: Sequence[int]
+    settings: MotionSettings
+    engine: str | MotionEngine
+    options: dict[str, Any]
+    lengths: torch.Tensor | None = field(init=False)  # int64 (B, N) codes of each turn
+
+    def __post_init__(self) -> None:
+        check_prompts(self.input_ids, self.attention_mask)
+        prompts = len(self.input_ids)
+        if self.turns.ndim != 3 or len(self.turns) != prompts:
+            raise MotionLLMError(
+                f"turns have shape {tuple(self.turns.shape)} for {prompts} prompts; make both with the processor"
+            )
+        object.__setattr__(self, "lengths", _turn_lengths(self.num_codes, prompts, self.turns.shape[1] + 1))
+
+    def later(self, row: int) -> list[list[int]]:
+        """Ids of the prompts of all turns but the first of one of the B prompts; of those that it has not, none."""
+        return [[token for token in turn if token != -1] for turn in self.turns[row].tolist()]
 
 
 @dataclass
@@ -117,35 +161,19 @@ class _Asked:
 
 
 class _Telling:
-    """R motions of one person that are told turn by turn; arguments as in `tell_turns`."""
+    """R motions of one person that are told turn by turn."""
 
-    def __init__(
-        self,
-        model: MotionModel,
-        input_ids: torch.Tensor,
-        attention_mask: torch.Tensor | None,
-        turns: torch.Tensor,
-        num_codes: torch.Tensor | None,
-        copies: int,
-        seeds: Sequence[int],
-        settings: MotionSettings,
-    ):
-        check_prompts(input_ids, attention_mask)
-        self.model, self.vocabulary, self.settings = model, model.motion_vocabulary, settings
+    def __init__(self, model: MotionModel, request: TurnsRequest):
+        self.model, self.vocabulary, self.settings = model, model.motion_vocabulary, request.settings
         bos = getattr(model.config.text_config, "bos_token_id", None)
-        if turns.ndim != 3 or len(turns) != len(input_ids):
-            raise MotionLLMError(
-                f"turns have shape {tuple(turns.shape)} for {len(input_ids)} prompts; make both with the processor"
-            )
-        self.lengths = turn_lengths(num_codes, len(input_ids), turns.shape[1] + 1)
-        self.copies, self.seeds, self.turn = copies, seeds, 0
-        real = torch.ones_like(input_ids) if attention_mask is None else attention_mask
+        self.lengths, self.copies, self.seeds, self.turn = request.lengths, request.copies, request.seeds, 0
+        input_ids, mask = request.input_ids, request.attention_mask
+        real = torch.ones_like(input_ids) if mask is None else mask
         self.stories: list[Story] = []
         for row, (ids, keep) in enumerate(zip(input_ids.cpu(), real.cpu(), strict=True)):
-            later = [[int(token) for token in turn if token != -1] for turn in turns[row].tolist()]
-            for _ in range(copies):
-                told = _story(ids[keep.bool()].tolist(), [one for one in later if one], self.vocabulary, bos)
-                self.stories.append(told)
+            later = [turn for turn in request.later(row) if turn]
+            for _ in range(self.copies):
+                self.stories.append(_story(ids[keep.bool()].tolist(), later, self.vocabulary, bos))
         self.unknown = [0.0] * len(self.stories)
 
     def ask(self, at_once: int = 1) -> _Asked | None:
@@ -192,18 +220,7 @@ class _Telling:
 
 
 def tell_turns(
-    model: MotionModel,
-    input_ids: torch.Tensor,
-    attention_mask: torch.Tensor | None,
-    turns: torch.Tensor,
-    num_codes: torch.Tensor | None,
-    *,
-    copies: int,
-    seeds: Sequence[int],
-    settings: MotionSettings,
-    engine: str | MotionEngine = "auto",
-    options: dict[str, Any] | None = None,
-    judge: MotionLLMProcessor | None = None,
+    model: MotionModel, request: TurnsRequest, judge: MotionLLMProcessor | None = None
 ) -> MotionGenerationOutput:
     """Motions of one person in turns: each turn goes on from the turns before it.
 
@@ -217,25 +234,17 @@ def tell_turns(
 
     Args:
         model: writes them.
-        input_ids, attention_mask: (B, S) prompts of the first turns, padded on the left. Earlier turns that they hold
-            (prompt, codes, `</Motion>`) are gone on from, and are no part of the output.
-        turns: int64 (B, N - 1, S), prompts of the others, -1 where padded.
-        num_codes: codes of each turn, (B, N), (B,) for all turns of a motion, or one number; None leaves it to the
-            model.
-        copies: motions for each prompt, R = B * copies.
-        seeds: of the R motions; each turn after the first draws from a seed of its own that follows from it.
-        settings: how to draw.
-        engine, options: as in `choose_decoder`.
+        request: what is asked for.
         judge: the model's processor, where each turn is the best of several candidates.
 
     Returns:
         R motions with `segment_ends`; `unknown` is the largest of all turns.
 
     Raises:
-        MotionLLMError: prompts or lengths that do not fit together.
+        MotionLLMError: a turn without codes.
     """
-    telling = _Telling(model, input_ids, attention_mask, turns, num_codes, copies, seeds, settings)
-    at_once = _ROWS // (1 if judge is None else settings.num_candidates)
+    telling = _Telling(model, request)
+    at_once = _ROWS // (1 if judge is None else request.settings.num_candidates)
     while (asked := telling.ask(at_once)) is not None:
         scene = Scene(
             model,
@@ -245,9 +254,9 @@ def tell_turns(
             people=torch.ones(len(asked.rows), dtype=torch.long),
             lengths=asked.lengths,
             seeds=asked.seeds,
-            settings=settings,
-            engine=engine,
-            options=options,
+            settings=request.settings,
+            engine=request.engine,
+            options=request.options,
             judge=judge,
             turns=True,
         )
@@ -262,27 +271,15 @@ def tell_turns(
     )
 
 
-def stream_turns(
-    model: MotionModel,
-    input_ids: torch.Tensor,
-    attention_mask: torch.Tensor | None,
-    turns: torch.Tensor,
-    num_codes: torch.Tensor | None,
-    *,
-    chunk_codes: int,
-    copies: int,
-    seeds: Sequence[int],
-    settings: MotionSettings,
-    engine: str | MotionEngine = "auto",
-    options: dict[str, Any] | None = None,
-) -> Iterator[MotionGenerationOutput]:
-    """The motions of `tell_turns` in chunks, while their codes are decoded; arguments as there.
+def stream_turns(model: MotionModel, request: TurnsRequest, chunk_codes: int) -> Iterator[MotionGenerationOutput]:
+    """The motions of `tell_turns` in chunks, while their codes are decoded.
 
     What was decoded and shown is forgotten but for its codes and what the next turn and the next frames need.
 
     Args:
+        model: writes them.
+        request: what is asked for.
         chunk_codes: codes of a chunk; the last one has the rest.
-        others: as in `tell_turns`.
 
     Returns:
         Iterator of chunks, as those of `stream_motion`; `segment_ends` and `unknown` are of the turns that are done.
@@ -290,22 +287,22 @@ def stream_turns(
     Raises:
         MotionLLMError: as `tell_turns`; what can be seen before the first turn is decoded is raised at once.
     """
-    telling = _Telling(model, input_ids, attention_mask, turns, num_codes, copies, seeds, settings)
+    telling = _Telling(model, request)
 
     def begin() -> tuple[_Asked, MotionRequest, Iterator[torch.Tensor]] | None:
         asked = telling.ask()
         if asked is None:
             return None
         ids, mask = asked.inputs["input_ids"], asked.inputs["attention_mask"]
-        request = MotionRequest(ids, mask, asked.lengths, settings, asked.seeds, telling.vocabulary, turns=True)
-        return asked, request, request_steps(model, request, engine, options or {})
+        turn = MotionRequest(ids, mask, asked.lengths, request.settings, asked.seeds, telling.vocabulary, turns=True)
+        return asked, turn, request_steps(model, turn, request.engine, request.options)
 
     first = begin()
 
     def steps() -> Iterator[torch.Tensor]:
         now = first
         while now is not None:
-            asked, request, written = now
+            asked, turn, written = now
             last = torch.tensor([len(telling.stories[row].ahead) == 1 for row in asked.rows])
             codes: list[list[int]] = [[] for _ in asked.rows]
             for own in code_steps(written, telling.vocabulary):
@@ -315,7 +312,7 @@ def stream_turns(
                 for row, code in zip(codes, own.tolist(), strict=True):
                     row += [code] if code >= 0 else []
                 yield shown
-            telling.add(asked, codes, request.unknown)
+            telling.add(asked, codes, turn.unknown)
             now = begin()
 
     def chunks() -> Iterator[MotionGenerationOutput]:
@@ -338,7 +335,7 @@ def _story(ids: list[int], later: list[list[int]], vocabulary: MotionVocabulary,
     return story
 
 
-def turn_lengths(num_codes: torch.Tensor | None, prompts: int, turns: int) -> torch.Tensor | None:
+def _turn_lengths(num_codes: torch.Tensor | None, prompts: int, turns: int) -> torch.Tensor | None:
     """Codes of each turn, int64 (B, N)."""
     if num_codes is None:
         return None
