@@ -24,22 +24,22 @@ examples: motionllm chat
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="motionllm chat",
-        description="Make a motion in a conversation: say what somebody is to do, then what is to be otherwise. Every "
-        "answer tells what was done, what the model itself sees in the motion, and where the files are. The "
+        description="Make a motion in a conversation: say what somebody should do, then what to change. Every answer "
+        "says what was done, what the model itself sees in the motion, and where the files are. The "
         "conversation is kept in the output folder, as chat.json, and can be replayed.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("message", nargs="*", help="requests, one after another (default: those that are typed)")
+    parser.add_argument("message", nargs="*", help="requests, one after another (default: what you type)")
     parser.add_argument(
         "--replay",
         metavar="FILE",
-        help="do again what was done in a conversation (chat.json); then go on with it, by messages or in a terminal",
+        help="repeat a conversation (chat.json), then continue it, by messages or in a terminal",
     )
     parser.add_argument(
         "--planner",
         metavar="URL",
-        help="let a language model plan, by a server that speaks OpenAI's API, such as http://127.0.0.1:8000/v1; a key "
+        help="let a language model plan, through a server with OpenAI's API, such as http://127.0.0.1:8000/v1; a key "
         "is read from $OPENAI_API_KEY (default: rules over English)",
     )
     parser.add_argument(

@@ -40,7 +40,7 @@ def _parser() -> argparse.ArgumentParser:
         "folder", nargs="?", help="thin checkpoint (default: the shipped one), or with --evaluator an evaluator"
     )
     where = parser.add_mutually_exclusive_group(required=True)
-    where.add_argument("--repo", metavar="USER/NAME", help="repository; created if it is not there")
+    where.add_argument("--repo", metavar="USER/NAME", help="repository; created if it does not exist")
     where.add_argument(
         "--space",
         metavar="USER/NAME",
@@ -62,9 +62,9 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="the folder is an evaluator of `motionllm train-evaluator` (default: the shipped one)",
     )
-    parser.add_argument("--adapter", default="default", help="adapter to merge and to tell of (default: default)")
-    parser.add_argument("--revision", default="main", help="branch, created if it is not there (default main)")
-    parser.add_argument("--message", help="of the commit")
+    parser.add_argument("--adapter", default="default", help="adapter to merge, or to describe (default: default)")
+    parser.add_argument("--revision", default="main", help="branch, created if it does not exist (default main)")
+    parser.add_argument("--message", help="commit message")
     parser.add_argument("--dry-run", action="store_true", help="show what would be sent, and send nothing")
     parser.add_argument(
         "--allow-forbidden-license",

@@ -37,7 +37,7 @@ def main(argv: Sequence[str]) -> int:
     )
     parser.add_argument("--output-dir", required=True, metavar="DIR", help="folder of the results, {out} in the recipe")
     parser.add_argument(
-        "--from", dest="start", metavar="STAGE", help="do this stage and all after it anew; what they left is removed"
+        "--from", dest="start", metavar="STAGE", help="repeat this stage and all after it; their results are removed"
     )
     args = parser.parse_args(argv)
     recipe = read_recipe(args.recipe, [name for name in COMMANDS if name != "recipe"])

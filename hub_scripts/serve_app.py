@@ -17,7 +17,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="motionllm app",
         description="Serve the web app: sentences to motion in the browser, with a player, downloads, and motions of "
-        "your own to describe, go on from or change. `motionllm push --space` puts it on the Hugging Face Hub.",
+        "your own to describe, continue or edit. `motionllm push --space` puts it on the Hugging Face Hub.",
         epilog="example: motionllm app --port 7860",
     )
     add_address_arguments(parser, 7860)

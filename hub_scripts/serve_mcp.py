@@ -21,8 +21,8 @@ def _parser() -> argparse.ArgumentParser:
         prog="motionllm mcp",
         description="Serve motion to agents over the Model Context Protocol, with the tools generate_motion, "
         "continue_motion, edit_motion, caption_motion, convert_motion, list_actions and render_picture. Over standard "
-        "input and output, for an agent that starts it, any motion file of this machine is read; over HTTP only files "
-        "of the output folder are.",
+        "input and output, for an agent that starts it, it reads any motion file of this machine; over HTTP only files "
+        "of the output folder.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

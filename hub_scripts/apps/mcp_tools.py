@@ -224,7 +224,7 @@ def make_server(service: MotionService, folder: Path, alone: bool) -> MCPServer:
         seed: _Seed = 0,
         formats: _Formats = ["npz"],  # noqa: B006
     ) -> MadeFiles:
-        """Make a part of a motion anew; the rest stays as it is."""
+        """Regenerate a part of a motion; the rest stays as it is."""
         with _told():
             given, notes = files.read(motion)
             answer = service.edit(given, sentence, start, end, seed)

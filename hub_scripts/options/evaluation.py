@@ -40,7 +40,7 @@ def evaluation_parser() -> argparse.ArgumentParser:
         metavar="FILE.csv",
         help="instead: a motion for each sentence of a column 'sentence', and whether it shows what the sentence says; "
         "with columns action, side and direction where they are known. Sentences with 'false' in a column known are of "
-        "actions that the data does not show: measured is how well output.unknown tells them from the others",
+        "actions that the data does not show: for these it measures how well output.unknown separates them",
     )
     source.add_argument(
         "--sequences",
@@ -50,9 +50,11 @@ def evaluation_parser() -> argparse.ArgumentParser:
         "and sliding feet where one thing meets the next, against elsewhere, beside the real motions",
     )
     parser.add_argument("--split", default="test", choices=["train", "val", "test"], help="default test")
-    parser.add_argument("--tasks", help=f"of {','.join(TASKS)} (default: all, of scenes the last two)")
+    parser.add_argument("--tasks", help=f"comma-separated, of {','.join(TASKS)} (default: all; of scenes the last two)")
     add_protocol_arguments(parser)
-    parser.add_argument("--draws", type=int, default=1, help="motions per caption; from 2 on with multimodality")
+    parser.add_argument(
+        "--draws", type=int, default=1, help="motions per caption (default 1; from 2 on with multimodality)"
+    )
     parser.add_argument("--repeats", type=int, default=20, help="repeats of the protocol (default 20)")
     checkpoint = "(default: as the checkpoint's generation_config.json says)"
     parser.add_argument("--temperature", type=float, help=f"0 takes the likeliest codes {checkpoint}")
@@ -64,7 +66,7 @@ def evaluation_parser() -> argparse.ArgumentParser:
         "--plant-feet", action="store_true", help="hold feet of generated motions where they stand, as `generate` can"
     )
     parser.add_argument("--batch-size", type=int, default=32, help="motions per batch (default 32)")
-    parser.add_argument("--seed", type=int, default=0, help="of all draws (default 0)")
+    parser.add_argument("--seed", type=int, default=0, help="random seed (default 0)")
     parser.add_argument("--work", help="keep what is generated in this folder; a run that died goes on from there")
     parser.add_argument(
         "--out",

@@ -189,7 +189,7 @@ def _add_sentences(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-motion",
         metavar="CSV",
-        help="table of sentences that ask for no motion, or in other languages, with their kind, to know nothing of",
+        help="table of sentences that ask for no motion or are in other languages, with their kind: learned as unknown",
     )
 
 
@@ -205,7 +205,7 @@ def _add_cmu(parser: argparse.ArgumentParser) -> None:
         metavar="PATH",
         help="HumanML3D's folder with index.csv, texts/ and the split lists, or sentences.jsonl.xz",
     )
-    parser.add_argument("--captions", metavar="CSV", help="table of own sentences, and of what is to be said of files")
+    parser.add_argument("--captions", metavar="CSV", help="table of your sentences, and of how to read single files")
     _add_reading(parser)
 
 

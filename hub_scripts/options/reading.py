@@ -35,7 +35,7 @@ def add_reading_arguments(parser: argparse.ArgumentParser, part: bool = False) -
         "--animation", metavar="NAME", help="which animation of a .glb, array of an .npz, motion of a results.npy"
     )
     group.add_argument(
-        "--source-fps", type=float, metavar="N", help="its frames per second, where the file is wrong or says none"
+        "--source-fps", type=float, metavar="N", help="its frames per second, where the file has a wrong rate or none"
     )
     if part:
         group.add_argument("--start", type=float, metavar="S", help="first second of the file to take (default 0)")
