@@ -38,6 +38,7 @@ def test_every_example_is_run_here():
         "accelerate",
         "generate.py",
         "describe.py",
+        "jobs",
         "scene.py",
         "notebook.ipynb",
     }
