@@ -15,7 +15,7 @@ COMMANDS = {
     "generate": ("generate_motion", "make a motion from a sentence (.npz, .bvh, .glb, .mp4 ...)"),
     "interact": ("generate_people", "earlier name of generate --people 2; goes with the next release"),
     "caption": ("caption_motion", "describe a motion from a file (.npz, .npy, .bvh, .glb, .amc)"),
-    "edit": ("edit_motion", "make a part of a motion anew, from a sentence"),
+    "edit": ("edit_motion", "regenerate a part of a motion, from a sentence"),
     "chat": ("chat_motion", "make a motion in a conversation: make her walk; slower; now bow"),
     "actions": ("list_actions", "list what a checkpoint was trained on, with counts and examples"),
     "convert": ("convert_motion", "turn a motion file into another format (.bvh, .glb, .mp4, .html ...)"),
@@ -42,12 +42,13 @@ _EXTRAS = {
     **{"sacrebleu": "eval", "rouge_score": "eval", "mcp": "mcp", "gradio": "app", "motionmcp": "mmcp"},
 }
 
-# Options of 0.1 and what they are called now; commands that still have one of them are left alone.
+# Options of 0.1 and what they are now; commands that still have one of them are left alone.
 _RENAMED = {
     "--samples": "--num-return-sequences",
     "--num-samples": "--num-return-sequences",
     "--best-of": "--num-candidates",
     "--guidance": "--guidance-scale",
+    "--greedy": "--temperature 0",
     "--dataset-out": "--dataset-dir",
     "--dtype": "--engine fast-bf16 or fast-int8",
     "--gguf": "--engine FILE.gguf",
@@ -57,7 +58,7 @@ _RENAMED = {
 
 def _renamed(command: str, arguments: Sequence[str]) -> str | None:
     """One line about the first option that has another name now; None where there is none."""
-    if command not in ("generate", "interact", "caption", "evaluate"):
+    if command not in ("generate", "interact", "caption", "edit", "evaluate"):
         return None
     names = (word.split("=")[0] for word in arguments if word.startswith("--"))
     return next((f"{name} is {_RENAMED[name]} now" for name in names if name in _RENAMED), None)

@@ -22,8 +22,8 @@ from modeling_motionllm.errors_motionllm import MotionLLMError
 __all__ = ["main"]
 
 _DESCRIPTION = """\
-Make a part of a motion anew. All frames outside of it stay as they are, to the bit; the first and the last 0.4 s of the
-part lead over from and to them, and feet that stand do not slide.
+Regenerate a part of a motion. All frames outside of it stay the same, to the bit; the first and the last 0.4 s of the
+part are the transition from and to them, and feet that stand do not slide.
 """
 
 
@@ -80,7 +80,7 @@ def main(argv: Sequence[str]) -> int:
     model, engine = load_engine(args, processor)
     settings = {"seed": args.seed, "engine": engine, **drawing_settings(args)}
     made = edit_motion(model, processor, motion, args.text, args.first, args.last, **settings)
-    made.motion.seed = None if args.greedy else args.seed
+    made.motion.seed = None if args.temperature == 0 else args.seed
     made.motion.model, made.motion.version = Path(args.model).name, __version__
     lines = MadeMotion(made.motion, [], made.understood(model, processor)).notes(0)
     write_formats(made.motion, out / f"{Path(args.file).stem}-{file_stem(args.text)}", formats, args, lines)

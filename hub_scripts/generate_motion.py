@@ -94,8 +94,6 @@ def main(argv: Sequence[str]) -> int:
     prompts = _split(args, processor, prompts)
     drawing = read_drawing_settings(args)
     candidates = drawing.num_candidates if args.people == 1 else drawing.people_candidates
-    if args.stream and candidates > 1:
-        raise MotionLLMError("--stream shows a motion while it is made, --num-candidates chooses after it; give one")
     processor.check_people(args.people)
     scene: dict[str, Any] = {"people": args.people, "parts": args.parts}
     notes: list[str] = []
@@ -139,13 +137,12 @@ def main(argv: Sequence[str]) -> int:
         processor=processor,
         load=lambda: load_engine(args, processor, device),
         write=write,
-        is_there=lambda job: kept.has(job, job_settings, seeded=not args.greedy),
+        is_there=lambda job: kept.has(job, job_settings, seeded=drawing.do_sample),
         model_name=name,
         actions=lambda: read_actions(args.model),
         dataset=dataset,
         skip_existing=args.skip_existing,
-        seeded=not args.greedy,
-        stream=args.stream,
+        seeded=drawing.do_sample,
         settings=job_settings,
         options={
             **scene,

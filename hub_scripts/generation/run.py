@@ -1,6 +1,5 @@
 """Making the motions of `motionllm generate`, batch by batch, and writing each batch when it is there."""
 
-import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -69,7 +68,6 @@ class MotionRun:
         dataset: where whole batches are written too.
         skip_existing: make only what is not there yet.
         seeded: whether motions are drawn, so that the seed is recorded.
-        stream: say how far a motion is while it is decoded.
         settings: how motions are drawn, recorded in them.
         options: of `generate_batch`.
     """
@@ -83,7 +81,6 @@ class MotionRun:
     dataset: "GeneratedDataset | None" = None
     skip_existing: bool = False
     seeded: bool = True
-    stream: bool = False
     settings: dict[str, Any] = field(default_factory=dict)
     options: dict[str, Any] = field(default_factory=dict)
     _told_unknown: set[int] = field(default_factory=set)  # sentences
@@ -100,8 +97,7 @@ class MotionRun:
         if self._loaded is None:
             self._loaded = self.load()
         model, engine = self._loaded
-        progress = _Progress() if self.stream else None
-        made = generate_batch(model, self.processor, batch, progress=progress, engine=engine, **self.options)
+        made = generate_batch(model, self.processor, batch, engine=engine, **self.options)
         given = self.options.get("given")
         known = 0 if given is None else given.num_people
         for one, job in zip(made, batch, strict=True):
@@ -126,16 +122,6 @@ class MotionRun:
         if line is not None:
             self._told_unknown.add(job.prompt)
             print(line)
-
-
-class _Progress:
-    """Says how many seconds of motion there are, each time more are."""
-
-    def __init__(self) -> None:
-        self.start = time.perf_counter()
-
-    def __call__(self, seconds: float) -> None:
-        print(f"  {seconds:.1f} s of motion after {time.perf_counter() - self.start:.1f} s", flush=True)
 
 
 def generate_batch(

@@ -49,7 +49,7 @@ def generate_parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="SENTENCE",
-        help="what the person does next, or all --people do, in the same motion; may be given many times",
+        help="what the person (or all --people) does next, in the same motion; may be repeated",
     )
     parser.add_argument(
         "--split",
@@ -60,12 +60,12 @@ def generate_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--after",
         metavar="FILE",
-        help="go on from this motion (.npz, .npy, .bvh, .glb ...), which the files then begin with",
+        help="continue this motion (.npz, .npy, .bvh, .glb ...); the files begin with it",
     )
     parser.add_argument(
         "--before",
         metavar="FILE",
-        help="with --after and --duration: lead over to this motion, which the files then end with",
+        help="with --after and --duration: make the transition to this motion; the files end with it",
     )
     parser.add_argument(
         "--duration",
@@ -88,7 +88,7 @@ def generate_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--dataset-dir",
         metavar="FOLDER",
-        help="write a dataset (Arrow, one row a motion); then other files only if --formats says which",
+        help="write a dataset (Arrow, one row per motion); other files are then written only with --formats",
     )
     parser.add_argument(
         "--skip-existing",
@@ -106,7 +106,6 @@ def generate_parser() -> argparse.ArgumentParser:
         help="leave out `understood as`, the model's own caption of each motion (a tenth of the time; a third "
         "where many are written as .npz alone)",
     )
-    parser.add_argument("--stream", action="store_true", help="say how far the motion is while it is decoded")
     parser.add_argument(
         "--batch-size", type=int, default=32, help="motions decoded at once, candidates included (default 32)"
     )
@@ -136,7 +135,7 @@ def check_generate_arguments(args: argparse.Namespace) -> None:
     check_drawing_arguments(args)
     check_engine_arguments(args)
     check_scene_arguments(args, len(args.text))
-    for name, value in (("--stream", args.stream), ("--dataset-dir", args.dataset_dir), ("--split", args.split)):
+    for name, value in (("--dataset-dir", args.dataset_dir), ("--split", args.split)):
         if args.people != 1 and value:
             raise MotionLLMError(f"{name} is for motions of one person, and there are {args.people}; leave it out")
     _check_timeline(args)
@@ -150,7 +149,7 @@ def _check_served(args: argparse.Namespace) -> None:
         return
     asked = {
         "--people": args.people != 1,
-        **{f"--{name}": bool(getattr(args, name)) for name in ("then", "after", "split", "stream")},
+        **{f"--{name}": bool(getattr(args, name)) for name in ("then", "after", "split")},
         "--num-candidates": (args.num_candidates or 1) > 1,
         "--guidance-scale": args.guidance_scale not in (None, 1.0),
     }
@@ -189,7 +188,7 @@ def _check_timeline(args: argparse.Namespace) -> None:
     for name, value in (("--then", args.then), ("--split", args.split)):
         if args.before is not None and value:
             raise MotionLLMError(f"--before leads over with one sentence; leave {name} out")
-    for name, value in (("--stream", args.stream), ("--dataset-dir", args.dataset_dir), ("--given", args.given)):
+    for name, value in (("--dataset-dir", args.dataset_dir), ("--given", args.given)):
         if args.after is not None and value:
             raise MotionLLMError(f"{name} does not go together with --after; leave it out")
     if args.after is not None and args.people != 1:

@@ -29,14 +29,15 @@ _DEFAULT_FORMATS = "npz,mp4,html"
 
 
 def add_drawing_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add --greedy, --temperature, --top-p, --guidance-scale and --num-candidates; the checkpoint has the defaults."""
-    group = parser.add_argument_group("drawing (default: as the checkpoint's generation_config.json says)")
-    group.add_argument("--greedy", action="store_true", help="take the likeliest codes instead of drawing them")
+    """Add --temperature, --top-p, --guidance-scale and --num-candidates; the checkpoint has the defaults."""
+    group = parser.add_argument_group("sampling (default: as the checkpoint's generation_config.json says)")
     group.add_argument(
-        "--temperature", type=float, help="lower follows the likeliest codes, higher varies more; 1 is as trained"
+        "--temperature",
+        type=float,
+        help="lower follows the likeliest codes, higher varies more; 1 is as trained, 0 takes the likeliest",
     )
     group.add_argument(
-        "--top-p", type=float, help="draw from the likeliest codes that together have this probability; 1 for all"
+        "--top-p", type=float, help="sample from the likeliest codes that together have this probability; 1 for all"
     )
     group.add_argument(
         "--guidance-scale", type=float, help="above 1 follows the sentence more closely, and takes twice the time"
@@ -45,8 +46,8 @@ def add_drawing_arguments(parser: argparse.ArgumentParser) -> None:
         "--num-candidates",
         type=int,
         metavar="N",
-        help="draw N motions, for each person, and keep the one that the model itself describes by the sentence; "
-        "the shipped checkpoint takes 1 for one person and 8 for each of several",
+        help="draw N motions for each person, and keep the one that the model itself is likeliest to describe by the "
+        "sentence (shipped checkpoint: 1 for one person, 8 for each of several)",
     )
 
 
@@ -56,8 +57,8 @@ def check_drawing_arguments(args: argparse.Namespace) -> None:
     Raises:
         MotionLLMError: a value out of range.
     """
-    if args.temperature is not None and not 1e-6 <= args.temperature <= 1e4:
-        raise MotionLLMError(f"--temperature is {args.temperature:g}; give a positive number up to 10,000, or --greedy")
+    if args.temperature is not None and args.temperature != 0 and not 1e-6 <= args.temperature <= 1e4:
+        raise MotionLLMError(f"--temperature is {args.temperature:g}; give a number up to 10,000, or 0 for greedy")
     if args.top_p is not None and not 0 < args.top_p <= 1:
         raise MotionLLMError(f"--top-p is {args.top_p:g}; give a number above 0 and up to 1")
     if args.guidance_scale is not None and not 0 < args.guidance_scale < 100:
@@ -66,15 +67,18 @@ def check_drawing_arguments(args: argparse.Namespace) -> None:
         raise MotionLLMError(f"--num-candidates is {args.num_candidates}; give 1 or more")
     if args.num_candidates is not None and args.num_candidates > 1024:
         raise MotionLLMError(f"--num-candidates is {args.num_candidates}; give at most 1,024")
-    if args.greedy and (args.num_candidates or 1) > 1:
-        raise MotionLLMError(f"--num-candidates {args.num_candidates} needs motions that differ; leave --greedy out")
+    if args.temperature == 0 and (args.num_candidates or 1) > 1:
+        raise MotionLLMError(f"--num-candidates {args.num_candidates} needs motions that differ; raise --temperature")
 
 
 def drawing_settings(args: argparse.Namespace) -> dict[str, Any]:
     """What these options say, as settings of `generate_motion`; nothing where they are left out."""
     names = ("temperature", "top_p", "guidance_scale", "num_candidates")
-    given = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
-    return given | ({"do_sample": False} if args.greedy else {})
+    given: dict[str, Any] = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
+    if given.get("temperature") == 0:
+        given = {**given, "do_sample": False}
+        del given["temperature"]
+    return given
 
 
 def read_drawing_settings(args: argparse.Namespace) -> "MotionSettings":
@@ -135,7 +139,7 @@ def check_scene_arguments(args: argparse.Namespace, sentences: int) -> None:
 def add_writing_arguments(parser: argparse.ArgumentParser, planting: bool = True) -> None:
     """Add the options of writing motions as files; --plant-feet if `planting`."""
     parser.add_argument("-o", "--output-dir", default="out", help="folder for the files (default out/)")
-    parser.add_argument("--formats", help=f"of {','.join(_FORMATS)} (default {_DEFAULT_FORMATS})")
+    parser.add_argument("--formats", help=f"comma-separated, of {','.join(_FORMATS)} (default {_DEFAULT_FORMATS})")
     add_export_arguments(parser, "all files but .npz, .html and .png", planting=planting)
 
 

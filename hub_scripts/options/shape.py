@@ -49,7 +49,7 @@ def check_shape_arguments(args: argparse.Namespace) -> None:
         return
     name = shape.names[0]
     for other, value in (
-        *(("--after", args.after), ("--stream", args.stream), ("--dataset-dir", args.dataset_dir)),
+        *(("--after", args.after), ("--dataset-dir", args.dataset_dir)),
         *(("--people", args.people != 1), ("--given", args.given)),
     ):
         if value:

@@ -107,7 +107,8 @@ def test_every_command_has_help(command, capsys):
     (["walk", "--duration", "nan"], ["duration of nan s", "0.2 to 10 s"]),
     (["walk", "--num-return-sequences", "0"], ["--num-return-sequences is 0", "1 or more"]),
     (["walk", "--seed", "-3"], ["--seed is -3", "0 or more"]),
-    (["walk", "--temperature", "0"], ["--temperature is 0", "--greedy"]),
+    (["walk", "--temperature", "-1"], ["--temperature is -1", "0 for greedy"]),
+    (["walk", "--greedy"], ["--greedy is --temperature 0 now"]),
     (["walk", "--top-p", "1.5"], ["--top-p is 1.5", "up to 1"]),
     (["walk", "--formats", "avi"], ["'avi'", "choose from npz"]),
 ])  # fmt: skip

@@ -138,7 +138,6 @@ def test_a_body_is_put_where_another_one_stands(clip):
     ("generate", ["bows", "--after", "{clip}", "--before", "{clip}", "--then", "waves", "--duration", 2],
      ["--then"]),
     ("generate", ["bows", "--after", "{clip}", "--people", 2], ["--after goes on from a motion of one person"]),
-    ("generate", ["bows", "--after", "{clip}", "--stream"], ["--stream does not go together with --after"]),
     ("generate", ["bows", "--after", "{short}"], ["lasts 0.20 s", "0.25 s are needed"]),
     ("generate", ["bows", "--after", "{two}"], ["shows 2 people"]),
     ("generate", ["bows", "--after", "{slow}"], ["has 4 frames per second, too few", "--source-fps"]),

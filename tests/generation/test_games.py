@@ -235,7 +235,6 @@ def test_the_command_makes_them(thin_checkpoint, tmp_path, capsys):
     (["--to", "nan", 1], ["--to is nan 1; give metres"]),
     (["--in-place", "--people", 2], ["--in-place is for single motions that are made whole, not for --people"]),
     (["--to", 1, 1, "--after", "a.npz"], ["--to is for single motions that are made whole, not for --after"]),
-    (["--loop", "--stream"], ["--loop is for single motions that are made whole, not for --stream"]),
     (["--turn-to", 0, "--dataset-dir", "data"], ["--turn-to is for single motions", "not for --dataset-dir"]),
 ])  # fmt: skip
 def test_what_does_not_go_together_is_one_line(thin_checkpoint, tmp_path, capsys, options, words):

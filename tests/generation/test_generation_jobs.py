@@ -18,6 +18,7 @@ from hub_scripts.cli import main
 from hub_scripts.generation.jobs import file_stem, make_jobs, plan_batches, process_place
 from hub_scripts.generation.kept_files import KeptFiles, written_settings
 from hub_scripts.generation.prompts import Prompt, read_prompts
+from hub_scripts.generation.run import generate_batch
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.motion import Motion
 
@@ -151,17 +152,14 @@ def test_planted_feet_in_files_and_datasets(thin_checkpoint, tmp_path, everythin
     np.testing.assert_array_equal(np.array(row["joints"], dtype=np.float32), planted.joints)
 
 
-def test_streaming_says_how_far_it_is_and_gives_the_same(thin_checkpoint, tmp_path, capsys):
-    options = ["a person walks", "--duration", 8, "--seed", 5, "--formats", "npz"]
-    generate(thin_checkpoint, *options, "-o", tmp_path / "whole")
-    capsys.readouterr()
-    generate(thin_checkpoint, *options, "-o", tmp_path / "stream", "--stream")
-    lines = [line for line in capsys.readouterr().out.splitlines() if "of motion after" in line]
-    seconds = [float(line.split()[0]) for line in lines]
+def test_progress_says_how_far_it_is_and_gives_the_same(model, processor):
+    jobs = make_jobs([Prompt("a person walks", 8.0, 5)], 1, None, 0)
+    seconds: list[float] = []
+    (whole,), (stream,) = ([one.motion for one in generate_batch(model, processor, jobs, progress=progress)]
+                           for progress in (None, seconds.append))  # fmt: skip
     assert len(seconds) > 3
     assert seconds == sorted(seconds)
     assert seconds[-1] == 8.0
-    whole, stream = (Motion.load(tmp_path / name / "a-person-walks.npz") for name in ("whole", "stream"))
     assert whole.codes.tolist() == stream.codes.tolist()
     np.testing.assert_allclose(stream.joints, whole.joints, atol=1e-4)
 

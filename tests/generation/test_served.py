@@ -34,7 +34,7 @@ def codes(folder: Path) -> dict[str, list[int]]:
 
 @pytest.mark.parametrize("duration", [["--duration", 2], []], ids=["exact", "open"])
 def test_greedy_codes_are_those_of_the_model_here(server, thin_checkpoint, tmp_path, capsys, duration):
-    options = [*SENTENCES, "--greedy", *duration]
+    options = [*SENTENCES, "--temperature", 0, *duration]
     # Without guidance and with the end drawn as any other token, as servers do it.
     assert generate(thin_checkpoint, tmp_path / "own", *options, "--guidance-scale", 1) == 0
     assert generate(thin_checkpoint, tmp_path / "served", *options, "--engine", server.address) == 0
@@ -82,7 +82,7 @@ def test_what_was_made_before_the_server_died_is_kept(model, processor, thin_che
 
 def test_servers_without_a_grammar_are_asked_plainly(model, processor, thin_checkpoint, tmp_path, capsys):
     with CompletionServer(model.language_model, processor.tokenizer, plain=True) as server:
-        options = [SENTENCES[0], "--duration", 1, "--engine", server.address, "--greedy"]
+        options = [SENTENCES[0], "--duration", 1, "--engine", server.address, "--temperature", 0]
         # The tiny model has not learnt to keep to codes, and what is none is never taken for one.
         assert generate(thin_checkpoint, tmp_path / "out", *options) == 2
         assert server.bodies[0]["prompt"].endswith("<Motion>")
@@ -118,7 +118,7 @@ def test_what_a_server_cannot_do_is_refused(thin_checkpoint, tmp_path, capsys, c
 
 def test_answers_are_never_mixed_up(server, model, processor, thin_checkpoint, tmp_path):
     sentences = [f"a person jumps {count} times" for count in range(20)]
-    options = [*sentences, "--duration", 1, "--greedy", "--engine", server.address, "--no-caption"]
+    options = [*sentences, "--duration", 1, "--temperature", 0, "--engine", server.address, "--no-caption"]
     assert generate(thin_checkpoint, tmp_path / "out", *options) == 0
     inputs = processor(text=sentences, duration=1)
     own = model.generate_motion(**inputs, do_sample=False, guidance_scale=1.0).codes[:, 0].numpy()

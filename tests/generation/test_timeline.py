@@ -11,7 +11,9 @@ from conftest import CODEBOOK_SIZE, assert_refused
 
 import motionllm
 from hub_scripts.cli import main as cli
-from hub_scripts.generation.jobs import file_stem
+from hub_scripts.generation.jobs import file_stem, make_jobs
+from hub_scripts.generation.prompts import Prompt
+from hub_scripts.generation.run import generate_batch
 from hub_scripts.options.generate import check_generate_arguments, generate_parser
 from modeling_motionllm.motion import Motion
 
@@ -55,16 +57,15 @@ def test_several_sentences_make_one_motion(turn_checkpoint, tmp_path, capsys):
     assert output.codes[0, 0].tolist() == motion.codes.tolist()
 
 
-def test_turns_are_streamed(turn_checkpoint, tmp_path, capsys):
-    options = ["--then", BOW, "--num-return-sequences", 2, "--duration", 4, 2, "--formats", "npz", "--no-caption"]
-    assert generate(turn_checkpoint, WALK, *options, "-o", tmp_path / "whole") == 0
-    capsys.readouterr()
-    assert generate(turn_checkpoint, WALK, *options, "--stream", "-o", tmp_path / "streamed") == 0
-    lines = [line for line in capsys.readouterr().out.splitlines() if " s of motion after " in line]
-    assert lines[0].startswith("  1.0 s of motion after ")
-    assert lines[-1].startswith("  6.0 s of motion after ")
-    for whole in (tmp_path / "whole").glob("*.npz"):
-        one, other = Motion.load(whole), Motion.load(tmp_path / "streamed" / whole.name)
+def test_turns_are_streamed(turn_checkpoint):
+    model = motionllm.MotionLLMForCausalLM.from_pretrained(turn_checkpoint)
+    processor = motionllm.MotionLLMProcessor.from_pretrained(turn_checkpoint)
+    jobs = make_jobs([Prompt(WALK, (4.0, 2.0), 0, (BOW,))], 2, None, 0)
+    seconds: list[float] = []
+    whole, streamed = ([one.motion for one in generate_batch(model, processor, jobs, progress=progress)]
+                       for progress in (None, seconds.append))  # fmt: skip
+    assert (seconds[0], seconds[-1]) == (1.0, 6.0)
+    for one, other in zip(whole, streamed, strict=True):
         assert one.codes.tolist() == other.codes.tolist()
         assert one.segments == other.segments
         np.testing.assert_allclose(one.joints, other.joints, atol=1e-3)

@@ -97,7 +97,7 @@ def test_the_command(thin_checkpoint: Path, tmp_path: Path, capsys: pytest.Captu
     motion = motionllm.Motion.load(tmp_path / "best" / "a-person-walks-forward.npz")
     assert motion.num_frames == 40
     many = ["--num-candidates", "3"]
-    for wrong in (["--num-candidates", "0"], [*many, "--greedy"], [*many, "--stream"]):
+    for wrong in (["--num-candidates", "0"], [*many, "--temperature", "0"]):
         capsys.readouterr()
         assert cli([*common, *wrong, "-o", str(tmp_path / "none")]) == 2
         assert "num-candidates" in capsys.readouterr().err

@@ -341,7 +341,6 @@ def test_interact_writes_scenes(
     for wrong, message in (
         (["--people", "0"], "people is 0; ask for 1 to 3"),
         (["--people", "9"], "people is 9; ask for 1 to 3"),
-        (["--people", "2", "--stream"], "--stream is for motions of one person"),
         (["--people", "2", "--dataset-dir", str(tmp_path / "d")], "--dataset-dir is for motions of one person"),
     ):
         assert cli(["interact", SENTENCE, *wrong, *common, "-o", str(tmp_path / "d")]) == 2
