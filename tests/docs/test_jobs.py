@@ -1,4 +1,4 @@
-"""The programs of `examples/jobs/`, as they are: with a server of vLLM's interface."""
+"""The programs of `examples/jobs/`, as they are: with a server of vLLM's interface, and with the tests' Hub."""
 
 import os
 import subprocess
@@ -9,15 +9,18 @@ from pathlib import Path
 import pytest
 from completion_server import CompletionServer
 from datasets import load_dataset
+from hub_server import HubServer
+from huggingface_hub import HfApi
 
+pytest_plugins = ("hub_fixtures",)
 CLONE = Path(__file__).resolve().parents[2]
 JOBS = CLONE / "examples" / "jobs"
 SENTENCES = "a person walks\na person bows\nsomeone jumps\nsomebody runs\n"
 
 
-def run(name: str, folder: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
+def run(name: str, folder: Path, *arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, str(JOBS / name), *map(str, arguments)]
-    whole = os.environ | {"PYTHONPATH": str(CLONE)}
+    whole = os.environ | {"PYTHONPATH": str(CLONE)} | environment
     return subprocess.run(command, cwd=folder, env=whole, capture_output=True, text=True, check=False)
 
 
@@ -46,3 +49,38 @@ def test_several_processes_ask_one_server(model, processor, thin_checkpoint: Pat
         assert done.returncode == 0, done.stderr[-3000:]
         assert len(server.bodies) == 4
         assert captions(tmp_path / "motions") == sorted(SENTENCES.splitlines())
+        next((tmp_path / "motions" / "data").glob("train-00002*")).unlink()
+        done = run("generate_with_vllm.py", tmp_path, *arguments, "--processes", 1)
+        assert done.returncode == 0, done.stderr[-3000:]
+        assert len(server.bodies) == 5  # only what was missing
+    assert captions(tmp_path / "motions") == sorted(SENTENCES.splitlines())
+
+
+def test_a_job_keeps_its_motions_on_the_hub(hub: HubServer, thin_checkpoint: Path, tmp_path: Path) -> None:
+    HfApi().create_repo("user/sentences", repo_type="dataset")
+    HfApi().upload_file(
+        path_or_fileobj=SENTENCES.encode(),
+        path_in_repo="sentences.txt",
+        repo_id="user/sentences",
+        repo_type="dataset",
+    )
+    settings = {"HF_ENDPOINT": hub.endpoint, "HF_TOKEN": "hf_user", "HF_HUB_OFFLINE": "0", "HF_HUB_DISABLE_XET": "1"}
+    options = ["--model", thin_checkpoint, "--duration", 1, "--batch-size", 2]
+    arguments = ["user/sentences", "sentences.txt", "user/motions", *options]
+    for machine in ("first", "second"):  # the second begins with what the first left on the Hub
+        (tmp_path / machine).mkdir()
+        if machine == "second":
+            hub.remove("user/motions", "data/train-00001-of-00002.arrow", "datasets")
+        place = settings | {"HF_HOME": str(tmp_path / machine / "home")}
+        done = run("generate_on_the_hub.py", tmp_path / machine, *arguments, **place)
+        assert done.returncode == 0, done.stderr[-3000:]
+        files = hub.head("user/motions", kind="datasets").files
+        assert {name for name in files if not name.startswith(".")} == {
+            "README.md",
+            "data/train-00000-of-00002.arrow",
+            "data/train-00001-of-00002.arrow",
+        }
+        assert not [name for name in files if name.startswith(".cache")]
+        assert captions(tmp_path / machine / "motions") == sorted(SENTENCES.splitlines())
+    assert done.stdout.count("train-00001-of-00002.arrow") == 1  # written anew; the other one is taken as it is
+    assert "train-00000-of-00002.arrow" not in done.stdout
