@@ -65,6 +65,8 @@ class KeptFiles:
             return False
         written = (self.folder / f"{job.stem}.npz").stat().st_mtime_ns
         paths = [path for end in self.formats for path in motion_files(self.folder / f"{job.stem}.{end}", self.people)]
+        if not all(path.is_file() and path.stat().st_size for path in paths):
+            return False
         return all(path.is_file() and path.stat().st_mtime_ns <= written for path in (*paths, *self.sources))
 
     def _motion(self, stem: str) -> "Motion | None":

@@ -9,7 +9,8 @@ from hub_scripts.data.codes import read_codes_summary
 from hub_scripts.encode_motions import main as encode
 from hub_scripts.evaluation.outputs import OutputStore
 from hub_scripts.generation.jobs import Job
-from hub_scripts.generation.kept_files import KeptFiles
+from hub_scripts.generation.kept_files import KeptFiles, written_settings
+from modeling_motionllm.motion import Motion
 
 
 def test_codes_are_up_to_date_only_while_their_files_are_whole(
@@ -60,11 +61,13 @@ def test_outputs_that_are_damaged_are_made_again(
 
 def test_files_of_no_bytes_are_no_motions(tmp_path: Path) -> None:
     job = Job(0, "a person walks", None, 0, "a-person-walks")
-    kept = KeptFiles(tmp_path, ["mp4"])
-    (tmp_path / "a-person-walks.mp4").touch()
-    assert not kept.has(job, {}, seeded=True)
-    (tmp_path / "a-person-walks.mp4").write_bytes(b"film")
-    assert kept.has(job, {}, seeded=True)
-    with_arrays = KeptFiles(tmp_path, ["mp4", "npz"])
-    (tmp_path / "a-person-walks.npz").write_bytes(b"PK\x03\x04damaged")
-    assert not with_arrays.has(job, {}, seeded=True)
+    kept = KeptFiles(tmp_path, ["mp4", "npz"])
+    film, arrays = (tmp_path / f"a-person-walks.{suffix}" for suffix in ("mp4", "npz"))
+    made = Motion(np.zeros((8, 22, 3), dtype=np.float32), caption=job.text, seed=0, settings=written_settings({}, job))
+    for content in (b"", b"film"):
+        film.write_bytes(content)
+        made.save(arrays)
+        assert kept.has(job, {}, seeded=True) == bool(content)
+    for content in (b"", b"PK\x03\x04damaged"):
+        arrays.write_bytes(content)
+        assert not kept.has(job, {}, seeded=True)

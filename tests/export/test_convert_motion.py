@@ -150,11 +150,11 @@ def test_view_refuses_what_is_no_page_and_no_motion(refused, tmp_path: Path) -> 
 def test_generate_writes_bvh_and_glb(tmp_path: Path, thin_checkpoint, capsys: pytest.CaptureFixture[str]) -> None:
     options = ["--duration", "1", "--formats", "npz,bvh,glb", "--fps", "30", "--skeleton", "mixamo", "--no-caption"]
     assert main(["generate", "walk", *options, "-o", str(tmp_path), "--model", str(thin_checkpoint)]) == 0
-    files = [tmp_path / f"walk.{suffix}" for suffix in ("npz", "bvh", "glb")]
+    files = [tmp_path / f"walk.{suffix}" for suffix in ("bvh", "glb", "npz")]
     assert capsys.readouterr().out.splitlines()[1:] == [f"  {path}" for path in files]
-    bvh = read_bvh(files[1])
+    bvh = read_bvh(files[0])
     assert (bvh.fps, len(bvh.frames), bvh.joint_names[0]) == (30, 29, "mixamorig:Hips")
-    motion = Motion.load(files[0])
+    motion = Motion.load(files[-1])
     assert motion.fps == 20  # the codes of the model are at 20 fps
     assert (motion.caption, motion.seed, motion.model) == ("walk", 0, thin_checkpoint.name)
     assert motion.version == __version__
@@ -162,7 +162,7 @@ def test_generate_writes_bvh_and_glb(tmp_path: Path, thin_checkpoint, capsys: py
     decoded = stand_on_floor(features_to_joints(motion.features.astype(np.float64)))
     fixed = fixed_body(decoded, 20.0)
     np.testing.assert_allclose(stand_on_floor(fixed + decoded[0, 0] - fixed[0, 0]), motion.joints, atol=1e-3)
-    assert files[2].read_bytes()[:4] == b"glTF"
+    assert files[1].read_bytes()[:4] == b"glTF"
 
 
 @pytest.mark.parametrize("command,suffix", [("convert", "npz"), ("view", "html")])

@@ -236,18 +236,18 @@ def test_generate_writes_every_format_and_says_so(tmp_path, thin_checkpoint, cap
     pytest.importorskip("av")
     options = ["--duration", "0.6", "--seed", "3", "-o", str(tmp_path), "--model", str(thin_checkpoint)]
     assert main(["generate", "A person waves!", *options]) == 0
-    files = [tmp_path / f"a-person-waves.{suffix}" for suffix in ("npz", "mp4", "html")]
+    files = [tmp_path / f"a-person-waves.{suffix}" for suffix in ("mp4", "html", "npz")]
     first, understood, *written = capsys.readouterr().out.splitlines()
     assert first == "0.6 s: A person waves!"
     assert understood.startswith("  understood as: ")
     assert written == [f"  {path}" for path in files]
     assert sorted(tmp_path.iterdir()) == sorted(files)
-    motion = Motion.load(files[0])
+    motion = Motion.load(files[-1])
     assert (motion.num_frames, motion.fps, motion.seed, motion.caption) == (12, 20.0, 3, "A person waves!")
     assert motion.model == "final"
     assert len(motion.codes) == 3
-    assert files[1].read_bytes()[4:8] == b"ftyp"
-    assert b"A person waves!" in files[2].read_bytes()
+    assert files[0].read_bytes()[4:8] == b"ftyp"
+    assert b"A person waves!" in files[1].read_bytes()
 
 
 def test_several_sentences_and_samples_get_files_of_their_own(tmp_path, thin_checkpoint):

@@ -261,7 +261,7 @@ def test_files_that_say_nothing_are_as_old_as_the_one_that_does(tmp_path, people
     source = tmp_path / "before.npz"
     kept = KeptFiles(tmp_path, ["bvh", "npz"], people, [source])
     for path in (source, *(tmp_path / name for name in names)):
-        path.touch()
+        path.write_bytes(b"something")
     Motion(joints, caption="walk", seed=3, settings=written_settings({}, job)).save(tmp_path / "walk.npz")
     assert kept.has(job, {}, seeded=True)
     later = (tmp_path / "walk.npz").stat().st_mtime_ns + 1_000_000_000
