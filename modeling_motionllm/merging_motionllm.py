@@ -64,7 +64,7 @@ def check_adapter(model: nn.Module, folder: Path, weights: str) -> None:
 
 def merge_plain_lora(model: nn.Module, folder: Path, weights: str) -> bool:
     """Add a LoRA adapter (Hu et al. 2021, arXiv 2106.09685) to the linear layers it was trained for, and put its token
-    rows into the embeddings, in place: W + B A * alpha / r.
+    rows into the embeddings: W + B A * alpha / r.
 
     PEFT builds its own layers around those of the model first, which takes longer than everything else in loading.
 
@@ -88,7 +88,9 @@ def merge_plain_lora(model: nn.Module, folder: Path, weights: str) -> bool:
     scaling = config["lora_alpha"] / (math.sqrt(config["r"]) if config.get("use_rslora") else config["r"])
     with torch.no_grad():
         for weight, down, up in deltas:
-            weight.add_((up.float() @ down.float() * scaling).to(weight.device))
+            delta = (up.float() @ down.float() * scaling).to(weight.device)
+            # A new tensor: written in place, each page of a memory-mapped file is copied first, at eight times the cost.
+            weight.data = (weight + delta).to(weight.dtype)
         for weight, ids, values in rows:
             weight[torch.tensor(ids, device=weight.device)] = values.to(weight)
     # As after PEFT's merge: nothing is being trained.
