@@ -89,7 +89,7 @@ def merge_plain_lora(model: nn.Module, folder: Path, weights: str) -> bool:
     with torch.no_grad():
         for weight, down, up in deltas:
             delta = (up.float() @ down.float() * scaling).to(weight.device)
-            # A new tensor: written in place, each page of a memory-mapped file is copied first, at eight times the cost.
+            # A new tensor: in place, each page of a memory-mapped file is copied first, at eight times the cost.
             weight.data = (weight + delta).to(weight.dtype)
         for weight, ids, values in rows:
             weight[torch.tensor(ids, device=weight.device)] = values.to(weight)
