@@ -21,6 +21,7 @@ from hub_scripts.hub.actions import known_actions
 from hub_scripts.options.checkpoint import load_processor, quiet
 from hub_scripts.options.default_models import DEFAULT_CHECKPOINT
 from hub_scripts.training.examples import MotionTextExamples
+from modeling_motionllm.processing_motionllm import MotionLLMProcessor
 
 __all__ = ["synthetic_rows", "own_and_mapped"]
 
@@ -66,12 +67,11 @@ def main() -> None:
         if not (folder / "train.arrow").is_file():
             folder.mkdir(parents=True, exist_ok=True)
             write_codes(folder, "train", synthetic_rows(args.rows, processor.codebook_size))
-        measure(folder, args.examples, args.made)
+        measure(folder, processor, args.examples, args.made)
 
 
-def measure(folder: Path, size: int, made: int) -> None:
+def measure(folder: Path, processor: MotionLLMProcessor, size: int, made: int) -> None:
     """Print what each step of a training's data takes."""
-    processor = load_processor(str(DEFAULT_CHECKPOINT))
     started = time.monotonic()
 
     def tell(what: str) -> None:

@@ -14,7 +14,7 @@ from .recordings import recording_suffix
 from .splits import SPLITS, Split
 from .text_tables import read_table
 
-__all__ = ["CaptionEntry", "clip_name", "read_caption_table"]
+__all__ = ["CaptionEntry", "clip_name", "read_caption_table", "without_suffix"]
 
 _NEEDED = ("file", "caption")
 _ALSO = {"file": "file_name", "caption": "text"}  # as the folders of `datasets` name them
@@ -121,7 +121,7 @@ def _add_row(entries: dict[str, CaptionEntry], cells: dict[str, str], where: str
         raise MotionLLMError(f"{where} has the split '{cells['split']}'; give {', '.join(SPLITS)} or leave it empty")
     written = cells["file"]
     for name in ("file", "partner"):
-        cells[name] = _stem(cells[name])
+        cells[name] = without_suffix(cells[name])
     reading = _reading(cells, where)
     file = cells["file"]
     name = cells["name"] or clip_name(file, cells["animation"], reading.get("start"), reading.get("end"))
@@ -175,6 +175,7 @@ def _reading(cells: dict[str, str], where: str) -> dict[str, Any]:
     return reading
 
 
-def _stem(file: str) -> str:
+def without_suffix(file: str) -> str:
+    """A file of a table without its suffix, as files are known by."""
     file = file.replace("\\", "/").removeprefix("./")
     return file[: len(file) - len(recording_suffix(file))]

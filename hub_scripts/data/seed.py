@@ -5,8 +5,7 @@ from collections.abc import Iterator
 
 from modeling_motionllm.errors_motionllm import MotionLLMError
 
-from .caption_table import CaptionEntry, clip_name, read_caption_table
-from .recordings import recording_suffix
+from .caption_table import CaptionEntry, clip_name, read_caption_table, without_suffix
 from .text_tables import TableRow, read_table
 
 __all__ = ["hub_table"]
@@ -47,7 +46,7 @@ def hub_table(path: str | os.PathLike[str]) -> tuple[dict[str, CaptionEntry], st
 def _whole(row: TableRow) -> Iterator[CaptionEntry]:
     """The motion of a row, with its sentences and labels."""
     written = row.text(_PATH)
-    file = written[: len(written) - len(recording_suffix(written))]
+    file = without_suffix(written)
     captions = list(dict.fromkeys(filter(None, map(row.text, _SENTENCES))))
     if file and captions and not file.endswith(_MIRRORED):
         content, style = row.text("content_type_of_movement"), row.text("content_uniform_style")
@@ -57,7 +56,7 @@ def _whole(row: TableRow) -> Iterator[CaptionEntry]:
 def _events(row: TableRow) -> Iterator[CaptionEntry]:
     """The events of a motion, each with its sentence."""
     written = row.text("filename")
-    file = written[: len(written) - len(recording_suffix(written))]
+    file = without_suffix(written)
     for event in [] if file.endswith(_MIRRORED) else row.cells.get(_EVENTS) or []:
         try:
             start, end, caption = float(event["start_time"]), float(event["end_time"]), str(event["description"])

@@ -76,8 +76,8 @@ def drawing_settings(args: argparse.Namespace) -> dict[str, Any]:
     names = ("temperature", "top_p", "guidance_scale", "num_candidates")
     given: dict[str, Any] = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
     if given.get("temperature") == 0:
-        given = {**given, "do_sample": False}
         del given["temperature"]
+        given["do_sample"] = False
     return given
 
 

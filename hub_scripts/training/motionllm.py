@@ -179,15 +179,15 @@ def read_rows(arguments: ModelArguments, split: str) -> tuple[Sequence[CodeRow],
     Raises:
         MotionLLMError: a store cannot be read.
     """
-    every = {split: None}
-    stores = [folder for folder in arguments.codes if split in read_codes_summary(folder).get("splits", every)]
-    rows = read_codes(stores, split)
+    stores = [(folder, read_codes_summary(folder)) for folder in arguments.codes]
+    stores = [(folder, summary) for folder, summary in stores if split in summary.get("splits", {split: None})]
+    rows = read_codes([folder for folder, _ in stores], split)
     if arguments.sentences is None:
         return rows, []
     places: dict[str, int] = {}
     start = 0
-    for folder in stores:
-        name, own = read_codes_summary(folder).get("data_name"), read_codes(folder, split)
+    for folder, summary in stores:
+        name, own = summary.get("data_name"), read_codes(folder, split)
         places |= {f"{name}/{row['name']}": index for index, row in enumerate(own, start)}
         start += len(own)
     return rows, match_sentences(read_sentences(arguments.sentences, split), places)
