@@ -25,13 +25,8 @@ from hub_scripts.metrics.judge import load_sentence_encoder
 from hub_scripts.metrics.score import FolderMotions, match_folder
 from hub_scripts.options.checkpoint import load_processor, quiet
 from hub_scripts.options.engine import engine_settings, load_engine
-from hub_scripts.options.evaluation import (
-    TASKS,
-    caption_settings,
-    check_evaluation_arguments,
-    evaluation_parser,
-    motion_settings,
-)
+from hub_scripts.options.evaluation import TASKS, caption_settings, check_evaluation_arguments, evaluation_parser
+from hub_scripts.options.generation import drawing_settings
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.files_motionllm import atomic_path, ensure_folder
 from modeling_motionllm.modeling_motion_vq import MotionVQModel
@@ -68,7 +63,7 @@ def main(argv: Sequence[str]) -> int:
         results[f"{start}dataset_id"] = args.dataset_id
     kept = kept_figures(args.model, args.split, start) if args.card else {}
     results |= (
-        measure_sequences(args, motion_settings(args)) if args.sequences else _measure(args, motions, left_out, scenes)
+        measure_sequences(args, drawing_settings(args)) if args.sequences else _measure(args, motions, left_out, scenes)
     )
     print_results(results, published=summary.get("name") == "humanml3d")
     if folder is not None:
@@ -85,7 +80,7 @@ def main(argv: Sequence[str]) -> int:
 
 def _judge_sentences(args: argparse.Namespace) -> int:
     """Make a motion for each sentence of --sentences, and say which show what the sentence says."""
-    sentences, settings = [one for path in args.sentences for one in read_sentences(path)], motion_settings(args)
+    sentences, settings = [one for path in args.sentences for one in read_sentences(path)], drawing_settings(args)
     if not any(one.known for one in sentences):
         raise MotionLLMError(f"'{args.sentences[0]}' has no sentence that is known; add a file of such ones")
     processor = load_processor(args.model)
@@ -148,7 +143,7 @@ def _measure(args: argparse.Namespace, motions: list[RealMotion], left_out: str,
         name=args.model,
         data=args.data,
         split=args.split,
-        motion_settings=motion_settings(args),
+        motion_settings=drawing_settings(args),
         caption_settings=caption_settings(args),
         engine_name=", ".join(engine_settings(args).values()),
         planted=args.plant_feet,

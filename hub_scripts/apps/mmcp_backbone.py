@@ -45,7 +45,7 @@ class MotionBackbone(Backbone):
             Joint(name=name, parent=parent, rest_translation=tuple(offset), rest_rotation=(0.0, 0.0, 0.0, 1.0))
             for name, parent, offset in zip(rig.joint_names, parents, offsets.tolist(), strict=True)
         ]
-        sentences = MOST_SENTENCES if self.service.knows_turns else 1
+        sentences = MOST_SENTENCES if self.service.processor.tells_turns else 1
         longest = processor.max_seconds * sentences
         return ModelSpec(
             id=self.model_id,

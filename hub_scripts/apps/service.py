@@ -96,14 +96,9 @@ class MotionService:
         return self.processor.max_people
 
     @property
-    def knows_turns(self) -> bool:
-        """Whether it has learnt to do one thing after another, and so to go on from a motion."""
-        return self.processor.tells_turns
-
-    @property
     def fills_gaps(self) -> bool:
         """Whether it can make a part of a motion anew."""
-        return self.knows_turns and "in_between" in self.processor.prompts
+        return self.processor.tells_turns and "in_between" in self.processor.prompts
 
     def load(self) -> None:
         """Load the weights, if they are not there yet."""
@@ -292,7 +287,7 @@ class MotionService:
                 )
             duration = tuple(map(float, seconds)) if len(sentences) > 1 and len(seconds) > 1 else float(seconds[0])
         asked = Prompt(sentences[0], duration, then=tuple(sentences[1:]))
-        if split and self.knows_turns:
+        if split and self.processor.tells_turns:
             asked = in_turns(asked)
         return Job(0, asked.text, asked.duration, seed, "", asked.then)
 

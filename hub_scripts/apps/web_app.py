@@ -187,7 +187,7 @@ def _examples(service: MotionService) -> list[str]:
         if one.example:
             verbs.setdefault(one.action.split("-")[0], one.example)
     told = list(verbs.values())[:_EXAMPLES]
-    return [*told, "\n".join(told[:3])] if service.knows_turns and len(told) > 1 else told
+    return [*told, "\n".join(told[:3])] if service.processor.tells_turns and len(told) > 1 else told
 
 
 def make_app(service: MotionService) -> gr.Blocks:
@@ -199,7 +199,7 @@ def make_app(service: MotionService) -> gr.Blocks:
     Returns:
         The app, with its queue.
     """
-    page, longest = _Page(service), service.processor.max_seconds
+    page, longest, turns = _Page(service), service.processor.max_seconds, service.processor.tells_turns
     with gr.Blocks(
         title="MotionLLM", analytics_enabled=False, fill_width=True, delete_cache=(600, int(_KEPT_SECONDS))
     ) as app:
@@ -208,10 +208,9 @@ def make_app(service: MotionService) -> gr.Blocks:
         with gr.Row():
             with gr.Column(scale=2, min_width=320):
                 text = gr.Textbox(
-                    label="What happens"
-                    + (" (one thing after another: a line for each)" if service.knows_turns else ""),
+                    label="What happens" + (" (one thing after another: a line for each)" if turns else ""),
                     placeholder="a person waves with the left hand",
-                    lines=3 if service.knows_turns else 1,
+                    lines=3 if turns else 1,
                     max_lines=8,
                     elem_id="text",
                 )
@@ -219,7 +218,7 @@ def make_app(service: MotionService) -> gr.Blocks:
                     seconds = gr.Number(
                         None,
                         label="Seconds",
-                        info=f"{'a line, ' if service.knows_turns else ''}up to {longest:g}",
+                        info=f"{'a line, ' if turns else ''}up to {longest:g}",
                         placeholder="typical",
                         min_width=100,
                         elem_id="seconds",
@@ -254,7 +253,7 @@ def make_app(service: MotionService) -> gr.Blocks:
                         elem_id="upload",
                     )
                     describe = gr.Button("Describe the motion shown", elem_id="describe")
-                    more = gr.Button("Go on with the sentences above", visible=service.knows_turns, elem_id="go-on")
+                    more = gr.Button("Go on with the sentences above", visible=turns, elem_id="go-on")
                     with gr.Row(visible=service.fills_gaps):
                         start = gr.Number(1, label="From second", minimum=0, min_width=100)
                         end = gr.Number(2, label="to second", minimum=0, min_width=100)

@@ -22,7 +22,7 @@ from hub_scripts.evaluation.sheet import choose_sheet_rows, save_evaluation_shee
 from hub_scripts.metrics.base import Score
 from hub_scripts.metrics.caption import Captions, SentenceSimilarity
 from hub_scripts.metrics.judge import Judge
-from hub_scripts.metrics.reconstruction import Reconstruction, reconstruct, reconstruction_metrics
+from hub_scripts.metrics.reconstruction import Reconstruction, actions_kept, reconstruct, reconstruction_metrics
 from hub_scripts.metrics.score import Scenes, score_captions, score_motions
 from modeling_motionllm.decoding_motionllm import MotionEngine
 from modeling_motionllm.modeling_motion_vq import MotionVQModel
@@ -48,7 +48,9 @@ def evaluate_reconstruction(vq: MotionVQModel, motions: Sequence[RealMotion]) ->
     """
     people = [person for motion in motions for person in motion.features if len(person) >= vq.config.frames_per_code]
     made = reconstruct(vq, people, progress=True)
-    return {"clips": len(people), **reconstruction_metrics(vq, people, made=made)}, made
+    kept = actions_kept(people, made.clips)
+    figures = {"clips": len(people), **reconstruction_metrics(vq, people, made=made)}
+    return figures if kept is None else {**figures, "actions_kept_percent": kept}, made
 
 
 @dataclass

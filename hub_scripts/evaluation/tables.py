@@ -86,6 +86,7 @@ RECONSTRUCTION_COLUMNS = {
     "velocity_mm": "velocity error, mm per frame",
     "perplexity": "code perplexity",
     "codes_used": "codes used",
+    "actions_kept_percent": "clips that still show their action, %",
 }
 _NAMES = {"real": "real motion", "reconstructed": "VQ reconstruction", "generated": "generated"}
 T2M = "t2m"  # what figures call the published evaluator
@@ -166,7 +167,7 @@ def scene_caption_table(rows: Mapping[str, Values]) -> Table:
 def reconstruction_table(values: Mapping[str, float]) -> Table:
     """The VQ-VAE alone: one figure a line."""
     return ["VQ reconstruction", f"{values['clips']:g} clips"], [
-        [label, f"{values[key]:.1f}"] for key, label in RECONSTRUCTION_COLUMNS.items()
+        [label, f"{values[key]:.1f}"] for key, label in RECONSTRUCTION_COLUMNS.items() if key in values
     ]
 
 

@@ -11,10 +11,11 @@ from huggingface_hub.utils import validate_repo_id
 from hub_scripts.evaluation.protocol import add_protocol_arguments, check_protocol
 from hub_scripts.options.checkpoint import add_model_arguments
 from hub_scripts.options.engine import add_engine_arguments, check_engine_arguments, engine_settings
+from hub_scripts.options.generation import add_drawing_arguments, check_drawing_arguments
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.json_motionllm import read_json
 
-__all__ = ["TASKS", "caption_settings", "check_evaluation_arguments", "evaluation_parser", "motion_settings"]
+__all__ = ["TASKS", "caption_settings", "check_evaluation_arguments", "evaluation_parser"]
 
 TASKS = ("reconstruction", "generation", "captioning")
 
@@ -56,12 +57,6 @@ def evaluation_parser() -> argparse.ArgumentParser:
         "--draws", type=int, default=1, help="motions per caption (default 1; from 2 on with multimodality)"
     )
     parser.add_argument("--repeats", type=int, default=20, help="repeats of the protocol (default 20)")
-    checkpoint = "(default: as the checkpoint's generation_config.json says)"
-    parser.add_argument("--temperature", type=float, help=f"0 takes the likeliest codes {checkpoint}")
-    parser.add_argument("--guidance-scale", type=float, help=f"above 1 follows the sentence more closely {checkpoint}")
-    parser.add_argument(
-        "--num-candidates", type=int, metavar="N", help=f"keep the best of N motions, and of N captions {checkpoint}"
-    )
     parser.add_argument(
         "--plant-feet", action="store_true", help="hold feet of generated motions where they stand, as `generate` can"
     )
@@ -81,6 +76,7 @@ def evaluation_parser() -> argparse.ArgumentParser:
         "fixed rule; with --card the picture goes into the checkpoint and its card too",
     )
     parser.add_argument("--dataset-id", help="Hub id of the dataset, for the card and the Hub (default: its name)")
+    add_drawing_arguments(parser)
     add_engine_arguments(parser)
     return parser
 
@@ -109,16 +105,11 @@ def check_evaluation_arguments(args: argparse.Namespace) -> None:
     if not (asked or set()) <= set(TASKS):
         raise MotionLLMError(f"--tasks is '{args.tasks}'; choose from {','.join(TASKS)}")
     args.tasks = asked
-    for name in ("clips", "draws", "repeats", "batch_size", "num_candidates"):
+    for name in ("clips", "draws", "repeats", "batch_size"):
         value = getattr(args, name)
         if value is not None and value < 1:
             raise MotionLLMError(f"--{name.replace('_', '-')} is {value}; give at least 1")
-    if args.temperature is not None and not args.temperature >= 0:
-        raise MotionLLMError(f"--temperature is {args.temperature:g}; give a positive number, or 0 for greedy")
-    if args.temperature == 0 and (args.num_candidates or 1) > 1:
-        raise MotionLLMError(f"--num-candidates {args.num_candidates} needs motions that differ; raise --temperature")
-    if args.guidance_scale is not None and not 0 < args.guidance_scale < 100:
-        raise MotionLLMError(f"--guidance-scale is {args.guidance_scale:g}; give a positive number, 1 for none")
+    check_drawing_arguments(args)
     if args.sentences is not None:
         if args.out is not None and not args.out.endswith(".json"):
             raise MotionLLMError(f"--out is '{args.out}'; with --sentences name a file that ends in .json")
@@ -152,8 +143,8 @@ def check_evaluation_arguments(args: argparse.Namespace) -> None:
 
 
 # What these can be told beside themselves.
-_OF_SENTENCES = {"model", "device", "engine", "out", "seed", "batch_size", "temperature", "guidance_scale"}
-_OF_SENTENCES |= {"num_candidates"}
+_OF_SENTENCES = {"model", "device", "engine", "out", "seed", "batch_size"}
+_OF_SENTENCES |= {"temperature", "top_p", "guidance_scale", "num_candidates"}
 _OF_SEQUENCES = _OF_SENTENCES | {"split", "clips", "plant_feet", "work", "card", "dataset_id"}
 
 
@@ -165,13 +156,6 @@ def _check_source(args: argparse.Namespace, source: str, given: Sequence[str], k
     idle = [name for name, value in defaults.items() if name not in known and getattr(args, name) != value]
     if idle:
         raise MotionLLMError(f"--{idle[0].replace('_', '-')} has no effect on {source}; leave it out")
-
-
-def motion_settings(args: argparse.Namespace) -> dict[str, Any]:
-    """What the options say of `generate_motion`; nothing where they are left out."""
-    names = ("temperature", "guidance_scale", "num_candidates")
-    given = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
-    return {"do_sample": False, **given, "temperature": 1.0} if args.temperature == 0 else given
 
 
 def caption_settings(args: argparse.Namespace) -> dict[str, Any]:

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 import torch
-from conftest import make_vq
+from conftest import FIXTURES, make_vq
 
-from hub_scripts.metrics.reconstruction import batches_by_length, pad_features, reconstruction_metrics
+from hub_scripts.metrics.reconstruction import actions_kept, batches_by_length, pad_features, reconstruction_metrics
+from modeling_motionllm.motion_features import joints_to_features, mirror_joints
 
 
 def still_clip(frames: int) -> np.ndarray:
@@ -71,6 +72,21 @@ def test_the_batch_size_and_the_mode_do_not_matter(golden):
     share = counts[counts > 0] / counts.sum()
     assert one["codes_used"] == len(share)
     assert one["perplexity"] == pytest.approx(float(torch.exp(-(share * share.log()).sum())), rel=1e-4)
+
+
+def test_actions_that_are_still_seen_are_counted():
+    with np.load(FIXTURES / "bandai" / "expected_joints.npz") as file:
+        walk, wave = (
+            next(file[name] for name in file.files if content in name) for content in ("walk_normal", "wave-left-hand")
+        )
+    walk, wave, other_hand = (
+        np.asarray(joints_to_features(joints), np.float32) for joints in (walk, wave, mirror_joints(wave))
+    )
+    assert actions_kept([walk, wave], [walk[:-1], wave]) == 100
+    assert actions_kept([walk, wave], [walk, other_hand]) == 50
+    assert actions_kept([wave], [np.repeat(wave[:1], len(wave), axis=0)]) == 0
+    assert actions_kept([walk[:8]], [walk[:8]]) is None  # too short to be judged
+    assert actions_kept([walk[:, :251]], [walk[:, :251]]) is None  # another skeleton
 
 
 def test_batches_hold_every_clip_once_longest_first():
