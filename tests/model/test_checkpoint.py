@@ -191,10 +191,13 @@ def test_people_start_where_the_sentence_puts_them(loaded, sentence, turned, dis
 
 @pytest.mark.parametrize("sentence", ["someone bows", "a person bows"])
 def test_bows_last_a_typical_time_and_bow(loaded, sentence):
-    """Without a duration, at the checkpoint's own settings; recorded bows last 2.3 to 7.4 s."""
+    """Without a duration, at the checkpoint's own settings.
+
+    The 15 recorded bows last 2.3 to 7.4 s and lower the head by 5 to 35 cm, 17 in the median.
+    """
     model, processor = loaded
     for motion in processor.decode_motion(model.generate_motion(**processor(text=[sentence] * 3), seed=0)):
         assert 2.0 <= motion.duration <= 7.5
         heads = motion.joints[:, HEAD, 1]
-        assert heads.min() < heads[0] - 0.2
+        assert heads.min() < heads[0] - 0.1
         assert heads[-1] > heads[0] - 0.1  # and up again
