@@ -22,7 +22,8 @@ from hub_scripts.evaluation.sheet import choose_sheet_rows, save_evaluation_shee
 from hub_scripts.metrics.base import Score
 from hub_scripts.metrics.caption import Captions, SentenceSimilarity
 from hub_scripts.metrics.judge import Judge
-from hub_scripts.metrics.reconstruction import Reconstruction, actions_kept, reconstruct, reconstruction_metrics
+from hub_scripts.metrics.kept_actions import actions_kept
+from hub_scripts.metrics.reconstruction import Reconstruction, reconstruct, reconstruction_metrics
 from hub_scripts.metrics.score import Scenes, score_captions, score_motions
 from modeling_motionllm.decoding_motionllm import MotionEngine
 from modeling_motionllm.modeling_motion_vq import MotionVQModel

@@ -5,7 +5,8 @@ import pytest
 import torch
 from conftest import FIXTURES, make_vq
 
-from hub_scripts.metrics.reconstruction import actions_kept, batches_by_length, pad_features, reconstruction_metrics
+from hub_scripts.metrics.kept_actions import actions_kept
+from hub_scripts.metrics.reconstruction import batches_by_length, pad_features, reconstruction_metrics
 from modeling_motionllm.motion_features import joints_to_features, mirror_joints
 
 

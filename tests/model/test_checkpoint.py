@@ -199,5 +199,5 @@ def test_bows_last_a_typical_time_and_bow(loaded, sentence):
     for motion in processor.decode_motion(model.generate_motion(**processor(text=[sentence] * 3), seed=0)):
         assert 2.0 <= motion.duration <= 7.5
         heads = motion.joints[:, HEAD, 1]
-        assert heads.min() < heads[0] - 0.1
+        assert heads.min() < heads[0] - 0.17
         assert heads[-1] > heads[0] - 0.1  # and up again
