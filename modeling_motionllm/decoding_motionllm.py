@@ -13,7 +13,7 @@ from .fused_llama_motionllm import FusedLlama, fused_llama_obstacle
 from .guidance_motionllm import ClassifierFreeGuidance, guide, unconditional_context
 from .modeling_motion_vq import MotionVQModel
 from .prompts_motionllm import pad_left
-from .sampling_motionllm import MotionGrammar, SeededSampling, TypicalLength, sampling_steps
+from .sampling_motionllm import MotionGrammar, OwnRepeats, SeededSampling, TypicalLength, sampling_steps
 from .settings_motionllm import PLAIN_DECODING, MotionSettings
 from .vocabulary_motionllm import MotionVocabulary
 
@@ -142,17 +142,25 @@ class MotionRequest:
         """Whether every row has a second context without the sentence."""
         return self.settings.guidance_scale != 1
 
-    def sampling(self, candidates: torch.Tensor | None) -> list[LogitsProcessor]:
-        """The processors that draw, if any; `candidates` as in `SeededSampling`."""
-        if not self.settings.do_sample:
-            return []
-        return sampling_steps(
-            self.seeds, self.settings.temperature, self.settings.top_k, self.settings.top_p, candidates
-        )
+    def processors(
+        self, end: int, prompt_length: int, candidates: torch.Tensor | None
+    ) -> tuple[list[LogitsProcessor], list[LogitsProcessor]]:
+        """What ends motions after a typical time, if their length is not told, before guidance; what draws, after it.
 
-    def ending(self, end: int) -> list[LogitsProcessor]:
-        """The processor that ends motions after a typical time, if their length is not told; `end` as it sees it."""
-        return [TypicalLength(end)] if self.num_codes is None and self.settings.typical_length else []
+        Args:
+            end: column of `</Motion>`.
+            prompt_length: tokens before the first code.
+            candidates: as in `SeededSampling`.
+        """
+        settings = self.settings
+        before: list[LogitsProcessor] = []
+        if self.num_codes is None and settings.typical_length:
+            before.append(TypicalLength(end))
+        if not settings.do_sample:
+            return before, []
+        repeats = OwnRepeats(prompt_length)
+        draws = sampling_steps(self.seeds, settings.temperature, settings.top_k, settings.top_p, candidates, repeats)
+        return [*before, repeats], draws
 
     def without_sentence(self, config: MotionLLMConfig) -> list[list[int]]:
         """Ids of the unconditional context of each prompt, see `unconditional_context`."""
@@ -281,12 +289,13 @@ def decode_with_generate(model: MotionModel, request: MotionRequest, **options: 
         _NoteUnknown(request, vocabulary, prompt_length),
         MotionGrammar(vocabulary, prompt_length, request.least, request.most),
     ]
+    before, draws = request.processors(vocabulary.end, prompt_length, torch.tensor(vocabulary.motion_ids))
     if options.get("num_beams") in (None, 1):  # beams are compared as they are, each with its own end
-        processors += request.ending(vocabulary.end)
+        processors += before
     if request.guided:
         contexts = request.without_sentence(model.config)
         processors.append(ClassifierFreeGuidance(model, contexts, prompt_length, request.settings.guidance_scale))
-    processors += request.sampling(torch.tensor(vocabulary.motion_ids))
+    processors += draws
     mask, each = request.attention_mask, request.copies
     sequences = model.generate(
         input_ids=request.input_ids.repeat_interleave(each, dim=0),
@@ -312,7 +321,7 @@ def decode_steps(model: MotionModel, request: MotionRequest, decoder: MotionDeco
     # Scores have a column for each of `ids`; grammar and sampling work on these as on a vocabulary of its own.
     columns = MotionVocabulary(start=0, end=1, offset=2, codebook_size=vocabulary.codebook_size)
     note, grammar = _NoteUnknown(request, columns, 0), MotionGrammar(columns, 0, request.least, request.most)
-    ending, steps = request.ending(columns.end), request.sampling(None)
+    before, draws = request.processors(columns.end, 0, None)
     written = torch.full((request.rows, int(request.most.max()) + 1), columns.end, device=device)
     order = torch.arange(request.rows, device=device)  # which row of the request stands where
     try:
@@ -320,11 +329,11 @@ def decode_steps(model: MotionModel, request: MotionRequest, decoder: MotionDeco
         for count in range(written.shape[1]):
             history = written[order, :count]
             chosen = grammar(history, note(history, scores[:, 0]))
-            for step in ending:
+            for step in before:
                 chosen = step(history, chosen)
             if guided:
                 chosen = guide(chosen, scores[:, 1], scale)
-            for step in steps:
+            for step in draws:
                 chosen = step(history, chosen)
             picked = chosen.argmax(-1)
             written[order, count] = picked
@@ -337,7 +346,7 @@ def decode_steps(model: MotionModel, request: MotionRequest, decoder: MotionDeco
                 kept = decoder.keep(alive)
                 order, picked = order[kept], picked[kept]
                 grammar.keep(kept)
-                for step in (*ending, *steps):
+                for step in (*before, *draws):
                     if isinstance(step, TypicalLength | SeededSampling):
                         step.keep(kept)
             scores = decoder.step(ids[picked])

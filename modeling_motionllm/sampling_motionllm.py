@@ -13,8 +13,10 @@ from .vocabulary_motionllm import MotionVocabulary, PlacementVocabulary
 __all__ = [
     "CANDIDATE_STRIDE",
     "MotionGrammar",
+    "OwnRepeats",
     "PartGrammar",
     "PlacementGrammar",
+    "RepeatCap",
     "SeededSampling",
     "TextGrammar",
     "TypicalLength",
@@ -155,6 +157,51 @@ class TypicalLength(LogitsProcessor):
         self.going = None if self.going is None else self.going[rows]
 
 
+class OwnRepeats(LogitsProcessor):
+    """Notes how likely the model itself thinks it that the last code comes again; leaves the scores as they are.
+
+    Stands on scores without guidance and temperature, after `MotionGrammar`.
+
+    Args:
+        prompt_length: tokens before the first code.
+    """
+
+    def __init__(self, prompt_length: int):
+        self.prompt_length = prompt_length
+        self.log_probability: torch.Tensor | None = None  # (B,); None before the first code
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        if input_ids.shape[1] > self.prompt_length:
+            own = scores.float().log_softmax(-1)
+            self.log_probability = own.gather(1, input_ids[:, -1:])[:, 0]
+        return scores
+
+
+class RepeatCap(LogitsProcessor):
+    """Lets the last code come again no more often than the model itself would.
+
+    Temperature and guidance sharpen what is drawn from. Of codes that follow each other that is wanted; but a pose that
+    is held for one more code with a probability of 0.7 would be held for good, and who dances would stand still.
+
+    Args:
+        repeats: has noted the probabilities of this step.
+    """
+
+    def __init__(self, repeats: OwnRepeats):
+        self.repeats = repeats
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        own = self.repeats.log_probability
+        if own is None:
+            return scores
+        last = input_ids[:, -1:]
+        others = scores.scatter(1, last, -torch.inf).float().logsumexp(-1)
+        cap = others + own - torch.log1p(-own.exp().clamp_max(1 - 1e-6))
+        again = scores.gather(1, last)
+        capped = torch.minimum(again, torch.where(others.isfinite(), cap, torch.inf)[:, None].to(scores.dtype))
+        return scores.scatter(1, last, capped)
+
+
 def row_seeds(seed: int | Sequence[int] | None, rows: int) -> list[int]:
     """A seed for each row: `seed + r` for row r, or as given; None takes one from torch's global random state.
 
@@ -211,8 +258,11 @@ def sampling_steps(
     top_k: int | None,
     top_p: float | None,
     candidates: torch.Tensor | None,
+    repeats: OwnRepeats | None = None,
 ) -> list[LogitsProcessor]:
-    """Processors that sample, in the order temperature, top-k, top-p, draw; the last one is a `SeededSampling`.
+    """Processors that sample, in the order temperature, cap, top-k, top-p, draw; the last one is a `SeededSampling`.
+
+    With `repeats` there is a `RepeatCap`.
 
     Raises:
         MotionLLMError: a setting out of range.
@@ -221,6 +271,8 @@ def sampling_steps(
     steps: list[LogitsProcessor] = []
     if temperature != 1:
         steps.append(TemperatureLogitsWarper(temperature))
+    if repeats is not None:
+        steps.append(RepeatCap(repeats))
     if top_k is not None:
         steps.append(TopKLogitsWarper(top_k))
     if top_p is not None and top_p < 1:
