@@ -166,8 +166,9 @@ class Kinematics:
 
     @cached_property
     def lowest(self) -> np.ndarray:
-        """Lowest toe or ankle above the lowest of the whole motion, (T,), metres."""
-        return self.joints[:, TOES + ANKLES, 1].min(axis=1)
+        """Lowest toe or ankle above the floor, (T,), metres; in one frame of twenty it may be below."""
+        lowest = self.joints[:, TOES + ANKLES, 1].min(axis=1)
+        return lowest - np.percentile(lowest, 5)  # a toe that dips in one decoded frame is not the floor
 
     @cached_property
     def reach(self) -> np.ndarray:

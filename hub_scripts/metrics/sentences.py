@@ -8,8 +8,9 @@ import numpy as np
 
 from hub_scripts.captions.action_words import ACTIONS
 from hub_scripts.captions.sentence_content import SaidAction, parse_sentence
+from hub_scripts.metrics.agreement import does
 from hub_scripts.metrics.base import Metric
-from hub_scripts.metrics.shown_actions import FITTING, ShownAction, agrees, describe_motion, main_action
+from hub_scripts.metrics.shown_actions import FITTING, ShownAction, describe_motion, main_action
 from modeling_motionllm.errors_motionllm import MotionLLMError
 
 __all__ = ["ContentRight", "JudgedSentence", "SentenceMotions", "SentenceToShow", "roc_auc"]
@@ -83,17 +84,14 @@ class JudgedSentence:
     Args:
         asked: the sentence.
         shown: the actions of the motion; none of a sentence that is not known.
+        right: whether the motion does what the sentence says, see `agreement.does`.
         unknown: of the model, see `MotionGenerationOutput`.
     """
 
     asked: SentenceToShow
     shown: tuple[ShownAction, ...]
+    right: bool = False
     unknown: float | None = None
-
-    @property
-    def right(self) -> bool:
-        """Whether the motion shows what the sentence says, see `shown_actions.agrees`."""
-        return agrees(self.shown, self.asked.said)
 
     @property
     def side_right(self) -> bool | None:
@@ -140,7 +138,7 @@ class SentenceMotions:
     def judged(self) -> list[JudgedSentence]:
         """Each sentence with what its motion shows."""
         return [
-            JudgedSentence(sentence, tuple(describe_motion(joints, self.fps)))
+            JudgedSentence(sentence, tuple(describe_motion(joints, self.fps)), does(joints, sentence.said, self.fps))
             for sentence, joints in zip(self.sentences, self.joints, strict=True)
         ]
 

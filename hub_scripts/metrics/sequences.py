@@ -7,10 +7,10 @@ from functools import cached_property
 import numpy as np
 
 from hub_scripts.captions.sentence_content import parse_sentence
+from hub_scripts.metrics.agreement import shows
 from hub_scripts.metrics.base import Metric
 from hub_scripts.metrics.kinematics import Kinematics
 from hub_scripts.metrics.physics import FootSkating, MotionClips
-from hub_scripts.metrics.shown_actions import shows
 from modeling_motionllm.errors_motionllm import MotionLLMError
 
 __all__ = ["HeadingDrift", "Seams", "SegmentsDone", "SequenceMotions"]

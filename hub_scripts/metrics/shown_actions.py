@@ -1,4 +1,4 @@
-"""`describe_motion` and `shows`: which actions a motion shows, tested on joints alone, and whether they are those said.
+"""`describe_motion`: which actions a motion shows, tested on joints alone.
 
 The thresholds were chosen on the training clips of the Bandai-Namco data and hold for adults; see `docs/evaluation.md`
 for how often they are right.
@@ -6,11 +6,9 @@ for how often they are right.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 import numpy as np
 
-from hub_scripts.captions.sentence_content import SaidAction, SentenceContent
 from hub_scripts.metrics.kinematics import ANKLES, HEAD, HIPS, KNEES, NECK, PELVIS, WRISTS, Kinematics, longest_run
 
 __all__ = [
@@ -18,15 +16,13 @@ __all__ = [
     "JUDGED_ACTIONS",
     "ShownAction",
     "actions_of",
-    "agrees",
     "describe_motion",
-    "fits",
     "main_action",
-    "shows",
 ]
 
 SIDES = ("left", "right")
 TRAVEL = 0.8  # metres of way from which on a person goes somewhere
+_ROUND = 3.0  # metres of way from which on someone may walk in a circle
 HAND_UP = -0.2  # metres above its shoulder from which on a hand is raised
 
 
@@ -148,7 +144,8 @@ def _dances(motion: Kinematics) -> bool:
     arms = motion.pace(motion.hands).mean(axis=1)
     feet = motion.pace(motion.feet).max(axis=1)
     busy = float(((arms > 0.4) & (feet > 0.25)).mean())
-    return busy > 0.4 and (away < 0.35 * motion.path or away < TRAVEL)
+    circles = motion.path > _ROUND and motion.drift[2] > 0.8 * motion.path  # ahead all the way, and back to the start
+    return busy > 0.4 and (away < 0.35 * motion.path or away < TRAVEL) and not circles
 
 
 def _dance(motion: Kinematics) -> list[ShownAction]:
@@ -300,7 +297,7 @@ _TESTS: tuple[Callable[[Kinematics], list[ShownAction]], ...] = (
 
 # What the tests can tell, the more telling first: a motion that shows several is mainly known by the first of them.
 JUDGED_ACTIONS = (
-    "roll", "crawl", "lie", "sit", "kick", "slash", "punch", "dance", "run", "walk", "jump", "pick up", "crouch", "bow",
+    "roll", "crawl", "lie", "sit", "kick", "slash", "punch", "dance", "jump", "run", "walk", "pick up", "crouch", "bow",
     "wave", "raise hands", "turn", "stand",
 )  # fmt: skip
 
@@ -318,66 +315,3 @@ FITTING: dict[str, tuple[str, ...]] = {
     "hop": ("jump",),
     "fight": ("punch", "kick"),
 }
-
-
-def fits(said: SaidAction, shown: Sequence[ShownAction]) -> ShownAction | None:
-    """The shown action that does a said one: name, side, directions and turn, as far as they are said; or None."""
-    for action in shown:
-        if action.name not in FITTING.get(said.name, ()):
-            continue
-        if said.side is not None and action.side is not None and said.side != action.side:
-            continue
-        ways = set(said.directions) & {"forward", "backward", "left", "right", "sideways"}
-        if action.name in ("walk", "run", "crawl") and not ways <= set(action.directions):
-            continue
-        if said.directions == ("forward",) and "sideways" in action.directions:
-            continue
-        if said.turn is not None and not _turned(said, shown):
-            continue
-        return action
-    return None
-
-
-def _turned(said: SaidAction, shown: Sequence[ShownAction]) -> bool:
-    turns = [action for action in shown if action.name == "turn"]
-    if said.turn == "around":
-        return any(action.degrees > 120 for action in turns)
-    return any(action.turn == said.turn for action in turns)
-
-
-def shows(joints: np.ndarray, content: SentenceContent, fps: float = 20.0) -> bool | None:
-    """Whether a motion shows what a sentence says.
-
-    Every action said must be shown with its side, direction and turn, those said one after the other must begin in that
-    order, and what the motion is mainly known by must be among them. Manner, count, objects and size are not judged.
-
-    Args:
-        joints: (T, 22, 3), metres, Y up, SMPL-22 order.
-        content: from `parse_sentence`.
-        fps: frames a second.
-
-    Returns:
-        None where one of the actions cannot be told from joints.
-
-    Raises:
-        MotionLLMError: joints that cannot be judged, see `Kinematics`.
-    """
-    said = [action for action in content.actions if action.name != "stand"] or list(content.actions)
-    if any(action.name not in FITTING for action in said):
-        return None
-    return agrees(describe_motion(joints, fps), said)
-
-
-def agrees(shown: Sequence[ShownAction], said: Sequence[SaidAction]) -> bool:
-    """Whether shown actions are the said ones, see `shows`."""
-    found = [fits(action, shown) for action in said]
-    if any(action is None for action in found):
-        return False
-    begun = [one.start for one, action in zip(found, said, strict=True) if one is not None and not action.simultaneous]
-    ordered = all(a <= b + 0.3 for a, b in pairwise(begun))
-    named = {name for action in said for name in FITTING[action.name]}
-    named |= {"walk", "run"} if named & {"turn"} else set()  # "turns left" does not say that nobody walks
-    turns = any(action.name == "turn" for action in shown)
-    straight = not any(action.directions for action in said) or any(a.turn or a.name in ("turn", "spin") for a in said)
-    aside = any(set(action.directions) & {"left", "right", "sideways"} for action in said)
-    return ordered and main_action(shown).name in named and (straight or aside or not turns)

@@ -12,6 +12,7 @@ __all__ = ["ShownNeeds"]
 _STILL = 0.25  # m/s below which a person stands
 _TURNED = 45.0  # degrees from which on a person has turned
 _UNTURNED = 25.0
+_CIRCLE = 300.0  # degrees from which on a way that comes back is a circle
 _HANGING = -0.3  # metres above its shoulder below which a hand hangs
 
 
@@ -77,6 +78,8 @@ class ShownNeeds:
                 found |= {f"{name}:turning:", f"{name}:turning:forward"}
             elif size > 150:
                 found.add(f"{name}:turning:backward")
+            if abs(motion.turned) > _CIRCLE and float(np.linalg.norm(motion.travel)) < 0.3 * motion.path and size < 30:
+                found.add("path:circle")
             if 60 <= abs(motion.turned) <= 120 and size < 30:
                 found.add(f"{name}:{'left' if motion.turned > 0 else 'right'}")
         else:

@@ -110,8 +110,10 @@ def test_the_area_under_the_curve_counts_ties_half(known, unknown, area):
 def test_figures_of_what_is_not_known():
     row = SentenceToShow("a person waves", "wave")
     [shown] = SentenceMotions([row], [read_golden()["dataset-2_wave-right-hand_youthful_001"]["joints"]]).judged()
-    judged = [JudgedSentence(row, shown.shown, value) for value in (0.1, 0.6)]
-    judged += [JudgedSentence(SentenceToShow("a person rows", known=False), (), value) for value in (0.3, 0.7, 0.9)]
+    judged = [JudgedSentence(row, shown.shown, shown.right, value) for value in (0.1, 0.6)]
+    judged += [
+        JudgedSentence(SentenceToShow("a person rows", known=False), (), unknown=value) for value in (0.3, 0.7, 0.9)
+    ]
     figures = sentence_figures(judged, threshold=0.5)
     assert (figures["sentences"], figures["content_right"]) == (2, 1.0)
     unknown = figures["unknown"]

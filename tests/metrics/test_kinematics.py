@@ -5,10 +5,11 @@ from conftest import FIXTURES, read_golden
 
 from hub_scripts.captions.sentence_content import parse_sentence
 from hub_scripts.data.motion_files import load_motion
+from hub_scripts.metrics.agreement import shows
 from hub_scripts.metrics.kinematics import Kinematics
-from hub_scripts.metrics.shown_actions import JUDGED_ACTIONS, describe_motion, main_action, shows
+from hub_scripts.metrics.shown_actions import JUDGED_ACTIONS, describe_motion, main_action
 from modeling_motionllm.errors_motionllm import MotionLLMError
-from modeling_motionllm.motion_features import mirror_joints
+from modeling_motionllm.motion_features import canonicalize_joints, mirror_joints
 
 SHOWN = {
     "dataset-1_bow_masculinity_001": "bow",
@@ -92,6 +93,22 @@ def test_one_after_the_other():
     assert shows(joints, parse_sentence("a person bows and then waves"))
     assert not shows(joints, parse_sentence("a person waves and then bows"))
     assert not shows(joints, parse_sentence("a person bows and then walks away"))
+
+
+@pytest.mark.parametrize("first, second", [("walk", "bow"), ("walk", "run"), ("bow", "walk")])
+def test_parts_of_a_motion_are_judged_by_themselves(first, second):
+    """On the whole who walks and bows does not bow, and who walks and runs only runs."""
+    names = {
+        "walk": "dataset-1_walk_musical_001",
+        "bow": "dataset-1_bow_masculinity_001",
+        "run": "dataset-2_run_normal_044",
+    }
+    before, after = (canonicalize_joints(clip(names[name])) for name in (first, second))
+    after = after + (before[-1, 0] - after[0, 0]) * np.array([1.0, 0.0, 1.0])
+    joints = np.concatenate([before, np.linspace(before[-1], after[0], 8)[1:-1], after])
+    assert shows(joints, parse_sentence(f"a person {first}s and then {second}s"))
+    assert not shows(joints, parse_sentence(f"a person {second}s and then {first}s"))
+    assert not shows(joints, parse_sentence(f"a person {first}s and then {second}s and then waves"))
 
 
 def test_a_game_animation():
