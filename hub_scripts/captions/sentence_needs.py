@@ -137,6 +137,7 @@ _FACING = word_set("wave punch throw kick gesture bow clap point")
 _HELD = word_set("ball box bottle sword chair table window phone cup basketball")
 _OUT = word_set("punch kick throw reach point stretch") | {"move hands"}
 MOVING = ("walk", "run", "crawl")
+_MOVED = word_set("move walk step turn sit run") | {"stand up"}  # with "it" something is done to a thing
 _SPEEDS = {"sprint": "run:sprint", "dash": "run:sprint", "race": "run:sprint", "jog": "run:jog", "trot": "run:jog"}
 _VERTICAL = word_set("up down over upward upwards downward downwards uphill downhill upstairs downstairs")
 _SILENT = (
@@ -292,7 +293,9 @@ def _step_needs(action: SaidAction, name: str, turns: bool, words: Sequence[str]
             yield "slope"
         if path == "diagonal" and set(ways) <= {"forward"}:
             yield f"{name}:diagonal"
-        elif action.turn is None:
+        elif path == "circle" and set(ways) <= {"forward"}:
+            pass  # which the path says
+        elif action.turn is None or "backward" in ways:
             # A sentence with a turn of its own says nothing of the way from where it began.
             yield f"{name}:{'turning:' if turns else ''}{'+'.join(sorted(ways))}"
         if action.turn is not None:
@@ -365,6 +368,8 @@ def _word_needs(
             needs.add(one)
         elif word in ("floor", "ground") and said & _ON_SOMETHING:
             needs.add("~floor")
+        elif word in ("it", "them") and VERBS.get(verb_lemma(last) or "") in _MOVED:
+            needs.add(f"~{word}")  # "sat it down"
         elif word == "out" and not said & _OUT:
             needs.add("~out")
         elif _says_nothing(last, word, said):

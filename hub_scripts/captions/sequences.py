@@ -10,7 +10,7 @@ import numpy as np
 from .clips import action_phrases, inflect
 from .words import ACTIONS, IRREGULAR, STYLE_ALIASES, STYLES, SUBJECTS
 
-__all__ = ["Said", "describe_segment", "describe_sequence", "said_by_rules", "said_by_sentences"]
+__all__ = ["Said", "describe_circle", "describe_segment", "describe_sequence", "said_by_rules", "said_by_sentences"]
 
 _MOST_WORDS = {2: 26, 3: 34, 4: 42}
 _MOST_OF_ONE = 12  # words of people for one segment, where there are any shorter ones
@@ -164,6 +164,23 @@ def describe_segment(said: Sequence[Said], style: str, rng: random.Random) -> li
         if sentence not in sentences:
             sentences.append(sentence)
     return sentences
+
+
+def describe_circle(side: str) -> list[str]:
+    """Sentences for a walk in a circle, the plainest first.
+
+    Args:
+        side: "left" or "right", to which it goes; clockwise, seen from above, is right.
+    """
+    way = {"left": "counterclockwise", "right": "clockwise"}[side]
+    return [
+        "a person walks in a circle",
+        f"a person walks in a circle to the {side}",
+        f"a person walks {way} in a circle",
+        f"someone walks in a {way} circle",
+        "a person walks around in a circle",
+        f"walk in a circle, {way}",
+    ]
 
 
 def describe_sequence(

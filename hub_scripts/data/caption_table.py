@@ -22,7 +22,8 @@ _LABELS = ("content", "style", "split", "partner", "license", "trial")
 # What is a part of a clip's identity: rows that differ in it are clips of their own.
 _PARTS = ("name", "animation", "start", "end")
 _NUMBERS = ("start", "end", "fps", "scale", "repeat")
-_OPTIONS = ("fps", "up", "scale", "map", "repeat", "speed")
+_OPTIONS = ("fps", "up", "scale", "map", "reversed", "repeat", "speed")
+_YES, _NO = ("true", "yes", "1"), ("", "false", "no", "0")
 
 
 @dataclass
@@ -63,9 +64,9 @@ def read_caption_table(path: str | os.PathLike[str]) -> dict[str, CaptionEntry]:
 
     Other columns, if wanted: the labels `content` and `style`, the `split` (train, val or test), the `license`; which
     part of a file it is: `animation`, and `start` and `end` in seconds; the `partner`, a file with the second person of
-    a scene; how it is read: `fps`, `up`, `scale`, `map`, `repeat` (a loop played so many times), `speed` (metres per
-    second that an animation in place goes forward, or `feet` for what its standing feet say); the `name` of the clip.
-    Columns of other names are not looked at.
+    a scene; how it is read: `fps`, `up`, `scale`, `map`, `reversed` (true: played from its end to its beginning),
+    `repeat` (a loop played so many times), `speed` (metres per second that an animation in place goes forward, or
+    `feet` for what its standing feet say); the `name` of the clip. Columns of other names are not looked at.
 
     Returns:
         By the name of the clip (the file without suffix, with animation and part where these are given): its entry.
@@ -172,6 +173,10 @@ def _reading(cells: dict[str, str], where: str) -> dict[str, Any]:
         reading["repeat"] = int(reading["repeat"])
     if cells["speed"] == "feet":
         reading["speed"] = "feet"
+    if cells["reversed"].lower() not in (*_YES, *_NO):
+        raise MotionLLMError(f"{where} has reversed '{cells['reversed']}'; give true or false")
+    if cells["reversed"].lower() in _YES:
+        reading["reversed"] = True
     return reading
 
 

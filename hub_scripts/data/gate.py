@@ -48,6 +48,7 @@ class ReadingOptions:
         start: seconds of the file (at its right rate) before the motion, left out.
         end: second of the file at which the motion ends.
         animation: name of the one to read, in a file of several.
+        reversed: whether it is played from its end to its beginning.
         repeat: how often it is played, for loops.
         speed: metres per second that an animation in place goes forward, or "feet", see `move_forward`.
     """
@@ -59,6 +60,7 @@ class ReadingOptions:
     start: float | None = None
     end: float | None = None
     animation: str | None = None
+    reversed: bool = False
     repeat: int = 1
     speed: float | str | None = None
 
@@ -134,6 +136,8 @@ def pass_gate(people: Sequence[FoundJoints], name: str, options: ReadingOptions 
     read: list[ReadMotion] = []
     for person, found in zip(upright, people, strict=True):
         joints = person.joints[first : len(person.joints) - last]
+        if options.reversed:
+            joints = joints[::-1]
         if options.repeat > 1:
             joints = repeat_motion(joints, options.repeat)
         if options.speed is not None:

@@ -5,7 +5,7 @@ tree of nodes) is short.
 """
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,8 @@ from .retarget import JointPositions
 __all__ = ["GltfAnimations", "read_glb"]
 
 _DEFAULTS = {"translation": (0.0, 0.0, 0.0), "rotation": (0.0, 0.0, 0.0, 1.0), "scale": (1.0, 1.0, 1.0)}
+_AND = " + "  # between the names of animations that are played one after another
+_FADE = 0.4  # seconds from the pose in which one ends into the next
 _LONGEST = 3600.0  # seconds
 _MOST_PLACES = 2_000_000  # of nodes over time, 128 bytes each
 
@@ -62,18 +64,30 @@ class GltfAnimations:
         self._node_names = _node_names(gltf)
 
     def read(self, name: str | None = None, fps: float = HUMANML3D.fps) -> list[JointPositions]:
-        """One animation, sampled at `fps`.
+        """One animation, or several one after another, sampled at `fps`.
 
         Args:
-            name: of the animation; may be left out where there is one.
+            name: of the animation; may be left out where there is one. "Sit_Enter + Sit_Loop" is one after the other.
             fps: frames per second of the result; keys lie where they like.
 
         Returns:
             One recording for each skeleton that the animation moves.
 
         Raises:
-            MotionLLMError: no such animation, nothing moves in it, or damaged data.
+            MotionLLMError: no such animation, nothing moves in it, animations that move different skeletons, or damaged
+                data.
         """
+        if name is None or name in self.names or _AND not in name:
+            return self._read_one(name, fps)
+        first, *others = [self._read_one(part.strip(), fps) for part in name.split(_AND)]
+        for other in others:
+            if [one.joint_names for one in other] != [one.joint_names for one in first]:
+                raise MotionLLMError(f"'{self._gltf.name}' has animations in '{name}' that move different skeletons")
+            first = [_one_after_another(one, after) for one, after in zip(first, other, strict=True)]
+        return first
+
+    def _read_one(self, name: str | None, fps: float) -> list[JointPositions]:
+        """One animation, see `read`."""
         if name is None and len(self.names) > 1:
             raise MotionLLMError(
                 f"'{self._gltf.name}' holds {len(self.names)} animations; name one: {', '.join(self.names[:20])}"
@@ -168,6 +182,16 @@ class GltfAnimations:
 
     def _parent_in(self, node: int, skeleton: list[int]) -> int:
         return next((skeleton.index(above) for above in _above(self._gltf.parents, node) if above in skeleton), -1)
+
+
+def _one_after_another(first: JointPositions, second: JointPositions) -> JointPositions:
+    """The second recording where the first ends; what is left between the two poses fades out."""
+    apart = first.positions[-1] - second.positions[0]
+    way = apart.mean(axis=0) * [1.0, 0.0, 1.0]  # glTF has Y up
+    frames = min(round(_FADE * first.fps), len(second.positions) - 1)
+    left = np.maximum(1 - np.arange(len(second.positions)) / max(frames, 1), 0.0) ** 2
+    joined = second.positions + way + left[:, None, None] * (apart - way)
+    return replace(first, positions=np.concatenate([first.positions, joined[1:]]))
 
 
 def read_glb(path: str | os.PathLike[str]) -> GltfAnimations:

@@ -12,6 +12,7 @@ from typing import Any
 from tqdm.auto import tqdm
 
 from hub_scripts.captions.sentence_needs import SentenceNeeds, bare_name, plain_sentence, read_needs
+from hub_scripts.captions.turns import split_into_turns
 from hub_scripts.captions.unshown_actions import named_actions, tells_only_of_unshown
 from modeling_motionllm.errors_motionllm import MotionLLMError
 
@@ -148,7 +149,7 @@ def _sentences(texts: str | os.PathLike[str], failures: list[tuple[str, str]]) -
     """Different sentences for training and validation, and how many for training were also said of other clips."""
     parts = read_described_parts(texts, None, lambda trial: True, failures)
     said = {
-        split: {plain_sentence(text): text.strip() for part in parts if part.split == split for text in part.sentences}
+        split: _with_turns(text.strip() for part in parts if part.split == split for text in part.sentences)
         for split in ("test", "val", "train")
     }
     held_out = said["test"].keys() | said["val"].keys()
@@ -158,6 +159,16 @@ def _sentences(texts: str | os.PathLike[str], failures: list[tuple[str, str]]) -
     train = [text for plain, text in said["train"].items() if plain and plain not in held_out]
     val = [text for plain, text in said["val"].items() if plain and plain not in said["test"]]
     return {"train": train, "val": val}, repeated
+
+
+def _with_turns(sentences: Iterable[str]) -> dict[str, str]:
+    """Sentences, and what `split_into_turns` makes of those that say several things, by what they are equal by.
+
+    People seldom write "turns around" by itself, but often of somebody who did something before.
+    """
+    whole = {plain_sentence(text): text for text in sentences}
+    turns = {plain_sentence(turn): turn for text in whole.values() for turn in split_into_turns(text)}
+    return turns | whole
 
 
 def tell_datasets(data: Sequence[str | os.PathLike[str]], failures: list[tuple[str, str]]) -> ToldDatasets:

@@ -68,8 +68,15 @@ class ToldMotion:
         return ToldMotion(name, tuple(parts))
 
     def ways(self) -> Iterable[tuple[Sequence_, tuple[int, ...]]]:
-        """The sequences for the whole, each with the number of steps of every part."""
-        choices = [sorted(part.sequences) for part in self.parts]
+        """The sequences for the whole, each with the number of steps of every part.
+
+        Sentences about anything else leave out that somebody stands.
+        """
+        stands = [("stand",) in part.sequences for part in self.parts]
+        choices = [
+            [()] if stand and not all(stands) else sorted(part.sequences)
+            for part, stand in zip(self.parts, stands, strict=True)
+        ]
         for count, chosen in enumerate(product(*choices)):
             if count >= _MOST_SEQUENCES:
                 return
@@ -217,15 +224,21 @@ def _expand(names: Sequence_, shown: ShownNeeds) -> set[Sequence_]:
 def _going(shown: ShownNeeds) -> set[Sequence_]:
     """Ways to say that someone walks or runs, with a turn where there is one."""
     name, turn, motion = shown.mover, shown.find("turn"), shown.motion
-    if name is None or name == "crawl" or shown.find("crouch") is not None:
+    if name == "crawl" or shown.find("crouch") is not None:
         return set()
+    if name is None:
+        return set() if turn is None else {("turn",)}
     if turn is None:
         return {(name,)} if shown.unturned else set()
     step = motion.speed / motion.fps
     before = float(step[: round(turn.start * motion.fps)].sum())
     after = float(step[round(turn.end * motion.fps) :].sum())
+    if max(before, after) < 0.6 and motion.path < 2.5:
+        return {("turn",)}  # with the steps that it takes
     found: set[Sequence_] = {(name,)}
     found |= {(name, "+turn"), ("turn", f"+{name}")}
+    if name == "walk":
+        found.add(("turn",))  # who "turns left" does not say that nobody walks
     if before > 0.6:
         found.add((name, "turn"))
     if before > 0.6 and after > 0.6:

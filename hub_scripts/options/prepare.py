@@ -260,10 +260,11 @@ and a table of sentences.
 
 The table is a CSV file with the columns `file` (path in FOLDER, with or without suffix) and `caption`; a clip may have
 several rows. Optional columns: `content` and `style` (labels); `split` (train, val or test; else fixed by a hash of the
-names); `animation` (one of several in a file); `start` and `end` (seconds; each part is a clip); `partner` (file of a
-second person in the same world: a scene of two); `fps`, `up`, `scale` and `map` (as the options below, for one file);
-`repeat` (plays a loop so many times); `speed` (metres a second that an animation in place goes forward, or `feet` to
-find it out); `license` and `name` of the clip.
+names); `animation` (one of several in a file, or some of them one after another, `Sit_Enter + Sit_Loop`); `start` and
+`end` (seconds; each part is a clip); `partner` (file of a second person in the same world: a scene of two); `fps`,
+`up`, `scale` and `map` (as the options below, for one file); `reversed` (true: from its end to its beginning); `repeat`
+(plays a loop so many times); `speed` (metres a second that an animation in place goes forward, or `feet` to find it
+out); `license` and `name` of the clip.
 
 Skeletons of Bandai-Namco, CMU, iClone, Mixamo, LAFAN1, Xsens and SMPL are known; others (Unreal, Unity, VRM, Rigify,
 3ds Max, DAZ ...) are told by their names and tree; for the rest a map to complete is written into DIR. Unit, up axis

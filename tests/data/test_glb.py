@@ -12,7 +12,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from hub_scripts.data.gate import ReadingOptions
-from hub_scripts.data.glb import GltfAnimations, read_glb
+from hub_scripts.data.glb import GltfAnimations, _one_after_another, read_glb
 from hub_scripts.data.gltf_file import parse_gltf
 from hub_scripts.data.motion_files import load_motion
 from hub_scripts.export import save_motion
@@ -224,6 +224,33 @@ def test_animations_are_chosen_by_name() -> None:
         animations.read("animation 2")
     with pytest.raises(MotionLLMError, match="holds no animation; export it with its animations"):
         GltfAnimations(parse_gltf(json.dumps({"asset": {"version": "2.0"}}).encode(), "tiny.gltf"))
+
+
+def test_animations_one_after_another() -> None:
+    """The second begins where the first ends, goes on from there, and what is left of the difference fades out."""
+    file = two().move(0, "translation", [0, 1], [[0.0, 0, 0], [1, 0, 0]])
+    animations = GltfAnimations(parse_gltf(file.glb(), "tiny.glb"))
+    animations.names = ("move", "on")
+    animations._animations *= 2
+    (joined,) = animations.read("move + on + move")
+    base = joined.joint_names.index("base")
+    np.testing.assert_allclose(joined.positions[:, base, 0], np.arange(61) / 20, atol=1e-6)
+    with pytest.raises(MotionLLMError, match="holds no animation 'run'"):
+        animations.read("move + run")
+
+
+def test_what_differs_between_two_animations_fades_out() -> None:
+    low, high = (
+        GltfAnimations(
+            parse_gltf(two().move(1, "translation", [0, 1], [[0.0, height, 0]] * 2).glb(), "tiny.glb")
+        ).read()[0]
+        for height in (1, 2)
+    )
+    tip = low.joint_names.index("tip")
+    height = _one_after_another(low, high).positions[:, tip, 1]
+    np.testing.assert_allclose(height[[20, 40]], [1, 2], atol=1e-6)
+    assert (np.diff(height) >= 0).all()
+    assert height[30] == pytest.approx(2)  # after 0.4 s
 
 
 def change(document: dict[str, Any], *path: Any, value: Any) -> None:

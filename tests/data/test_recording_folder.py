@@ -73,6 +73,12 @@ def test_animations_parts_and_licences(folder: Path, capsys: pytest.CaptureFixtu
     assert "'pairs/two.bvh' has no caption" in capsys.readouterr().err
 
 
+def test_played_from_its_end(folder: Path) -> None:
+    table = "file,caption,reversed,split,name\none,walks,,train,there\none,walks backward,true,train,back\n"
+    rows = prepare(folder, table, "--no-mirror")
+    np.testing.assert_allclose(rows["back"]["joints"][0], rows["there"]["joints"][0][::-1], atol=1e-6)
+
+
 def test_two_files_of_one_world_are_a_scene_of_two(folder: Path, vq_folder: Path) -> None:
     rows = prepare(
         folder,
@@ -158,14 +164,15 @@ def test_arrays_without_a_rate_are_said_to_have_none(folder: Path, capsys: pytes
 @pytest.mark.parametrize(
     "row, problem",
     [
-        ("a,x,-1,,,", "has the start '-1'; give a number"),
-        ("a,x,,fast,,", "has the fps 'fast'; give a number"),
-        ("a,x,,,1.5,", "has repeat '1.5'; give a whole number"),
-        ("a,x,,,,w", "has up 'w'; give one of y, z, x, -y, -z, -x"),
+        ("a,x,-1,,,,", "has the start '-1'; give a number"),
+        ("a,x,,fast,,,", "has the fps 'fast'; give a number"),
+        ("a,x,,,1.5,,", "has repeat '1.5'; give a whole number"),
+        ("a,x,,,,w,", "has up 'w'; give one of y, z, x, -y, -z, -x"),
+        ("a,x,,,,,back", "has reversed 'back'; give true or false"),
     ],
 )
 def test_values_that_cannot_be_are_named(row: str, problem: str, tmp_path: Path) -> None:
-    (tmp_path / "captions.csv").write_text(f"file,caption,start,fps,repeat,up\n{row}\n")
+    (tmp_path / "captions.csv").write_text(f"file,caption,start,fps,repeat,up,reversed\n{row}\n")
     with pytest.raises(MotionLLMError, match=f"line 2 of .* {problem}"):
         read_caption_table(tmp_path / "captions.csv")
 

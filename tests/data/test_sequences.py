@@ -12,10 +12,11 @@ from hub_scripts.cli import main as cli
 from hub_scripts.data.codes import read_codes
 from hub_scripts.data.composed import sequences as sequences_module
 from hub_scripts.data.composed.joins import Cut, Piece, best_joins, join_motions, play
-from hub_scripts.data.composed.material import load_material
+from hub_scripts.data.composed.material import Material, MaterialClip, load_material
 from hub_scripts.data.composed.sequences import compose_sequence
 from hub_scripts.data.store import MotionRow, dataset_hash, read_motions, read_summary, write_shard, write_summary
 from hub_scripts.data.store import shard_path as shard
+from hub_scripts.metrics.kinematics import Kinematics
 from hub_scripts.prepare_data import main
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.motion_features import HUMANML3D, canonicalize_joints, joints_to_features
@@ -232,6 +233,24 @@ def test_short_words_are_taken_for_the_whole() -> None:
     told = describe_sequence([dance, said_by_sentences(["a person bows"])], [False], "normal", random.Random(0))
     assert told[0] == "a person dances salsa and then bows"
     assert not any("seems" in sentence for sentence in told)
+
+
+def test_a_circle_is_one_segment_of_four_turns(golden: dict[str, dict[str, np.ndarray]]) -> None:
+    """Of one recorded turn, under many names: it ends as it begins, walking."""
+    joints = golden["dataset-2_walk-turn-left_youthful_001"]["joints"]
+    clips = [
+        MaterialClip(f"golden/{n}", "walk-turn-left", "normal", ("a person walks and turns left",), True, "", joints)
+        for n in range(8)
+    ]
+    rows = [compose_sequence(Material(clips), 1, f"circle {n}", "train") for n in range(4)]
+    made = [row for row in rows if row is not None]
+    assert made
+    for row in made:
+        assert row["segment_contents"] == ["walk-circle"]
+        assert row["segment_captions"] == [row["captions"]]
+        assert row["segment_ends"] == [row["num_frames"] - 1]
+        assert "a person walks counterclockwise in a circle" in row["captions"]
+        assert Kinematics(row["joints"][0]).turned > 300
 
 
 def test_what_is_drawn_is_fixed_by_name_and_seed(clips_folder: Path) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from tqdm.auto import tqdm
 
-from hub_scripts.captions.sequences import describe_segment, describe_sequence
+from hub_scripts.captions.sequences import describe_circle, describe_segment, describe_sequence
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.files_motionllm import atomic_path, ensure_folder
 from modeling_motionllm.motion_features import joints_to_features
@@ -29,17 +29,18 @@ from ..store import (
     write_shard,
 )
 from ..workers import batched, in_order, workers
-from .chains import Chain, compose_chain
+from .chains import Chain, compose_chain, compose_circle
 from .clips import FPS
 from .material import Material, load_material
 
 __all__ = ["compose_sequence", "prepare_sequences"]
 
 # Goes into the names of intermediate files: raise it when the code changes what they hold.
-_RECIPE = 3
+_RECIPE = 4
 _PER_SHARD = 128
 _ATTEMPTS = 80
-_KINDS = {2: "two", 3: "three", 4: "four"}  # by the number of segments
+_KINDS = {1: "circle", 2: "two", 3: "three", 4: "four"}  # by the number of segments
+_CIRCLES = 25  # one of so many sequences is a walk in a circle
 _SHARES = {2: 0.62, 3: 0.28, 4: 0.10}
 
 
@@ -139,6 +140,9 @@ def _plan(count: int) -> list[tuple[int, int]]:
     made = dict.fromkeys(_SHARES, 0)
     plan = []
     for place in range(count):
+        if place % _CIRCLES == _CIRCLES - 1:
+            plan.append((place, 1))
+            continue
         segments = max(_SHARES, key=lambda many: (place + 1) * _SHARES[many] - made[many])
         made[segments] += 1
         plan.append((place, segments))
@@ -147,7 +151,7 @@ def _plan(count: int) -> list[tuple[int, int]]:
 
 @dataclass(frozen=True)
 class _Task:
-    """One shard: where it goes, and which sequences (number and number of segments) are in it."""
+    """One shard: where it goes, and which sequences (number and number of segments, 1 for a circle) are in it."""
 
     path: Path
     data: tuple[str, ...]
@@ -188,7 +192,7 @@ def compose_sequence(
 
     Args:
         material: clips to draw from.
-        segments: 2 to 4.
+        segments: 2 to 4; 1 for a walk in a circle.
         name: of the row; with `seed` it decides what is drawn.
         split: of the clips.
         seed: another one, another sequence.
@@ -200,20 +204,35 @@ def compose_sequence(
     tries = Counter() if tries is None else tries
     for attempt in range(_ATTEMPTS):
         digest = hashlib.sha256(f"{seed}/{name}/{attempt}".encode()).digest()
-        chain = compose_chain(material, segments, np.random.default_rng(int.from_bytes(digest[:8], "big")))
+        rng = np.random.default_rng(int.from_bytes(digest[:8], "big"))
+        chain = compose_chain(material, segments, rng) if segments > 1 else compose_circle(material, _side(name), rng)
         if isinstance(chain, Chain):
             tries["sequences"] += 1
-            return _row(chain, name, split, random.Random(int.from_bytes(digest[8:16], "big")))
+            side = _side(name) if segments == 1 else None
+            return _row(chain, name, split, random.Random(int.from_bytes(digest[8:16], "big")), side)
         tries[chain] += 1
     return None
 
 
-def _row(chain: Chain, name: str, split: str, rng: random.Random) -> MotionRow:
-    ends = chain.ends
-    said = [
-        clip.said(chain.joints[start : end + 1], rng)
-        for clip, start, end in zip(chain.clips, [0, *ends[:-1]], ends, strict=True)
-    ]
+def _side(name: str) -> str:
+    """To which side somebody walks in a circle, by the name of the row."""
+    return ("left", "right")[hashlib.sha256(name.encode()).digest()[0] % 2]
+
+
+def _row(chain: Chain, name: str, split: str, rng: random.Random, circle: str | None) -> MotionRow:
+    """The row of a sequence; `circle`: the side of a walk in a circle, whose turns are one segment."""
+    if circle is not None:
+        ends, contents = chain.ends[-1:], ["walk-circle"]
+        captions = describe_circle(circle)
+        told = [captions]
+    else:
+        ends, contents = chain.ends, [clip.content for clip in chain.clips]
+        said = [
+            clip.said(chain.joints[start : end + 1], rng)
+            for clip, start, end in zip(chain.clips, [0, *ends[:-1]], ends, strict=True)
+        ]
+        captions = describe_sequence(said, chain.stops, chain.style, rng)
+        told = [describe_segment(ways, chain.style, rng) for ways in said]
     licenses = sorted({clip.license for clip in chain.clips})
     return {
         "name": name,
@@ -224,14 +243,14 @@ def _row(chain: Chain, name: str, split: str, rng: random.Random) -> MotionRow:
         "contents": ["sequence"],
         "styles": [chain.style],
         "mirrored": False,
-        "captions": describe_sequence(said, chain.stops, chain.style, rng),
+        "captions": captions,
         "fps": FPS,
         "num_frames": len(chain.joints),
         "joints": chain.joints[None].astype(np.float32),
         "features": np.asarray(joints_to_features(chain.joints))[None].astype(np.float32),
         "source_clips": [[clip.name for clip in chain.clips]],
-        "segment_captions": [describe_segment(ways, chain.style, rng) for ways in said],
-        "segment_contents": [clip.content for clip in chain.clips],
+        "segment_captions": told,
+        "segment_contents": contents,
         "segment_ends": ends,
         "license": " and ".join(licenses),
     }
