@@ -23,7 +23,7 @@ _LABELS = ("content", "style", "split", "partner", "license", "trial")
 _PARTS = ("name", "animation", "start", "end")
 _NUMBERS = ("start", "end", "fps", "scale", "repeat")
 _OPTIONS = ("fps", "up", "scale", "map", "reversed", "repeat", "speed")
-_YES, _NO = ("true", "yes", "1"), ("", "false", "no", "0")
+_REVERSED = {"": False, "false": False, "no": False, "0": False, "true": True, "yes": True, "1": True}
 
 
 @dataclass
@@ -173,9 +173,10 @@ def _reading(cells: dict[str, str], where: str) -> dict[str, Any]:
         reading["repeat"] = int(reading["repeat"])
     if cells["speed"] == "feet":
         reading["speed"] = "feet"
-    if cells["reversed"].lower() not in (*_YES, *_NO):
+    backward = _REVERSED.get(cells["reversed"].lower())
+    if backward is None:
         raise MotionLLMError(f"{where} has reversed '{cells['reversed']}'; give true or false")
-    if cells["reversed"].lower() in _YES:
+    if backward:
         reading["reversed"] = True
     return reading
 

@@ -10,7 +10,7 @@ from transformers import GenerationConfig, LogitsProcessorList
 
 import motionllm
 from modeling_motionllm.errors_motionllm import MotionLLMError
-from modeling_motionllm.sampling_motionllm import MotionGrammar, SeededSampling, TextGrammar
+from modeling_motionllm.sampling_motionllm import MotionGrammar, OwnRepeats, RepeatCap, SeededSampling, TextGrammar
 from modeling_motionllm.settings_motionllm import CaptionSettings, MotionSettings
 from modeling_motionllm.vocabulary_motionllm import MotionVocabulary
 
@@ -139,22 +139,37 @@ def test_every_row_can_have_a_seed_of_its_own(model, processor):
     assert not torch.equal(output.codes[0], output.codes[1])
 
 
-def assert_greedy_but_for_repeats(codes, greedy):
-    """Equal up to where the greedy motion holds a code on, which a drawn one does as often as the model says."""
-    for own, likeliest in zip(codes.reshape(-1, codes.shape[-1]), greedy.reshape(-1, greedy.shape[-1]), strict=True):
-        different = (own != likeliest).nonzero()
-        if len(different):
-            first = int(different[0])
-            assert first > 1
-            assert likeliest[first] == likeliest[first - 1]
+@pytest.fixture
+def uncapped(monkeypatch):
+    """Draws without `RepeatCap`, which keeps even the coldest draw from holding a code on for good."""
+    monkeypatch.setattr(RepeatCap, "__call__", lambda self, input_ids, scores: scores)
 
 
-def test_sampling_settings_shape_the_draws(model, processor):
+def test_sampling_settings_shape_the_draws(model, processor, uncapped):
     inputs = processor(text=SENTENCES[0], duration=6)
     greedy = generate_single(model, **inputs, do_sample=False)
-    for sharp in ({"top_k": 1, "top_p": None}, {"temperature": 1e-4}, {"top_p": 1e-6}):
-        assert_greedy_but_for_repeats(generate_single(model, **inputs, **sharp, seed=1).codes, greedy.codes)
+    assert torch.equal(generate_single(model, **inputs, top_k=1, top_p=None, seed=1).codes, greedy.codes)
+    assert torch.equal(generate_single(model, **inputs, temperature=1e-4, seed=1).codes, greedy.codes)
+    assert torch.equal(generate_single(model, **inputs, top_p=1e-6, seed=1).codes, greedy.codes)
     assert not torch.equal(generate_single(model, **inputs, temperature=3.0, top_p=None, seed=1).codes, greedy.codes)
+
+
+def test_a_code_comes_again_no_more_often_than_the_model_says():
+    """Of the first row sharpening makes code 2 likelier, of the second less likely; other codes keep their odds."""
+    own = torch.tensor([[0.1, 0.3, 0.6], [0.5, 0.3, 0.2]])
+    written = torch.tensor([[0, 2], [0, 2]])
+    repeats = OwnRepeats(prompt_length=1)
+    cap = RepeatCap(repeats)
+    cold = own.log() / 0.5
+    repeats(written[:, :1], own.log())
+    assert torch.equal(cap(written[:, :1], cold), cold)  # before the first code
+    repeats(written, own.log())
+    capped = cap(written, cold).softmax(-1)
+    torch.testing.assert_close(capped[0, 2], own[0, 2])
+    torch.testing.assert_close(capped[0, 0] / capped[0, 1], torch.tensor(1 / 9))
+    torch.testing.assert_close(capped[1], cold.softmax(-1)[1])
+    alone = torch.tensor([[-torch.inf, -torch.inf, 1.0]]).expand(2, 3)  # nothing else is allowed
+    assert torch.equal(cap(written, alone), alone)
 
 
 @pytest.mark.parametrize("options", [
@@ -247,7 +262,7 @@ def test_arguments_that_have_no_place_here_say_what_has(model, processor, name, 
         model.stream_motion(**processor(text="walk"), **{name: 3})
 
 
-def test_settings_come_from_the_call_then_the_checkpoint_then_one_place(model, processor, monkeypatch):
+def test_settings_come_from_the_call_then_the_checkpoint_then_one_place(model, processor, monkeypatch, uncapped):
     inputs = processor(text=SENTENCES[0], duration=4)
     stored = model.generation_config
     assert stored.num_candidates == 1  # written when it was trained
@@ -257,8 +272,7 @@ def test_settings_come_from_the_call_then_the_checkpoint_then_one_place(model, p
     config.update(temperature=1e-4, guidance_scale=1.0, num_return_sequences=2)
     monkeypatch.setattr(model, "generation_config", config)
     twice = model.generate_motion(**inputs)
-    assert twice.codes.shape[0] == 2
-    assert_greedy_but_for_repeats(twice.codes, greedy.codes.repeat(2, 1, 1))
+    assert torch.equal(twice.codes, greedy.codes.repeat(2, 1, 1))
     assert torch.equal(model.generate_motion(**inputs, generation_config=stored, seed=1).codes, model.generate_motion(
         **inputs, **asdict(MotionSettings()), seed=1
     ).codes)  # fmt: skip

@@ -11,7 +11,7 @@ from modeling_motionllm.motion_features import canonicalize_joints
 from .joins import CYCLIC, GOING, Cut, best_joins, join_motions, play
 from .material import Material, MaterialClip
 
-__all__ = ["CIRCLE_TURNS", "MAX_FRAMES", "Chain", "compose_chain", "compose_circle"]
+__all__ = ["MAX_FRAMES", "Chain", "compose_chain", "compose_circle"]
 
 MAX_FRAMES = 201  # 10 s: 200 feature frames, 50 codes
 _PER_CODE = 4  # feature frames
@@ -21,7 +21,7 @@ _SHORTEST = {2: 28, 3: 24, 4: 20}
 _SHORTEST_DANCE = 44
 _LIVELY = 0.7  # of a clip's mean speed of its fastest joint, that a part of it must have
 _CLIPS_TRIED = 24  # for each segment
-CIRCLE_TURNS = 4  # quarter turns
+_CIRCLE_TURNS = 4  # of a quarter each
 _ONE_STYLE = 0.2  # share of the sequences that are all in one style other than normal
 
 
@@ -62,19 +62,17 @@ def compose_chain(material: Material, segments: int, rng: np.random.Generator) -
     for _ in range(segments - 1):
         going.append(bool(rng.random() < (0.22 if going[-1] else 0.6)))
 
-    clips: list[MaterialClip] = []
-
-    def draw(place: int) -> MaterialClip | None:
+    def draw(clips: list[MaterialClip]) -> MaterialClip | None:
         def wanted(content: str) -> bool:
-            return content.startswith(GOING) == going[place] and not (clips and content == clips[-1].content)
+            return content.startswith(GOING) == going[len(clips)] and not (clips and content == clips[-1].content)
 
         return material.draw(rng, wanted, style, clips)
 
-    return _drawn(draw, clips, segments, rng, style)
+    return _drawn(draw, segments, rng, style)
 
 
 def compose_circle(material: Material, side: str, rng: np.random.Generator) -> Chain | str:
-    """One attempt at walking in a circle: `CIRCLE_TURNS` turns to one side, without a stop between them.
+    """One attempt at walking in a circle: four quarter turns to one side, without a stop between them.
 
     Args:
         material: clips to draw from; turns are called "walk-turn-left" and "walk-turn-right".
@@ -84,36 +82,34 @@ def compose_circle(material: Material, side: str, rng: np.random.Generator) -> C
     Returns:
         As `compose_chain`.
     """
-    clips: list[MaterialClip] = []
 
-    def draw(place: int) -> MaterialClip | None:
+    def draw(clips: list[MaterialClip]) -> MaterialClip | None:
         return material.draw(rng, lambda content: content == f"walk-turn-{side}", "normal", clips)
 
-    return _drawn(draw, clips, CIRCLE_TURNS, rng, "normal", eased=False)
+    return _drawn(draw, _CIRCLE_TURNS, rng, "normal", eased=False)
 
 
 def _drawn(
-    draw: Callable[[int], MaterialClip | None],
-    clips: list[MaterialClip],
+    draw: Callable[[list[MaterialClip]], MaterialClip | None],
     segments: int,
     rng: np.random.Generator,
     style: str,
     eased: bool = True,
 ) -> Chain | str:
-    """Clips of `draw`, put into `clips`, cut where they fit, and joined; `eased`: who goes may come to a stand."""
+    """Clips, each drawn after those before it, cut where they fit, joined; `eased`: who goes may come to a stand."""
 
     def usable(cuts: list[Cut]) -> list[Cut]:
         return cuts if eased else [cut for cut in cuts if not cut.eased]
 
-    first = draw(0)
+    first = draw([])
     if first is None:
         return "no clip"
-    clips.append(first)
+    clips = [first]
     starts, ends = [_pick(_starts(first, segments, 0), rng)], []
-    for place in range(1, segments):
+    for _ in range(1, segments):
         allowed = usable(_ends(clips[-1], starts[-1], segments, rng))
         for _ in range(_CLIPS_TRIED):
-            clip = draw(place)
+            clip = draw(clips)
             begins = [] if clip is None else usable(_starts(clip, segments, 1))
             joins = [] if clip is None else best_joins(clips[-1].piece, allowed, clip.piece, begins)
             if clip is not None and joins:

@@ -202,13 +202,13 @@ def compose_sequence(
         None where many draws gave none.
     """
     tries = Counter() if tries is None else tries
+    side = _side(name) if segments == 1 else None
     for attempt in range(_ATTEMPTS):
         digest = hashlib.sha256(f"{seed}/{name}/{attempt}".encode()).digest()
         rng = np.random.default_rng(int.from_bytes(digest[:8], "big"))
-        chain = compose_chain(material, segments, rng) if segments > 1 else compose_circle(material, _side(name), rng)
+        chain = compose_chain(material, segments, rng) if side is None else compose_circle(material, side, rng)
         if isinstance(chain, Chain):
             tries["sequences"] += 1
-            side = _side(name) if segments == 1 else None
             return _row(chain, name, split, random.Random(int.from_bytes(digest[8:16], "big")), side)
         tries[chain] += 1
     return None
