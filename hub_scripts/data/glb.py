@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from scipy.spatial.transform import Rotation, Slerp
 
+from hub_scripts.skeletons.seams import fade_over
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.motion_features import HUMANML3D
 
@@ -74,8 +75,8 @@ class GltfAnimations:
             One recording for each skeleton that the animation moves.
 
         Raises:
-            MotionLLMError: no such animation, nothing moves in it, animations that move different skeletons, or damaged
-                data.
+            MotionLLMError: no such animation, nothing moves in it, animations that move different skeletons or last
+                less than two frames where several are asked for, or damaged data.
         """
         if name is None or name in self.names or _AND not in name:
             return self._read_one(name, fps)
@@ -83,6 +84,8 @@ class GltfAnimations:
         for other in others:
             if [one.joint_names for one in other] != [one.joint_names for one in first]:
                 raise MotionLLMError(f"'{self._gltf.name}' has animations in '{name}' that move different skeletons")
+            if min(len(one.positions) for one in (*first, *other)) < 2:
+                raise MotionLLMError(f"'{self._gltf.name}' has an animation in '{name}' shorter than two frames")
             first = [_one_after_another(one, after) for one, after in zip(first, other, strict=True)]
         return first
 
@@ -189,8 +192,7 @@ def _one_after_another(first: JointPositions, second: JointPositions) -> JointPo
     apart = first.positions[-1] - second.positions[0]
     way = apart.mean(axis=0) * [1.0, 0.0, 1.0]  # glTF has Y up
     frames = min(round(_FADE * first.fps), len(second.positions) - 1)
-    left = np.maximum(1 - np.arange(len(second.positions)) / max(frames, 1), 0.0) ** 2
-    joined = second.positions + way + left[:, None, None] * (apart - way)
+    joined = fade_over(first.positions, second.positions + way, frames)
     return replace(first, positions=np.concatenate([first.positions, joined[1:]]))
 
 

@@ -136,10 +136,26 @@ def _turn(motion: Kinematics, going: bool) -> list[ShownAction]:
     return [replace(turned, turn="left" if motion.turned > 0 else "right", degrees=abs(motion.turned))]
 
 
+def _steps_about(motion: Kinematics) -> bool:
+    """Steps ahead, back and aside by turns, as no walk has them: over most spans of 3 s their directions cancel out."""
+    span, way = round(3 * motion.fps), motion.velocity[:, [0, 2]]
+    if len(motion) < span or motion.path < 0.2 * motion.seconds:
+        return False
+    speed = motion.speed
+    moving = speed > 0.2
+    ways = np.where(moving[:, None], way / np.maximum(speed, 0.2)[:, None], 0.0)
+    count = np.convolve(moving, np.ones(span), "valid")
+    common = np.hypot(*(np.convolve(column, np.ones(span), "valid") for column in ways.T))
+    share = np.where(count > 0.3 * span, common / np.maximum(count, 1), 1.0)  # 1: all steps in one direction
+    return float(np.median(share)) < 0.6
+
+
 def _dances(motion: Kinematics) -> bool:
-    """Arms and body in steady motion on much the same spot, neither a gesture nor a walk."""
+    """Arms and body in steady motion on much the same spot, neither a gesture nor a walk; or steps of a dance."""
     if motion.seconds < 2:
         return False
+    if _steps_about(motion):
+        return True
     away = float(np.linalg.norm(motion.root - motion.root[0], axis=-1).max())
     arms = motion.pace(motion.hands).mean(axis=1)
     feet = motion.pace(motion.feet).max(axis=1)
