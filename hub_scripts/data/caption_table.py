@@ -12,7 +12,7 @@ from modeling_motionllm.errors_motionllm import MotionLLMError
 
 from .recordings import recording_suffix
 from .splits import SPLITS, Split
-from .text_tables import read_table
+from .text_tables import read_table, truth
 
 __all__ = ["CaptionEntry", "clip_name", "read_caption_table", "without_suffix"]
 
@@ -23,7 +23,6 @@ _LABELS = ("content", "style", "split", "partner", "license", "trial")
 _PARTS = ("name", "animation", "start", "end")
 _NUMBERS = ("start", "end", "fps", "scale", "repeat")
 _OPTIONS = ("fps", "up", "scale", "map", "reversed", "repeat", "speed")
-_REVERSED = {"": False, "false": False, "no": False, "0": False, "true": True, "yes": True, "1": True}
 
 
 @dataclass
@@ -173,11 +172,11 @@ def _reading(cells: dict[str, str], where: str) -> dict[str, Any]:
         reading["repeat"] = int(reading["repeat"])
     if cells["speed"] == "feet":
         reading["speed"] = "feet"
-    backward = _REVERSED.get(cells["reversed"].lower())
-    if backward is None:
-        raise MotionLLMError(f"{where} has reversed '{cells['reversed']}'; give true or false")
-    if backward:
-        reading["reversed"] = True
+    try:
+        if truth("reversed", cells["reversed"], empty=False):
+            reading["reversed"] = True
+    except MotionLLMError as error:
+        raise MotionLLMError(f"{where}: {error}") from error
     return reading
 
 

@@ -14,13 +14,33 @@ from typing import Any
 
 from modeling_motionllm.errors_motionllm import MotionLLMError
 
-__all__ = ["TABLE_SUFFIXES", "Table", "TableRow", "read_table", "read_text"]
+__all__ = ["TABLE_SUFFIXES", "Table", "TableRow", "read_table", "read_text", "truth"]
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".json", ".jsonl", ".parquet")
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _DELIMITERS = (",", ";", "\t", "|")
 # Soft hyphens and blanks of no width: of web pages, in no sentence.
 _INVISIBLE = re.compile("[\u00ad\u200b\u2060\ufeff]")
+
+_TRUTH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+
+
+def truth(column: str, cell: str, empty: bool) -> bool:
+    """What a cell of true or false says.
+
+    Args:
+        column: its name, for the message.
+        cell: its text, in any case.
+        empty: what a cell without text says.
+
+    Raises:
+        MotionLLMError: it says neither.
+    """
+    if not cell:
+        return empty
+    if cell.lower() not in _TRUTH:
+        raise MotionLLMError(f"{column} is '{cell}'; give true or false")
+    return _TRUTH[cell.lower()]
 
 
 @dataclass(frozen=True)

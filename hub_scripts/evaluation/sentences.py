@@ -10,7 +10,7 @@ import numpy as np
 from tqdm import tqdm
 
 from hub_scripts.captions.turns import split_into_turns
-from hub_scripts.data.text_tables import read_table
+from hub_scripts.data.text_tables import read_table, truth
 from hub_scripts.metrics.sentences import ContentRight, JudgedSentence, SentenceMotions, SentenceToShow, roc_auc
 from modeling_motionllm.decoding_motionllm import MotionEngine
 from modeling_motionllm.errors_motionllm import MotionLLMError
@@ -21,7 +21,6 @@ from modeling_motionllm.processing_motionllm import MotionLLMProcessor
 __all__ = ["judge_sentences", "read_sentences", "sentence_figures", "sentence_report"]
 
 _COLUMNS = ("sentence", "action", "side", "direction")
-_KNOWN = {"": True, "true": True, "false": False}
 
 
 def read_sentences(path: str | os.PathLike[str]) -> list[SentenceToShow]:
@@ -45,11 +44,9 @@ def read_sentences(path: str | os.PathLike[str]) -> list[SentenceToShow]:
     sentences = []
     for row in table.rows:
         try:
-            known = row.text("known").lower()
-            if known not in _KNOWN:
-                raise MotionLLMError(f"known is '{known}'; give true or false")
+            known = truth("known", row.text("known"), empty=True)
             sentence, action, side, direction = map(row.text, _COLUMNS)
-            sentences.append(SentenceToShow(sentence, action, side, direction, _KNOWN[known]))
+            sentences.append(SentenceToShow(sentence, action, side, direction, known))
         except MotionLLMError as error:
             raise MotionLLMError(f"'{path}', line {row.line}: {error}") from error
     return sentences

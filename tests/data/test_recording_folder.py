@@ -168,7 +168,7 @@ def test_arrays_without_a_rate_are_said_to_have_none(folder: Path, capsys: pytes
         ("a,x,,fast,,,", "has the fps 'fast'; give a number"),
         ("a,x,,,1.5,,", "has repeat '1.5'; give a whole number"),
         ("a,x,,,,w,", "has up 'w'; give one of y, z, x, -y, -z, -x"),
-        ("a,x,,,,,back", "has reversed 'back'; give true or false"),
+        ("a,x,,,,,back", "reversed is 'back'; give true or false"),
     ],
 )
 def test_values_that_cannot_be_are_named(row: str, problem: str, tmp_path: Path) -> None:

@@ -128,6 +128,20 @@ def test_standing_still():
     assert JUDGED_ACTIONS[-1] == "stand"
 
 
+def test_steps_ahead_and_back_by_turns_are_a_dance():
+    walk = clip("dataset-1_walk_normal_002")
+    step = walk[:16]
+    dance = np.concatenate([step, step[::-1]] * 4)
+    assert main_action(describe_motion(dance)).name == "dance"
+    assert main_action(describe_motion(turned_about(dance, 130))).name == "dance"
+
+
+@pytest.mark.parametrize("name", ["dataset-1_walk_musical_001", "dataset-1_walk-right_sad_001"])
+def test_who_walks_there_and_back_does_not_dance(name):
+    walk = clip(name)
+    assert main_action(describe_motion(np.concatenate([walk, walk[::-1]]))).name == "walk"
+
+
 def test_turning_on_the_spot():
     still = np.repeat(clip("dataset-1_bow_masculinity_001")[:1], 60, axis=0)
     still = still - still[:, :1] * np.array([1.0, 0.0, 1.0])
