@@ -137,17 +137,17 @@ def _turn(motion: Kinematics, going: bool) -> list[ShownAction]:
 
 
 def _steps_about(motion: Kinematics) -> bool:
-    """Steps ahead, back and aside by turns, as no walk has them: over most spans of 3 s their directions cancel out."""
-    span, way = round(3 * motion.fps), motion.velocity[:, [0, 2]]
-    if len(motion) < span or motion.path < 0.2 * motion.seconds:
+    """Steps ahead, back and aside by turns for 5 s, as no walk has them: over 3 s their directions cancel out."""
+    span, least = round(3 * motion.fps), round(5 * motion.fps)
+    if len(motion) < least:
         return False
-    speed = motion.speed
-    moving = speed > 0.2
-    ways = np.where(moving[:, None], way / np.maximum(speed, 0.2)[:, None], 0.0)
+    moving = motion.speed > 0.2
+    ways = np.where(moving[:, None], motion.velocity[:, [0, 2]] / np.maximum(motion.speed, 0.2)[:, None], 0.0)
     count = np.convolve(moving, np.ones(span), "valid")
     common = np.hypot(*(np.convolve(column, np.ones(span), "valid") for column in ways.T))
-    share = np.where(count > 0.3 * span, common / np.maximum(count, 1), 1.0)  # 1: all steps in one direction
-    return float(np.median(share)) < 0.6
+    about = (count > 0.3 * span) & (common < 0.6 * count)  # common = count: all steps in one direction
+    start, end = longest_run(about)
+    return end > start and end - start + span >= least
 
 
 def _dances(motion: Kinematics) -> bool:

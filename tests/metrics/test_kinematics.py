@@ -131,7 +131,7 @@ def test_standing_still():
 def test_steps_ahead_and_back_by_turns_are_a_dance():
     walk = clip("dataset-1_walk_normal_002")
     step = walk[:16]
-    dance = np.concatenate([step, step[::-1]] * 4)
+    dance = np.concatenate([step, step[::-1]] * 5)
     assert main_action(describe_motion(dance)).name == "dance"
     assert main_action(describe_motion(turned_about(dance, 130))).name == "dance"
 
