@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 from transformers import AutoModel
 
 import motionllm
+from hub_scripts.metrics.shown_actions import describe_motion, main_action
 from hub_scripts.options.default_models import DEFAULT_CHECKPOINT, DEFAULT_EVALUATOR, DEFAULT_SCENE_EVALUATOR
 from modeling_motionllm.base_model_motionllm import load_base_language_model, load_base_tokenizer
 
@@ -193,11 +194,12 @@ def test_people_start_where_the_sentence_puts_them(loaded, sentence, turned, dis
 def test_bows_last_a_typical_time_and_bow(loaded, sentence):
     """Without a duration, at the checkpoint's own settings.
 
-    The 15 recorded bows last 2.3 to 7.4 s and lower the head by 5 to 35 cm, 17 in the median.
+    The 15 recorded bows last 2.3 to 7.4 s and lower the head by 5 to 35 cm.
     """
     model, processor = loaded
     for motion in processor.decode_motion(model.generate_motion(**processor(text=[sentence] * 3), seed=0)):
         assert 2.0 <= motion.duration <= 7.5
         heads = motion.joints[:, HEAD, 1]
-        assert heads.min() < heads[0] - 0.17
+        assert heads.min() < heads[0] - 0.05
         assert heads[-1] > heads[0] - 0.1  # and up again
+        assert main_action(describe_motion(motion.joints, motion.fps)).name == "bow"  # the trunk leans by 20 degrees
