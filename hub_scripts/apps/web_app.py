@@ -102,7 +102,7 @@ class _Page:
                 people=int(people or 1),
                 parts=told,
                 seed=_seed(seed),
-                progress=lambda done: progress((round(done, 1), None), unit="seconds of motion"),
+                progress=lambda done: progress((round(done), None), unit="seconds of motion"),
             )
         return self._shown(answer)
 
