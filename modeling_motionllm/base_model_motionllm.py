@@ -75,8 +75,12 @@ def resolve_base_model(name: str, **hub: Any) -> str:
     if Path(name).is_dir():
         return name
     here = {**hub, "local_files_only": True}
-    if cached_file(name, "config.json", _raise_exceptions_for_missing_entries=False, **here):
-        return name
+    try:
+        if cached_file(name, "config.json", _raise_exceptions_for_missing_entries=False, **here):
+            return name
+    except OSError as error:  # no id that a repository could have
+        said = " ".join(str(error).split())[:300]
+        raise MotionLLMError(f"the base language model '{name}' is no folder here, and {said}") from error
     converted = _converted_folder(name)
     if (converted / "config.json").is_file():
         return str(converted)

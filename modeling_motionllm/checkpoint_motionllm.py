@@ -128,7 +128,7 @@ def adapter_rows(name: str, adapter_name: str, **hub: Any) -> set[int]:
     """Token ids whose embeddings an adapter of a thin checkpoint brings along."""
     found = find_file(name, f"{ADAPTERS_FOLDER}/{adapter_name}/adapter_config.json", **hub)
     ids = check_json(found, ADAPTER_FIELDS).get("trainable_token_indices") if found else None
-    return set(ids) if isinstance(ids, list) else set()
+    return {one for one in ids if isinstance(one, int)} if isinstance(ids, list) else set()
 
 
 def load_adapter_into(

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from huggingface_hub.errors import StrictDataclassError
+
 from .errors_motionllm import MotionLLMError
 
 __all__ = [
@@ -25,7 +27,10 @@ __all__ = [
 
 _MOST_BYTES = 64 << 20
 # What libraries raise where settings do not go together.
-_OF_SETTINGS = (TypeError, ValueError, LookupError, AttributeError, AssertionError, ArithmeticError, RecursionError)
+_OF_SETTINGS = (
+    *(TypeError, ValueError, LookupError, AttributeError, AssertionError, ArithmeticError),
+    *(RuntimeError, StrictDataclassError),
+)
 
 # A type ("?" where null is as good as nothing) with the smallest and the largest value, or the fields of a part.
 Field = tuple[str, float, float] | str | Mapping[str, Any]

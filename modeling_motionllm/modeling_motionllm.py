@@ -33,7 +33,7 @@ from .checksums_motionllm import write_checksums
 from .configuration_motionllm import MotionLLMConfig
 from .errors_motionllm import MotionLLMError
 from .generation_motionllm import MotionGenerationMixin
-from .json_motionllm import GENERATION_FIELDS, MODEL_FIELDS, check_json
+from .json_motionllm import GENERATION_FIELDS, MODEL_FIELDS, check_json, explain_settings
 from .losses_motionllm import token_losses
 from .modeling_motion_vq import MotionVQDecoderOutput, MotionVQEncoderOutput, MotionVQModel
 from .new_rows_motionllm import grow_vocabulary
@@ -202,7 +202,8 @@ class MotionLLMForCausalLM(MotionGenerationMixin, StrictPreTrainedModel, Generat
         loading = {key: options.pop(key) for key in _OF_LOADING if options.get(key) is not None}
         if config is None:
             cls.check_config(name, **hub)
-            config, options = cls.config_class.from_pretrained(name, return_unused_kwargs=True, **hub, **options)
+            with explain_settings(f"{name}/config.json"):
+                config, options = cls.config_class.from_pretrained(name, return_unused_kwargs=True, **hub, **options)
         if config.base_model_name_or_path is None:
             raise MotionLLMError(f"the config of '{name}' names no base_model_name_or_path; export it again")
         device_map = loading.pop("device_map", None)

@@ -6,7 +6,7 @@ from decimal import Decimal
 __all__ = ["decode_names", "exact_rate", "plain_text"]
 
 _MARKS = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be", b"\xef\xbb\xbf": "utf-8"}
-_NAME_LINE = re.compile(rb"^[ \t]*(?:ROOT|JOINT|END)\b.*$", re.MULTILINE | re.IGNORECASE)
+_NAME_LINE = re.compile(rb"^([ \t]*(?:ROOT|JOINT|END)\b.*)$", re.MULTILINE | re.IGNORECASE)
 _DECIMAL_COMMA = re.compile(rb"(?<=[\d\s+-]),(?=\d)")
 # Frames per second that cameras and programs have: a frame time of few digits stands for one of them, of whole ones
 # first, then of those of film and television.
@@ -31,21 +31,15 @@ def plain_text(data: bytes) -> tuple[bytes, list[str]]:
     data = data.rstrip(b" \t\n\0\x1a") + b"\n"  # old programs end a file by Ctrl-Z, or fill it up with zeros
     if b"," not in data:
         return data, []
-    names: list[bytes] = []
-
-    def keep(line: re.Match[bytes]) -> bytes:
-        names.append(line[0])
-        return b"\0"
-
-    numbers = _NAME_LINE.sub(keep, data)
-    if b"," not in numbers:
+    pieces = _NAME_LINE.split(data)  # every second one is a line with a name
+    numbers = pieces[::2]
+    if not any(b"," in piece for piece in numbers):
         return data, []
-    if b"." in numbers:
-        numbers, note = numbers.replace(b",", b" "), "commas between its numbers are read as blanks"
-    else:
-        numbers, note = _DECIMAL_COMMA.sub(b".", numbers), "its numbers have decimal commas, read as points"
-    kept = iter(names)
-    return re.sub(b"\0", lambda _: next(kept), numbers), [note]
+    if any(b"." in piece for piece in numbers):
+        pieces[::2] = [piece.replace(b",", b" ") for piece in numbers]
+        return b"".join(pieces), ["commas between its numbers are read as blanks"]
+    pieces[::2] = [_DECIMAL_COMMA.sub(b".", piece) for piece in numbers]
+    return b"".join(pieces), ["its numbers have decimal commas, read as points"]
 
 
 def decode_names(header: bytes) -> tuple[str, list[str]]:

@@ -233,10 +233,10 @@ def check_resume(training: ModelTrainingArguments, run: Mapping[str, Any]) -> st
         raise MotionLLMError(f"'{folder}' already holds {last.name}; add --resume or choose another --output-dir")
     if broken:
         print(f"left out in '{folder}': {told}", file=sys.stderr)
-    if last is None:
-        return None
-    check_same_run(last, run)
-    return str(last)
+    if last is not None:
+        check_same_run(last, run)
+    remove_unfinished(folder)
+    return str(last) if last is not None else None
 
 
 def describe_hardware() -> str:

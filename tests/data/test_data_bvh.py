@@ -90,6 +90,7 @@ def broken_files() -> dict[str, tuple[bytes, str]]:
         "other text": (b"{}", "not a BVH file"),
         "no motion": (good[: good.index(b"MOTION")], "no MOTION"),
         "truncated header": (real[:600], "no MOTION"),
+        "zeros among decimal commas": (real.replace(b".", b",").replace(b"0,", b"\0,"), "not a BVH file"),
         "truncated frames": (real[: len(real) * 2 // 3], "announces 31 frames"),
         "truncated last row": (real.rstrip()[:-200], "announces 31 frames"),
         "too many frames": (good + b"0 0 0 0 0 0 0 0 0\n", "announces 2 frames of 9 channels but holds 3"),

@@ -160,6 +160,25 @@ def test_wrong_values_are_named_with_file_and_key(copied: Path, file: str, value
     refused(copied, f"{file}': {told}")
 
 
+@pytest.mark.parametrize("file, values", [
+    ("config.json", {"text_config": {"model_type": "llama", "rms_norm_eps": {}}}),
+    ("config.json", {"text_config": {"model_type": "llama", "hidden_act": 9}}),
+    ("adapters/default/adapter_config.json", {"lora_bias": True}),
+    ("adapters/default/adapter_config.json", {"trainable_token_indices": [{}]}),
+    ("adapters/default/adapter_config.json", {"trainable_token_indices": [1, 2]}),
+    ("adapters/default/adapter_config.json", {"trainable_token_indices": [10**30]}),
+])  # fmt: skip
+def test_what_libraries_say_of_values_becomes_one_line(copied: Path, file: str, values: dict[str, Any]) -> None:
+    change(copied / file, **values)
+    refused(copied, "")
+
+
+@pytest.mark.parametrize("base", ["/no/such/folder/base", "a/b/c"])
+def test_a_base_that_no_repository_can_be_is_told(copied: Path, base: str) -> None:
+    change(copied / "config.json", base_model_name_or_path=base)
+    refused(copied, f"'{base}'")
+
+
 @pytest.mark.parametrize("width", [0, -1, None, "x", 2.5, 10**40, True])
 def test_sizes_of_a_vq_are_checked_before_anything_is_made(vq_folder: Path, tmp_path: Path, width: Any) -> None:
     shutil.copytree(vq_folder, tmp_path / "vq")

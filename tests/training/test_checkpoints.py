@@ -205,3 +205,11 @@ def test_the_record_names_what_matters(interrupted: Path) -> None:
     assert record["seed"] == 42
     assert record["lora_r"] == 8
     assert len(record["codes"][0]) == 64
+
+
+def test_a_run_killed_after_its_last_checkpoint_leaves_nothing_behind(
+    interrupted: Path, train_arguments: list[str]
+) -> None:
+    (interrupted / UNFINISHED / "replaced").mkdir(parents=True)
+    assert main([*train_arguments, "--output_dir", str(interrupted), "--resume"]) == 0
+    assert not (interrupted / UNFINISHED).exists()
