@@ -28,8 +28,14 @@ __all__ = [
 _MOST_BYTES = 64 << 20
 # What libraries raise where settings do not go together.
 _OF_SETTINGS = (
-    *(TypeError, ValueError, LookupError, AttributeError, AssertionError, ArithmeticError),
-    *(RuntimeError, StrictDataclassError),
+    TypeError,
+    ValueError,
+    LookupError,
+    AttributeError,
+    AssertionError,
+    ArithmeticError,
+    RuntimeError,
+    StrictDataclassError,
 )
 
 # A type ("?" where null is as good as nothing) with the smallest and the largest value, or the fields of a part.

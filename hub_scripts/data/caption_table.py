@@ -172,11 +172,8 @@ def _reading(cells: dict[str, str], where: str) -> dict[str, Any]:
         reading["repeat"] = int(reading["repeat"])
     if cells["speed"] == "feet":
         reading["speed"] = "feet"
-    try:
-        if truth("reversed", cells["reversed"], empty=False):
-            reading["reversed"] = True
-    except MotionLLMError as error:
-        raise MotionLLMError(f"{where}: {error}") from error
+    if truth(f"{where}: reversed", cells["reversed"], empty=False):
+        reading["reversed"] = True
     return reading
 
 

@@ -29,7 +29,7 @@ def truth(column: str, cell: str, empty: bool) -> bool:
     """What a cell of true or false says.
 
     Args:
-        column: its name, for the message.
+        column: its name for the message, with the file where nobody else adds it.
         cell: its text, in any case.
         empty: what a cell without text says.
 

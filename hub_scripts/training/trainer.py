@@ -213,6 +213,8 @@ def only_training(training: TrainingArguments) -> AbstractContextManager[Any]:
 def check_resume(training: ModelTrainingArguments, run: Mapping[str, Any]) -> str | None:
     """The checkpoint to go on from, or None for a fresh start; broken ones are named and left out.
 
+    What a killed training left half written is removed, by the process that holds the folder (`only_training`).
+
     Args:
         training: of the Trainer; its `resume` says whether to go on.
         run: what the training is begun with, see `run_record`.
@@ -235,7 +237,8 @@ def check_resume(training: ModelTrainingArguments, run: Mapping[str, Any]) -> st
         print(f"left out in '{folder}': {told}", file=sys.stderr)
     if last is not None:
         check_same_run(last, run)
-    remove_unfinished(folder)
+    if training.should_save:
+        remove_unfinished(folder)
     return str(last) if last is not None else None
 
 
