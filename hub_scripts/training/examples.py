@@ -104,7 +104,8 @@ class MotionTextExamples(Dataset):
         sentences: of people; without them there are no examples of `sentence_share` and `unknown_share`.
         scene_share: share of the examples that are of rows of several people, where there are any.
         sequence_share: share of those of rows with segments.
-        sentence_share: share of those of people's sentences, each with one of its motions.
+        sentence_share: share of those of people's sentences, each with one of its motions. A motion with a manner is
+            described by its own captions instead, which tell it.
         unknown_share: share of sentences that no motion shows. What is left are motions of one person with sentences of
             their own; shares of what the data lacks go to the others in proportion.
         text_to_motion: share of text-to-motion examples; the others are captions. Unknown sentences are no captions.
@@ -181,7 +182,8 @@ class MotionTextExamples(Dataset):
         codes = [one[: self.max_codes] for one in row["codes"]]
         if person is not None:
             return self._example(task, row["parts"][person], [codes[person]], (), None, timed, draw)
-        sentence = self._own_sentence(row, task, draw) if sentence is None else sentence
+        if sentence is None or (task == "motion-to-text" and _has_manner(row)):
+            sentence = self._own_sentence(row, task, draw)
         if task == "text-to-motion" and len(codes) == 1:
             segments = row.get("segment_captions") or []
             if segments and draw[4] < self.in_turns:
@@ -312,6 +314,15 @@ def _weights(
         own = each[which[members]]
         weights[members] = own / own.sum() * shares[kind]
     return weights
+
+
+def _has_manner(row: CodeRow) -> bool:
+    """Whether a motion is done in a manner that its own captions tell: to be described by those alone.
+
+    People's sentences are matched by what is done and mostly leave out how; described by them too, "an old person
+    walks" is "a person walks" in greedy decoding.
+    """
+    return any(style not in ("", "normal") for style in row.get("styles") or ())
 
 
 def _longer_half(captions: list[str]) -> list[str]:

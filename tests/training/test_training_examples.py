@@ -50,6 +50,19 @@ def test_people_s_sentences_come_with_a_motion_that_shows_them(processor):
     assert np.mean(said) == pytest.approx(0.4, abs=0.08)
 
 
+@pytest.mark.parametrize("style,described", [("normal", True), ("elderly", False)])
+def test_a_motion_with_a_manner_is_described_by_captions_that_tell_it(processor, style, described):
+    rows = [{**WALK, "styles": [style]}]
+    sentences = [MatchedSentence("the man strolls", ["walk"], [0])]
+    drawn = examples(rows, processor, 60, sentences=sentences, sentence_share=0.5, text_to_motion=0.5)
+    said: dict[bool, set[bool]] = {True: set(), False: set()}  # of captions or not: whether it is the person's
+    for example in drawn:
+        text, learnt_codes, _ = split(example, processor)
+        said[not learnt_codes].add("strolls" in text)
+    assert said[False] == {True, False}
+    assert said[True] == ({True, False} if described else {False})
+
+
 def test_unknown_sentences_end_at_once_and_weigh_more(processor):
     unknown = [MatchedSentence("a person swims", ["swim"], [])]
     weights = LossWeights(unknown=8.0)
