@@ -15,7 +15,8 @@ _ANYONE = "a person"
 _POLITE = re.compile(
     r"^(?:please|okay|ok|hey|hi|so|well|yes|yeah|no|nope|great|good|nice|cool|perfect|alright|just|maybe|and|but|now|then|"
     r"next|also|(?:can|could|would|will) (?:you|we)(?: please)?|(?:can|could|may) i (?:see|get|have)|"
-    r"i(?:'d| would) (?:like|love)(?: you)?(?: to see| to)?|i want(?: you)?(?: to see| to)?|i need(?: you to)?|"
+    r"i(?:'d| would) (?:like|love)(?: you)?(?: to see| to)?|(?:i|we) want(?: you)?(?: to see| to)?|"
+    r"(?:i|we) need(?: you to)?|picture|imagine|"
     r"let's(?: see)?|let us)\b[,!.:]?\s*"
 )
 _AFTERTHOUGHT = re.compile(
@@ -34,7 +35,7 @@ _SEVERAL = re.compile(
     r"^(?:(?:two|three|four|five|2|3|4|5|some|a few|several)\s+(?:[\w-]+\s+)?)(?:people|persons|men|women)\b"
 )
 _MODAL = re.compile(
-    r"^(?:should|shall|must|can|could|will|would|has to|have to|needs to|need to|is to|to|who|that|be|also|then)\s+"
+    r"^(?:should|shall|must|can|could|will|would|has to|have to|needs? to|ought to|is to|to|who|that|be|also|then)\s+"
 )
 _SIDE_BY_SIDE = re.compile(r"(?P<joint>,?\s+and(?: then)?\s+|,?\s+then\s+|,\s+|;\s+)")
 _SECONDS = re.compile(

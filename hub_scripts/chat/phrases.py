@@ -51,7 +51,7 @@ _DOES = r"(?:she|he|it|they|that)"
 # Between two requests in one sentence.
 JOINT = re.compile(r"[.;!?]\s+|,?\s+(?:and(?: then)?|then|but)\s+|,\s+")
 # Said before a request, beside what says where it goes.
-LEADS = re.compile(r"^(?:okay|ok|so|well|and|but|please|no|yes)\b[,!.:]?\s*")
+LEADS = re.compile(r"^(?:okay|ok|so|well|and|but|please|no|nah|yes|not quite)\b[,!.:]?\s*")
 
 DESCRIBE = re.compile(
     _any(
@@ -59,6 +59,7 @@ DESCRIBE = re.compile(
         r"(?:describe|caption|explain|tell me)\b.*",
         r"who\b.*",
         r"how does (?:it|that|she|he) look\b.*",
+        f"put {_IT} in(?:to)? words",
         r"(?:is|does|did) (?:she|he|it|they)\b.*",
     )
 )
@@ -69,13 +70,13 @@ UNDO = re.compile(
         "go back(?: to (?:the )?(?:previous|last|former) \\w+)?",
         f"take {_IT} back",
         "never ?mind",
-        f"(?:forget|scrap|discard|drop) {_IT}",
+        rf"(?:forget|scrap|discard|drop) (?:{_IT}|(?:the|that|this|my) last(?: \w+)?)",
     )
     + rf"(?: (?:{_IT}|the last(?: \w+)?))?(?: (?P<count>\d+|twice|once|one)(?: times?| steps?| changes?)?)?"
-    + rf"|(?:i liked )?{_IT} (?:was )?better before"
+    + rf"|(?:i liked )?{_IT} (?:was )?better (?:before|(?:the way|as) it was(?: before)?)"
 )
 SAVE = re.compile(
-    _any("save", "export", "write", "download", "store", "convert", "render", r"give me (?=.*\bfile\b)")
+    _any("save", "export", "write", "download", "store", "convert", "render", r"(?:give|hand|send) me (?=.*\bfile\b)")
     + r"\b\s*(?P<rest>.*)"
 )
 FILE = re.compile(r"[\"']?(?P<stem>[\w./~-]*[\w-])\.(?P<suffix>amass\.npz|[a-z]{3,4})\b")
@@ -96,7 +97,7 @@ AGAIN = re.compile(
     _any(
         r"(?:(?:do|try|make) (?:it |that |this )?)?(?:again|once more|one more time)",
         r"once again|(?:redo|retry)(?: it)?|(?:a )?new seed",
-        r"(?:(?:give|show|let|make|try) (?:me |it )?|(?:can|could|may) i (?:see|get|have) |see )?"
+        r"(?:(?:give|show|let|make|try|have) (?:me |it )?|(?:can|could|may) i (?:see|get|have) |see )?"
         r"(?:another|a different|a new|one more)(?: (?:one|go|take|try|version|variant|variation|time|seed|motion))?",
         r"(?:do it |try it )?differently",
         "something else",
@@ -112,7 +113,7 @@ WRONG = re.compile(
         f"{_IT}(?:'s| is| was| looks?)?(?: all| just| still| very)? "
         + _words("wrong, bad, off, ugly, not it, not right, not good, not like that"),
         rf"(?:{_IT}(?:'s| is| was) )?not what i \w+(?: for)?",
-        "not (?:good|right|like that|it)",
+        "not (?:good|right|like that|it|quite)",
         f"i (?:do not|don't) like {_IT}(?: one| take| version)?",
     )
 )
@@ -123,9 +124,9 @@ SPEED = re.compile(
     r"\b"
     + _any(
         "slower|faster|quicker",
-        f"slow(?: {_IT})? down",
+        f"(?:slow|calm)(?: {_IT})? down",
         f"speed(?: {_IT})? up",
-        "(?:more|less) (?:slowly|quickly)",
+        "(?:more|less) (?:slowly|quickly|pace|speed|tempo)",
         f"too (?:{_FAST}|{_SLOW})",
         rf"(?:half|twice|double|three times|{_NUMBER} ?(?:x|times))(?: the| as| its)? (?:speed|pace|{_FAST}|{_SLOW})",
         r"\d+ ?% (?:slower|faster|speed|of the speed)",
@@ -137,7 +138,7 @@ SPEED = re.compile(
 AROUND_SPEED = word_set("""
     a an bit little much lot even way more less far it her him them she he they is was the this that motion animation
     whole thing everything be should go goes do does move moves play played make as at of by and too really still
-    slightly somewhat than before now so looks seems to in all ease easy take ,
+    slightly somewhat than before now so looks seems to in all ease easy take give for my taste liking ,
     """)
 LENGTH = re.compile(
     rf"(?:(?:make|let) (?:{_IT}|the last \w+) |it should )?(?:be |last |take |go on )?(?:for |only |just )*"
@@ -156,7 +157,7 @@ _SPAN = (
 )
 # When something is done, before or after what is done.
 SPAN = (re.compile(rf"{_SPAN}[,:]?\s+(?P<rest>.+)"), re.compile(rf"(?P<rest>.+?),?\s+{_SPAN}"))
-_LETS = rf"(?:{_DOES} |(?:have|let|make) {_IT} )?"
+_LETS = rf"(?:{_DOES} |(?:have|let|make) (?:{_IT}|us) )?"
 _AT_START = _any(
     r"(?:at|in) (?:the )?(?:very )?(?:start|beginning)", "before (?:that|this|it)", "first", "beforehand",
     rf"before {_DOES} (?:starts?(?: to \w+)?|\w+s)",
@@ -172,7 +173,7 @@ _AT_END = _any(
 NEXT = (
     re.compile(
         rf"(?:{_AT_END}|now|then|lastly|followed by|add|plus|"
-        rf"{_LETS}(?:end|finish|go on|continue|follow|extend)s?(?: it)? (?:with|by))"
+        rf"{_LETS}(?:end|finish|go on|continue|follow|extend|top)s?(?: (?:{_IT}))?(?: off)? (?:with|by))"
         r"[,:]?\s+(?P<rest>.+)"
     ),
     re.compile(rf"(?P<rest>.+?),?\s+{_AT_END}"),
@@ -211,7 +212,7 @@ ONCE_MORE = re.compile(r"(?P<rest>.+?),? (?P<how>again|this time|once more)")
 # Files that are asked for without "save".
 WANTED = re.compile(
     r"(?:put|get|have|make|need|want|turn)?\s*"
-    r"(?:(?:it|this|that|the motion) (?:as|in|into|to|for) .+"
+    r"(?:(?:it|this|that|the motion) (?:as|in|into|to|on|for) .+"
     r"|(?:as )?an? (?:\w+ )?\w+(?: file)?(?: (?:of|from) (?:it|this|that))?)"
 )
 
