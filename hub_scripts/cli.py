@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from hub_scripts.options.streams import keep_streams
 
-__all__ = ["COMMANDS", "main"]
+__all__ = ["COMMANDS", "main", "run"]
 
 # Command: module with main(argv), and its line in the help. Modules are imported only when their command runs.
 COMMANDS = {
@@ -22,6 +22,7 @@ COMMANDS = {
     "view": ("view_motion", "show a motion file in the browser"),
     "app": ("serve_app", "serve the web app: sentences to motion in the browser"),
     "mcp": ("serve_mcp", "serve motion to agents over the Model Context Protocol"),
+    "worker": ("serve_worker", "keep the model in memory: generate, caption and edit start at once"),
     "mmcp": ("serve_mmcp", "serve motion to Blender and other 3D programs (MMCP)"),
     "prepare": ("prepare_data", "turn recorded motion into a dataset"),
     "train-vq": ("train_motion_vq", "train the VQ-VAE that turns motion into codes"),
@@ -109,10 +110,28 @@ def _tell_memory() -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit code: 0, 2 for bad input, 130 when interrupted."""
+    """Run the command line, in a worker where one runs; returns the exit code as `run` does."""
     if argv is None:
         keep_streams()
     arguments = list(sys.argv[1:] if argv is None else argv)
+    if argv is None and arguments:
+        from hub_scripts.apps.ask_worker import ask_worker
+
+        if (done := ask_worker(arguments)) is not None:
+            return done
+    return run(arguments, alone=argv is None)
+
+
+def run(arguments: Sequence[str], alone: bool = False) -> int:
+    """Run a command in this process.
+
+    Args:
+        arguments: of `motionllm`.
+        alone: the process is for this command: commands with much data say at the end how much memory they took.
+
+    Returns:
+        The exit code: 0, 2 for bad input, 130 when interrupted.
+    """
     show_traceback = "--traceback" in arguments[:1]
     arguments = arguments[1:] if show_traceback else arguments
     if not arguments or arguments[0] in ("-h", "--help", "help"):
@@ -138,7 +157,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if (renamed := _renamed(command, rest)) is not None:
             raise MotionLLMError(renamed)
         code: int = importlib.import_module(f"hub_scripts.{COMMANDS[command][0]}").main(rest)
-        if code == 0 and command in _LARGE and argv is None:
+        if code == 0 and command in _LARGE and alone:
             _tell_memory()
         return code
     except MotionLLMError as error:

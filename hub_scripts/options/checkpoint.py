@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from hub_scripts.options.default_models import DEFAULT_CHECKPOINT, require_shipped
 from hub_scripts.options.later import compiler_later, imported_later
@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # the libraries are imported when they are needed
 __all__ = [
     "add_model_arguments",
     "check_device",
+    "keep_checkpoint",
     "load_model",
     "load_processor",
     "quiet",
@@ -28,6 +29,17 @@ __all__ = [
 
 
 _LONGEST_NAME = 1000  # letters
+
+
+class _Kept(NamedTuple):
+    """A checkpoint in memory, and the files it was read from: their sizes and times."""
+
+    files: dict[Path, tuple[int, int]]
+    processor: "MotionLLMProcessor"
+    model: "MotionLLMForCausalLM"
+
+
+_kept: dict[Path, _Kept] = {}  # by folder
 
 
 @contextmanager
@@ -104,6 +116,8 @@ def load_processor(name: str) -> "MotionLLMProcessor":
     if len(name) > _LONGEST_NAME or not name.isprintable():
         raise MotionLLMError(f"--model is {name[:60]!a}, which is no name; give a folder or a Hub id 'user/name'")
     require_shipped(name)
+    if (kept := _kept_checkpoint(name)) is not None:
+        return kept.processor
     if Path(name).is_dir() and not (Path(name) / "processor_config.json").is_file():
         raise MotionLLMError(f"the folder '{name}' holds no MotionLLM checkpoint (no processor_config.json)")
     if not Path(name).exists() and (looks_like_path(name) or "/" not in name):
@@ -150,9 +164,37 @@ def load_model(name: str, device: str, dtype: str = "fp32") -> "MotionLLMForCaus
     import motionllm
 
     check_device(device)
+    if dtype == "fp32" and (kept := _kept_checkpoint(name)) is not None:
+        return kept.model.to(device)
     try:
         # A whole model that was saved in another dtype is read as it is, unless bf16 is asked for.
         asked = "bfloat16" if dtype == "bf16" else None
         return motionllm.MotionLLMForCausalLM.from_pretrained(name, dtype=asked).to(device).eval()
     except OSError as error:
         raise _not_loaded(name, error) from error
+
+
+def keep_checkpoint(folder: str) -> "tuple[MotionLLMForCausalLM, MotionLLMProcessor]":
+    """Load a checkpoint, and give it to every later `load_processor` and `load_model` (fp32) that names it, as long as
+    its files are what they are now.
+
+    Raises:
+        MotionLLMError: it is no folder, or holds no checkpoint.
+    """
+    if not Path(folder).is_dir():
+        raise MotionLLMError(f"--model is '{folder}', and only a folder can be kept in memory; `hf download` makes one")
+    files = _files(Path(folder))
+    kept = _Kept(files, load_processor(folder), load_model(folder, "cpu"))
+    _kept[Path(folder).resolve()] = kept
+    return kept.model, kept.processor
+
+
+def _kept_checkpoint(name: str) -> _Kept | None:
+    """The checkpoint of that name if it is in memory and has not changed since."""
+    kept = _kept.get(Path(name).resolve()) if _kept else None
+    return kept if kept is not None and kept.files == _files(Path(name)) else None
+
+
+def _files(folder: Path) -> dict[Path, tuple[int, int]]:
+    known = [(file.relative_to(folder), file.stat()) for file in folder.rglob("*") if file.is_file()]
+    return {file: (found.st_size, found.st_mtime_ns) for file, found in known}
