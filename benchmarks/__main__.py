@@ -3,7 +3,18 @@
 import argparse
 from collections.abc import Callable, Iterable
 
-from benchmarks import bvh_import, decoding, evaluation, motion_features, pictures, scaling, start, streaming, training
+from benchmarks import (
+    bvh_import,
+    commands,
+    decoding,
+    evaluation,
+    motion_features,
+    pictures,
+    scaling,
+    start,
+    streaming,
+    training,
+)
 from benchmarks.measuring import Row, machine, print_table
 from hub_scripts.metrics.judge import load_sentence_encoder
 from modeling_motionllm.errors_motionllm import MotionLLMError
@@ -15,6 +26,7 @@ def main() -> None:
     parser.add_argument("--cpu-time", action="store_true", help="processor seconds instead of seconds that pass")
     parts: dict[str, Callable[[bool, bool], Iterable[Row]]] = {
         "start": lambda quick, cpu: start.measure(3 if quick else 5, cpu),
+        "commands": commands.measure,
         "features": lambda quick, cpu: motion_features.measure(3 if quick else 7, cpu),
         "import of .bvh": bvh_import.measure,
         "pictures": pictures.measure,

@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -57,7 +58,11 @@ def _learner() -> tuple[PeftModel, MotionLLMProcessor, torch.optim.Optimizer]:
 
 
 def _ours(
-    model: PeftModel, processor: MotionLLMProcessor, optimizer: torch.optim.Optimizer, rows: list[dict[str, Any]]
+    model: PeftModel,
+    processor: MotionLLMProcessor,
+    optimizer: torch.optim.Optimizer,
+    rows: list[dict[str, Any]],
+    bfloat16: bool = False,
 ) -> Callable[[], None]:
     """One step from stored codes: like lengths together, the head only where there is a label."""
     examples = list(MotionTextExamples(rows, processor, len(rows), seed=0, weights=LossWeights(3.0, 4.0)))
@@ -65,9 +70,13 @@ def _ours(
     batches = [examples[start : start + _BATCH] for start in range(0, len(examples), _BATCH)]
     pad = PadExamples(processor.tokenizer.pad_token_id)
 
+    def loss(batch: list[dict[str, Any]]) -> torch.Tensor:
+        with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):  # as `--bf16 true` does
+            return model(**pad(batch)).loss
+
     def steps() -> None:
         for batch in batches:
-            _step(model, optimizer, lambda batch=batch: model(**pad(batch)).loss)
+            _step(model, optimizer, lambda batch=batch: loss(batch))
 
     return steps
 
@@ -113,7 +122,11 @@ def _peak(which: str) -> float:
     return json.loads(run.stdout.splitlines()[-1])
 
 
-_WAYS = {"ours": (_ours, _BATCH), "official": (_official, _OFFICIAL_BATCH)}
+_WAYS = {
+    "ours": (_ours, _BATCH),
+    "ours, bfloat16": (partial(_ours, bfloat16=True), _BATCH),
+    "official": (_official, _OFFICIAL_BATCH),
+}
 
 
 def measure(quick: bool = False, cpu_time: bool = False) -> Iterator[Row]:
@@ -123,20 +136,12 @@ def measure(quick: bool = False, cpu_time: bool = False) -> Iterator[Row]:
     rows = _rows(model.get_base_model().motion_vq, _BATCH * (1 if quick else 3))
     cases = {name: make(model, processor, optimizer, rows) for name, (make, _) in _WAYS.items()}
     timings = alternate(cases, 3 if quick else 5, clock(cpu_time))
-    count = {"ours": len(rows), "official": _OFFICIAL_BATCH}
-    speed = {name: [count[name] / seconds for seconds in timing.seconds] for name, timing in timings.items()}
-    ratio = float(np.median([ours / theirs for ours, theirs in zip(speed["ours"], speed["official"], strict=True)]))
-    yield Row(
-        "training, ours",
-        count["ours"] / timings["ours"].median,
-        "examples/s",
-        timings["ours"].spread(),
-        ratio,
-        "official",
-    )
-    yield Row(
-        "training, official", count["official"] / timings["official"].median, "examples/s", timings["official"].spread()
-    )
+    count = {name: _OFFICIAL_BATCH if name == "official" else len(rows) for name in _WAYS}
+    more = {name: number / count["official"] for name, number in count.items()}  # examples a round
+    for name, timing in timings.items():
+        ratio = timing.faster_than(timings["official"]) * more[name]
+        told = (ratio, "official") if name != "official" else (None, "")
+        yield Row(f"training, {name}", count[name] / timing.median, "examples/s", timing.spread(), *told)
     for name, (_, batch) in _WAYS.items():
         yield Row(f"peak memory of training, {name}, batches of {batch}", _peak(name), "MB")
 

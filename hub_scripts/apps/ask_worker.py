@@ -64,7 +64,8 @@ def ask_worker(arguments: Sequence[str]) -> int | None:
         The exit code; None where no worker runs, or where it would not run the command as this process would: a line
         says why then.
     """
-    if not hasattr(socket, "send_fds") or arguments[0] not in WORKER_COMMANDS:
+    several = "WORLD_SIZE" in os.environ  # processes, of a launcher
+    if several or not hasattr(socket, "send_fds") or arguments[0] not in WORKER_COMMANDS:
         return None
     path = socket_path()
     if not _is_ours(path):
