@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 import torch
-from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList, PreTrainedModel
+from transformers import GenerationConfig, LogitsProcessor, PreTrainedModel
 
 from .candidates_motionllm import best_captions, caption_log_likelihood
 from .configuration_motionllm import MotionLLMConfig
@@ -26,10 +26,11 @@ from .processing_motionllm import MotionLLMProcessor
 from .prompts_motionllm import pad_right
 from .sampling_motionllm import TextGrammar, candidate_seeds, row_seeds, sampling_steps
 from .scene_motionllm import Scene
-from .settings_motionllm import PLAIN_DECODING, CaptionSettings, MotionSettings, check_generate_options
+from .settings_motionllm import CaptionSettings, MotionSettings, check_generate_options
 from .streaming_motionllm import code_steps, one_person, request_steps, stream_features
 from .turns_motionllm import TurnsRequest, stream_turns, tell_turns
 from .vocabulary_motionllm import MotionVocabulary
+from .writing_motionllm import write_tokens
 
 __all__ = ["MotionGenerationMixin", "MotionGenerationOutput"]
 
@@ -370,15 +371,16 @@ class MotionGenerationMixin:
         processors: list[LogitsProcessor] = [TextGrammar(self.motion_vocabulary)]
         if seeds is not None:
             processors += sampling_steps(seeds, settings.temperature, settings.top_k, settings.top_p, None)
-        sequences = self.generate(
-            input_ids=ids.repeat_interleave(each, dim=0),
-            attention_mask=None if mask is None else mask.to(self.device).repeat_interleave(each, dim=0),
-            logits_processor=LogitsProcessorList(processors),
+        return write_tokens(
+            self,
+            ids,
+            None if mask is None else mask.to(self.device),
+            processors,
             max_new_tokens=settings.max_new_tokens,
             pad_token_id=self._caption_pad(),
-            **PLAIN_DECODING | options,
+            copies=each,
+            options=options,
         )
-        return sequences[:, ids.shape[1] :]
 
     @torch.no_grad()
     def fill_in_codes(

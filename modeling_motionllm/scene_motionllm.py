@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch.nn.utils.rnn import pad_sequence
-from transformers import LogitsProcessor, LogitsProcessorList
+from transformers import LogitsProcessor
 
 from .candidates_motionllm import sentence_log_likelihood
 from .collisions_motionllm import interpenetration_share
@@ -18,7 +18,8 @@ from .placement_motionllm import decode_placements, join_people, stand_on_floor
 from .processing_motionllm import MotionLLMProcessor
 from .prompts_motionllm import pad_left, pad_right
 from .sampling_motionllm import PartGrammar, PlacementGrammar, candidate_seeds, sampling_steps
-from .settings_motionllm import PLAIN_DECODING, MotionSettings
+from .settings_motionllm import MotionSettings
+from .writing_motionllm import write_tokens
 
 __all__ = ["MIN_DISTANCE", "OVERLAP_COST", "PART_TEMPERATURE", "PLACE_TEMPERATURE", "Scene", "derived_seed"]
 
@@ -134,11 +135,8 @@ class Scene:
         return {name: tensor.to(self.model.device) for name, tensor in pad_left(ids, self.vocabulary.end).items()}
 
     def _write(self, inputs: dict[str, torch.Tensor], processors: list[LogitsProcessor], **ends: Any) -> torch.Tensor:
-        """New ids (N, S) that `generate` writes under the processors."""
-        sequences = self.model.generate(
-            **inputs, logits_processor=LogitsProcessorList(processors), **PLAIN_DECODING | ends
-        )
-        return sequences[:, inputs["input_ids"].shape[1] :]
+        """New ids (N, S) that the model writes under the processors."""
+        return write_tokens(self.model, **inputs, processors=processors, plain=self.engine == "generate", **ends)
 
     def _sampling(
         self, seeds: Sequence[int], temperature: float, ids: list[int] | None = None
@@ -252,12 +250,12 @@ class Scene:
         self, rows: list[int], person: int, count: int = 1, temperature: float | None = None
     ) -> list[list[int]]:
         """Ids of what the next person does, `count` for each of `rows`."""
-        inputs = self._inputs([self.ids[row] for row in rows for _ in range(count)])
+        inputs = self._inputs([self.ids[row] for row in rows])
         start, eos = self.vocabulary.start, self.model.generation_config.eos_token_id
         seeds = candidate_seeds([derived_seed(self.seeds[row], person, 2) for row in rows], count)
         grammar = PartGrammar(self.vocabulary, eos, inputs["input_ids"].shape[1])
         processors = [grammar, *self._sampling(seeds, temperature or PART_TEMPERATURE)]
-        ends = {"max_new_tokens": _MOST_PART_TOKENS, "eos_token_id": start, "pad_token_id": start}
+        ends = {"max_new_tokens": _MOST_PART_TOKENS, "eos_token_id": start, "pad_token_id": start, "copies": count}
         return [[token for token in row if token != start] for row in self._write(inputs, processors, **ends).tolist()]
 
     def draw_places(self, rows: list[int], person: int, attempt: int = 0) -> torch.Tensor:
