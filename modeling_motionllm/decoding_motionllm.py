@@ -9,9 +9,10 @@ from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList,
 
 from .configuration_motionllm import MotionLLMConfig
 from .errors_motionllm import MotionLLMError
-from .fused_llama_motionllm import FusedLlama, fused_llama_obstacle
+from .fused_llama_motionllm import FusedCache, FusedLlama, fused_llama_obstacle
 from .guidance_motionllm import ClassifierFreeGuidance, guide, unconditional_context
 from .modeling_motion_vq import MotionVQModel
+from .prompt_memory_motionllm import PromptMemory
 from .prompts_motionllm import pad_left
 from .sampling_motionllm import MotionGrammar, OwnRepeats, SeededSampling, TypicalLength, sampling_steps
 from .settings_motionllm import PLAIN_DECODING, MotionSettings
@@ -30,6 +31,7 @@ __all__ = [
     "decode_steps",
     "decode_with_generate",
     "generated_codes",
+    "read_prompts",
 ]
 
 ENGINES = ("auto", "generate", "fast")
@@ -86,6 +88,7 @@ class MotionRequest:
         vocabulary: which ids are codes.
         copies: motions for each prompt.
         turns: the codes in a prompt are of the same motion, earlier turns of it (see `unconditional_context`).
+        memory: of what was read of shorter prompts that these go on from; decoders may leave it alone.
 
     Decoding fills in `unknown` with its first step: float32 (R,), as in `MotionGenerationOutput`.
 
@@ -101,6 +104,7 @@ class MotionRequest:
     vocabulary: MotionVocabulary
     copies: int = 1
     turns: bool = False
+    memory: PromptMemory | None = None
     unknown: torch.Tensor | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
@@ -354,6 +358,24 @@ def decode_steps(model: MotionModel, request: MotionRequest, decoder: MotionDeco
         decoder.close()
 
 
+def read_prompts(
+    network: FusedLlama,
+    input_ids: torch.Tensor,
+    pads: torch.Tensor,
+    cache: FusedCache,
+    copies: int,
+    memory: PromptMemory | None,
+) -> torch.Tensor:
+    """`prefill` of prompts, or where there is a memory of what it does not know; now it knows them."""
+    if memory is None:
+        return network.prefill(input_ids, pads, cache, copies=copies)
+    prompts = [row[pad:] for row, pad in zip(input_ids.tolist(), pads.tolist(), strict=True)]
+    known = memory.recall(prompts, cache, copies)
+    scores = network.prefill(input_ids, pads, cache, copies=copies, known=known)
+    memory.remember(prompts, cache, copies, input_ids.shape[1])
+    return scores
+
+
 class FusedDecoder:
     """`FusedLlama` as a `MotionDecoder`: one batch in one preallocated cache, prompts padded on the left.
 
@@ -373,7 +395,8 @@ class FusedDecoder:
         self.cache = network.new_cache(request.rows, self.contexts, request.longest)
         prompt_pads = torch.zeros_like(request.input_ids[:, 0]) if mask is None else length - mask.long().sum(-1)
         self.pads = prompt_pads.repeat_interleave(request.copies)[:, None]
-        scores = network.prefill(request.input_ids, prompt_pads, self.cache, copies=request.copies)[:, None]
+        scores = read_prompts(network, request.input_ids, prompt_pads, self.cache, request.copies, request.memory)
+        scores = scores[:, None]
         if bare is not None:
             different = bare[:1] if all(ids == bare[0] for ids in bare) else bare
             each = request.rows // len(different)

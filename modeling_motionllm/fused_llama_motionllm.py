@@ -266,6 +266,7 @@ class FusedLlama:
         copies: int = 1,
         context: int = 0,
         end: int = 0,
+        known: int = 0,
     ) -> torch.Tensor:
         """Read prompts, and store each for `copies` samples.
 
@@ -276,6 +277,7 @@ class FusedLlama:
             copies: samples of each prompt.
             context: which context of the samples.
             end: place in the cache after the last token; 0 for S.
+            known: the first so many of S places are in the cache already, of every sample.
 
         Returns:
             float32 (P * copies, V) logits after the last token.
@@ -283,18 +285,23 @@ class FusedLlama:
         length = ids.shape[1]
         end = end or length
         places = torch.arange(length, device=ids.device)
-        turn = _turn(cache, (places - pads[:, None]).clamp_min(0))
+        unread = places[known:]
+        turn = _turn(cache, (unread - pads[:, None]).clamp_min(0))
         mask = None
-        if bool(pads.any()):
-            seen = (places[:, None] >= places) & (places >= pads[:, None, None])
+        if known or bool(pads.any()):
+            seen = (unread[:, None] >= places) & (places >= pads[:, None, None])
             # A padding token sees itself: a softmax over nothing would be NaN and spread.
-            mask = (seen | torch.eye(length, dtype=torch.bool, device=ids.device))[:, None]
-        hidden = F.embedding(ids, self.embeddings)
+            mask = (seen | (unread[:, None] == places))[:, None]
+        hidden = F.embedding(ids[:, known:], self.embeddings)
         for number, layer in enumerate(self.layers):
             query, key, value = self._project(layer, hidden, turn)
             key, value = key.transpose(1, 2), value.transpose(1, 2)
             for stored, new in ((cache.keys, key), (cache.values, value)):
-                stored[number, :, context, :, end - length : end] = new.repeat_interleave(copies, dim=0)
+                stored[number, :, context, :, end - length + known : end] = new.repeat_interleave(copies, dim=0)
+            if known:
+                key, value = (
+                    stored[number, ::copies, context, :, end - length : end] for stored in (cache.keys, cache.values)
+                )
             mixed = F.scaled_dot_product_attention(
                 query.transpose(1, 2),
                 key,

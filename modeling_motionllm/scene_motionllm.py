@@ -16,6 +16,7 @@ from .motion_features import features_to_joints
 from .output_motionllm import MotionGenerationOutput
 from .placement_motionllm import decode_placements, join_people, stand_on_floor
 from .processing_motionllm import MotionLLMProcessor
+from .prompt_memory_motionllm import PromptMemory
 from .prompts_motionllm import pad_left, pad_right
 from .sampling_motionllm import PartGrammar, PlacementGrammar, candidate_seeds, sampling_steps
 from .settings_motionllm import MotionSettings
@@ -81,7 +82,7 @@ class Scene:
         self.turns = turns
         self.model, self.people, self.lengths, self.seeds = model, people, lengths, seeds
         self.settings, self.engine, self.options, self.judge = settings, engine, options or {}, judge
-        self.vocabulary = model.motion_vocabulary
+        self.vocabulary, self.memory = model.motion_vocabulary, PromptMemory()
         real = torch.ones_like(input_ids) if attention_mask is None else attention_mask
         prompts = [ids[keep.bool()].tolist() for ids, keep in zip(input_ids.cpu(), real.cpu(), strict=True)]
         self.prompts = [prompt for prompt in prompts for _ in range(copies)]
@@ -136,7 +137,8 @@ class Scene:
 
     def _write(self, inputs: dict[str, torch.Tensor], processors: list[LogitsProcessor], **ends: Any) -> torch.Tensor:
         """New ids (N, S) that the model writes under the processors."""
-        return write_tokens(self.model, **inputs, processors=processors, plain=self.engine == "generate", **ends)
+        plain = self.engine == "generate"
+        return write_tokens(self.model, **inputs, processors=processors, memory=self.memory, plain=plain, **ends)
 
     def _sampling(
         self, seeds: Sequence[int], temperature: float, ids: list[int] | None = None
@@ -169,6 +171,7 @@ class Scene:
             self.vocabulary,
             each * candidates,
             self.turns,
+            self.memory,
         )
         codes = decode_codes(self.model, request, self.engine, self.options)
         if person == 0 and request.unknown is not None:

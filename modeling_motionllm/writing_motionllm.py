@@ -6,8 +6,9 @@ from typing import Any
 import torch
 from transformers import LogitsProcessor, LogitsProcessorList
 
-from .decoding_motionllm import MotionModel
+from .decoding_motionllm import MotionModel, read_prompts
 from .fused_llama_motionllm import FusedLlama, fused_llama_obstacle
+from .prompt_memory_motionllm import PromptMemory
 from .settings_motionllm import PLAIN_DECODING
 
 __all__ = ["write_tokens"]
@@ -23,6 +24,7 @@ def write_tokens(
     pad_token_id: int,
     eos_token_id: int | Sequence[int] | None = None,
     copies: int = 1,
+    memory: PromptMemory | None = None,
     plain: bool = False,
     options: dict[str, Any] | None = None,
 ) -> torch.Tensor:
@@ -37,6 +39,7 @@ def write_tokens(
         pad_token_id: follows an end.
         eos_token_id: what ends a row; by default as the generation config says.
         copies: rows of each prompt, which is read once.
+        memory: of what was read of shorter prompts that these go on from.
         plain: by `generate`, whatever the model is.
         options: further arguments of `generate`; with any of them `generate` writes.
 
@@ -59,7 +62,9 @@ def write_tokens(
         return sequences[:, input_ids.shape[1] :]
     network = FusedLlama(model.language_model, ids)
     ended_by = torch.tensor([ends] if isinstance(ends, int) else list(ends or ()), device=input_ids.device)
-    return _write(network, input_ids, attention_mask, processors, max_new_tokens, pad_token_id, ended_by, copies)
+    return _write(
+        network, input_ids, attention_mask, processors, max_new_tokens, pad_token_id, ended_by, copies, memory
+    )
 
 
 @torch.no_grad()
@@ -72,13 +77,14 @@ def _write(
     pad_token_id: int,
     ends: torch.Tensor,
     copies: int,
+    memory: PromptMemory | None,
 ) -> torch.Tensor:
     length, most = input_ids.shape[1], input_ids.shape[1] + max_new_tokens
     mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
     prompt_pads = length - mask.long().sum(-1)
     written = input_ids.repeat_interleave(copies, dim=0)
     cache = network.new_cache(len(written), 1, most)
-    scores = network.prefill(input_ids, prompt_pads, cache, copies=copies)
+    scores = read_prompts(network, input_ids, prompt_pads, cache, copies, memory)
     pads = prompt_pads.repeat_interleave(copies)
     real = torch.arange(most, device=pads.device) >= pads[:, None] if bool(pads.any()) else None
     ended = torch.zeros_like(pads, dtype=torch.bool)
@@ -89,5 +95,9 @@ def _write(
         written = torch.cat([written, picked[:, None]], dim=1)
         ended = ended | torch.isin(picked, ends)
         if written.shape[1] == most or bool(ended.all()):
-            return written[:, length:]
+            break
         scores = network.step(picked, written.shape[1] - 1, pads, cache, real)
+    if memory is not None and copies == 1:  # what was written is a part of the next prompt, but for the last token
+        end = written.shape[1] - 1
+        memory.remember([row[pad:end] for row, pad in zip(written.tolist(), pads.tolist(), strict=True)], cache, 1, end)
+    return written[:, length:]
