@@ -137,8 +137,8 @@ class Scene:
 
     def _write(self, inputs: dict[str, torch.Tensor], processors: list[LogitsProcessor], **ends: Any) -> torch.Tensor:
         """New ids (N, S) that the model writes under the processors."""
-        plain = self.engine == "generate"
-        return write_tokens(self.model, **inputs, processors=processors, memory=self.memory, plain=plain, **ends)
+        ids, mask, plain = inputs["input_ids"], inputs["attention_mask"], self.engine == "generate"
+        return write_tokens(self.model, ids, mask, processors, memory=self.memory, plain=plain, **ends)
 
     def _sampling(
         self, seeds: Sequence[int], temperature: float, ids: list[int] | None = None
