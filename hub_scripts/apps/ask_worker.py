@@ -84,14 +84,17 @@ def ask_worker(arguments: Sequence[str]) -> int | None:
             send_message(connection, request, (0, 1, 2))
         except OSError:  # nobody listens any more
             return None
+        taken = receive_message(connection)
+        if taken is None:  # it ended before it began with the command
+            return None
+        if "refused" in taken[0]:
+            print(f"motionllm: without the worker: {taken[0]['refused']}", file=sys.stderr)
+            return None
         with _ctrl_c_goes_to(connection):
             answer = receive_message(connection)
     if answer is None:
         print(f"motionllm {arguments[0]}: error: the worker's process for it was killed; try again", file=sys.stderr)
         return 1
-    if "refused" in answer[0]:
-        print(f"motionllm: without the worker: {answer[0]['refused']}", file=sys.stderr)
-        return None
     return int(answer[0]["code"])
 
 

@@ -90,9 +90,11 @@ class Worker:
         request, files = received
         try:
             reason = self._why_not(request)
+            try:
+                send_message(connection, {"taken": True} if reason is None else {"refused": reason})
+            except OSError:  # whoever asked is gone
+                return
             if reason is not None:
-                with suppress(OSError):
-                    send_message(connection, {"refused": reason})
                 return
             sys.stdout.flush()
             if os.fork() == 0:

@@ -3,8 +3,10 @@
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -183,6 +185,21 @@ def test_a_worker_that_was_killed_is_none(checkpoint: Path, tmp_path: Path) -> N
     second = start(runtime, checkpoint)
     second.send_signal(signal.SIGTERM)
     second.communicate(timeout=60)
+
+
+def test_a_worker_that_ends_before_it_begins_is_none(tmp_path: Path) -> None:
+    runtime = tmp_path / "runtime"
+    runtime.mkdir(mode=0o700)
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(runtime / "motionllm-worker.sock"))
+        listening.listen()
+        ending = threading.Thread(target=lambda: listening.accept()[0].close())
+        ending.start()
+        ended = run(runtime, "caption", "none.npz", cwd=tmp_path)
+        ending.join()
+    assert ended.returncode == 2
+    assert "worker" not in ended.stderr
+    assert "none.npz" in ended.stderr
 
 
 def test_a_folder_that_others_can_enter_is_refused(checkpoint: Path, tmp_path: Path) -> None:
