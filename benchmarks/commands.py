@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.measuring import Row, Timing, machine, print_table
+from hub_scripts.apps.ask_worker import WORKER_COMMANDS
 
 __all__ = ["measure"]
 
@@ -29,7 +30,6 @@ _COMMANDS: Mapping[str, Sequence[str]] = {
     "edit": ("edit", "out/a-person-bows.npz", "a person waves", "--from", "1", "--to", "2.5", "--formats", "npz"),
     "convert to .bvh and .glb": ("convert", "out/a-person-bows.npz", "bow.bvh", "bow.glb"),
 }
-_IN_WORKER = ("generate", "caption", "edit")
 
 
 def _run(words: Sequence[str], folder: Path, environment: Mapping[str, str]) -> tuple[float, float]:
@@ -75,7 +75,7 @@ def measure(quick: bool = False, cpu_time: bool = False) -> Iterator[Row]:
                 for name, words in _COMMANDS.items():
                     alone, peak = _run(words, folder, cold)
                     with_it = None
-                    if words[0] in _IN_WORKER:
+                    if words[0] in WORKER_COMMANDS:
                         with_it, _ = _run(words, folder, warm)
                     seconds[name].append((alone, with_it))
                     memory[name].append(peak)
