@@ -225,7 +225,8 @@ def choose_decoder(
         name = "fast decoder" if engine == "fast" else "engine"
         raise MotionLLMError(f"the {name} cannot be used here: {obstacle}; engine='generate' can")
     if isinstance(engine, str):
-        return FusedDecoder(FusedLlama(model.language_model, request.vocabulary.motion_ids), request)
+        rows = request.rows * (2 if request.guided else 1)
+        return FusedDecoder(FusedLlama(model.language_model, request.vocabulary.motion_ids, rows), request)
     return engine(request)
 
 

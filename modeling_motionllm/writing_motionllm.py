@@ -60,7 +60,7 @@ def write_tokens(
             **PLAIN_DECODING | (options or {}),
         )
         return sequences[:, input_ids.shape[1] :]
-    network = FusedLlama(model.language_model, ids)
+    network = FusedLlama(model.language_model, ids, len(input_ids) * copies)
     ended_by = torch.tensor([ends] if isinstance(ends, int) else list(ends or ()), device=input_ids.device)
     return _write(
         network, input_ids, attention_mask, processors, max_new_tokens, pad_token_id, ended_by, copies, memory

@@ -13,6 +13,7 @@ from modeling_motionllm.configuration_motionllm import MotionLLMConfig, MotionVQ
 from modeling_motionllm.errors_motionllm import MotionLLMError
 from modeling_motionllm.fused_llama_motionllm import FusedLlama
 from modeling_motionllm.modeling_motionllm import MotionLLMForCausalLM
+from modeling_motionllm.packed_matrices_motionllm import packing_pays
 from modeling_motionllm.sampling_motionllm import TypicalLength
 
 OFFSET = 64
@@ -184,9 +185,10 @@ def live_bytes() -> int:
     storages = {
         t.untyped_storage().data_ptr(): t.untyped_storage().nbytes()
         for t in gc.get_objects()
-        if type(t) is torch.Tensor
+        if type(t) is torch.Tensor and t.layout is torch.strided
     }
-    return sum(storages.values())
+    packed = sum(t.nbytes for t in gc.get_objects() if type(t) is torch.Tensor and t.layout is not torch.strided)
+    return sum(storages.values()) + packed
 
 
 def test_weights_are_not_doubled_and_nothing_stays():
@@ -199,15 +201,29 @@ def test_weights_are_not_doubled_and_nothing_stays():
     assert attention.q_proj.weight.untyped_storage().data_ptr() == attention.v_proj.weight.untyped_storage().data_ptr()
     assert weight_bytes(model) == size
     assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
-    live = live_bytes()
-    for _ in range(5):
-        generate_single(model, **inputs, max_codes=40, seed=0, engine="fast", guidance_scale=2.0)
-    assert live_bytes() == live
+    live = []
+    for guidance_scale in (
+        1.0,
+        1.0,
+        2.0,
+        2.0,
+        2.0,
+        1.0,
+    ):  # two rows, or four: then the layers are held once more, packed
+        generate_single(model, **inputs, max_codes=40, seed=0, engine="fast", guidance_scale=guidance_scale)
+        live.append(live_bytes())
+    assert live[0] == live[1]
+    assert live[2] == live[3] == live[4] == live[5]
+    packs = packing_pays(model.language_model.lm_head.weight, 4)
+    assert (live[2] > live[1]) == packs
+    del model, attention
+    assert live_bytes() <= live[1]  # the packed layers went with it
 
 
-def test_a_changed_model_decodes_by_its_new_weights(tmp_path):
+@pytest.mark.parametrize("prompts", [(3, 9), (3, 9, 5, 4)], ids=["few rows", "packed"])
+def test_a_changed_model_decodes_by_its_new_weights(tmp_path, prompts):
     model = make_model(KINDS["llama untied"]())
-    inputs = make_prompts(3, 9)
+    inputs = make_prompts(*prompts)
     first = generate_single(model, **inputs, num_codes=12, do_sample=False, engine="fast")
     layer = model.language_model.model.layers[0]
 
@@ -217,6 +233,8 @@ def test_a_changed_model_decodes_by_its_new_weights(tmp_path):
 
     with torch.no_grad():  # in place, as an optimiser does
         layer.self_attn.k_proj.weight.mul_(-1)
+    assert changed()
+    layer.mlp.down_proj.weight.data.mul_(-1)  # past autograd's version counter, as PEFT does
     assert changed()
     layer.mlp.up_proj.weight.data = layer.mlp.up_proj.weight.data * -1.5  # a new tensor, as merging an adapter does
     assert changed()
