@@ -379,8 +379,8 @@ class FusedLlama:
         if self.packed and packing_pays(weight, count):
             return multiply_packed(hidden, self.packed[weight.data_ptr()], bias)
         if hidden.shape[1] == 1 and hidden.device.type == "cpu" and hidden.dtype == torch.float32:
-            # Up to 2.8 times as fast with the large matrix first, where a row lies in one piece (MKL takes five times as
-            # long for two that do not), and faster for two rows than for one.
+            # Up to 2.8 times as fast with the large matrix first, where a row lies in one piece (MKL takes five times
+            # as long for two that do not), and faster for two rows than for one.
             rows = hidden[:, 0].contiguous() if count > 1 else hidden[:, 0].repeat(2, 1)
             product = (weight @ rows.T).T[:count, None]
             return product if bias is None else product + bias
