@@ -207,6 +207,18 @@ class FusedCache:
         return order
 
 
+def _few_rows(rows: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+    """`F.linear` of (R, in), in float32 on processors with the large matrix first, up to 2.8 times as fast.
+
+    A row has to lie in one piece for that (MKL takes five times as long for two that do not), and two rows are faster
+    than one.
+    """
+    if rows.device.type != "cpu" or rows.dtype != torch.float32:
+        return F.linear(rows, weight, bias)
+    product = (weight @ (rows.contiguous() if len(rows) > 1 else rows.repeat(2, 1)).T).T[: len(rows)]
+    return product if bias is None else product + bias
+
+
 def _turn(cache: FusedCache, positions: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Cosines and signed sines (R, S, 1, head_dim) of positions (R, S)."""
     return cache.cos[positions][:, :, None], cache.sin[positions][:, :, None]
@@ -370,20 +382,15 @@ class FusedLlama:
         return hidden + self._linear(layer.activation(gate) * up, layer.down)
 
     def _logits(self, hidden: torch.Tensor) -> torch.Tensor:
-        return F.linear(self._normed(self.norm, hidden), self.head, self.head_bias).float()
+        return _few_rows(self._normed(self.norm, hidden), self.head, self.head_bias).float()
 
     def _linear(self, hidden: torch.Tensor, matrix: FusedMatrix) -> torch.Tensor:
         """A matrix of a layer times (R, S, in)."""
         weight, bias = matrix
-        count = hidden.shape[0] * hidden.shape[1]
-        if self.packed and packing_pays(weight, count):
+        if self.packed and packing_pays(weight, hidden.shape[0] * hidden.shape[1]):
             return multiply_packed(hidden, self.packed[weight.data_ptr()], bias)
-        if hidden.shape[1] == 1 and hidden.device.type == "cpu" and hidden.dtype == torch.float32:
-            # Up to 2.8 times as fast with the large matrix first, where a row lies in one piece (MKL takes five times
-            # as long for two that do not), and faster for two rows than for one.
-            rows = hidden[:, 0].contiguous() if count > 1 else hidden[:, 0].repeat(2, 1)
-            product = (weight @ rows.T).T[:count, None]
-            return product if bias is None else product + bias
+        if hidden.shape[1] == 1:
+            return _few_rows(hidden[:, 0], weight, bias)[:, None]
         return F.linear(hidden, weight, bias)
 
     @staticmethod
