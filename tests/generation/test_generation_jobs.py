@@ -173,12 +173,17 @@ def test_two_processes_write_what_one_writes(thin_checkpoint, tmp_path):
         [*options, "-o", str(tmp_path / n), "--dataset-dir", str(tmp_path / f"{n}-data")] for n in ("one", "two")
     )
     threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # as torchrun sets it: with another number sums are rounded otherwise
+    torch.set_num_threads(1)  # as in both processes: with another number sums are rounded otherwise
     assert main(one) == 0
     torch.set_num_threads(threads)
     launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--standalone"]
     run = subprocess.run(
-        [*launcher, "-m", "hub_scripts.cli", *two], cwd=ROOT, capture_output=True, text=True, check=False
+        [*launcher, "-m", "hub_scripts.cli", *two],
+        cwd=ROOT,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert run.returncode == 0, run.stderr[-3000:]
     for suffix, count in (("", 18), ("-data", 6)):
