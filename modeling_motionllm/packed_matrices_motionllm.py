@@ -3,14 +3,12 @@
 import threading
 import weakref
 from collections.abc import Sequence
+from functools import cache
 
 import torch
 from torch import nn
 
 __all__ = ["PackedMatrices", "multiply_packed", "packed_matrices", "packing_pays"]
-
-# float32 rows from which the packed weights win on AVX2 and AVX-512 (docs/performance.md); bfloat16 always wins.
-_FEWEST_ROWS = 3
 
 # The packed form of each weight (out, in), by its address.
 PackedMatrices = dict[int, torch.Tensor]
@@ -28,11 +26,18 @@ def packing_pays(weight: torch.Tensor, rows: int) -> bool:
         weight: of the model, for its dtype and device.
         rows: of a multiplication.
     """
-    if weight.device.type != "cpu" or not torch.backends.mkldnn.is_available():
-        return False
-    if weight.dtype == torch.float32:
-        return rows >= _FEWEST_ROWS
-    return weight.dtype == torch.bfloat16 and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    return weight.device.type == "cpu" and rows >= _fewest_rows(weight.dtype)
+
+
+@cache  # asked for every matrix of every step
+def _fewest_rows(dtype: torch.dtype) -> float:
+    """From how many rows on the packed weights win on AVX2 and AVX-512 (docs/performance.md)."""
+    if torch.backends.mkldnn.is_available():
+        if dtype == torch.float32:
+            return 3
+        if dtype == torch.bfloat16 and torch.ops.mkldnn._is_mkldnn_bf16_supported():
+            return 1
+    return float("inf")
 
 
 def packed_matrices(language_model: nn.Module, weights: Sequence[torch.Tensor]) -> PackedMatrices:

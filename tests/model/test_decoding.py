@@ -202,14 +202,8 @@ def test_weights_are_not_doubled_and_nothing_stays():
     assert weight_bytes(model) == size
     assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
     live = []
-    for guidance_scale in (
-        1.0,
-        1.0,
-        2.0,
-        2.0,
-        2.0,
-        1.0,
-    ):  # two rows, or four: then the layers are held once more, packed
+    # Two rows, or four: then the layers are held once more, packed.
+    for guidance_scale in (1.0, 1.0, 2.0, 2.0, 2.0, 1.0):
         generate_single(model, **inputs, max_codes=40, seed=0, engine="fast", guidance_scale=guidance_scale)
         live.append(live_bytes())
     assert live[0] == live[1]
